@@ -1,0 +1,80 @@
+// Runs programs with the house's own tools first on the path, and shows that a long step is still alive.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const STILL_ALIVE_MS = 10_000;
+
+export function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+/** The Node 24 that the workspace installed for this machine; undefined where the registry has none (then the machine's own Node runs). */
+export function nodeFolder() {
+  const { platform, arch } = process;
+  const os = platform === "win32" ? "win" : platform;
+  const folder = join(ROOT, "node_modules", `node-${os}-${arch}`, "bin");
+  return existsSync(join(folder, platform === "win32" ? "node.exe" : "node")) ? folder : undefined;
+}
+
+export function environment() {
+  const folders = [nodeFolder(), join(ROOT, "node_modules", ".bin"), process.env.PATH].filter((folder) => folder);
+  return {
+    ...process.env,
+    PATH: folders.join(delimiter),
+    TURBO_TELEMETRY_DISABLED: "1",
+    DO_NOT_TRACK: "1",
+    TURBO_NO_UPDATE_NOTIFIER: "1",
+    TURBO_PRINT_VERSION_DISABLED: "1",
+  };
+}
+
+export function turbo(args, logs = "errors-only") {
+  const [tasks, own] = [args.filter((a) => !a.startsWith("--")), args.filter((a) => a.startsWith("--") && a !== "--")];
+  return ["turbo", ["run", ...tasks, "--output-logs=" + logs, "--log-order=grouped", ...own]];
+}
+
+/** Runs a program in front of the user; resolves with its exit code. */
+export function run(program, args) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: ROOT, env: environment(), stdio: "inherit", shell: process.platform === "win32" });
+    child.on("error", (error) => (say(`${program} cannot be started: ${error.message}`), resolve(1)));
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+/** Runs a program out of sight: one line when it takes long, one when it is done, everything it said when it fails. */
+export async function runQuietly(name, [program, args], always = false) {
+  if (always) return run(program, args);
+  const { code, output, seconds } = await captured(name, program, args);
+  if (code !== 0) {
+    process.stderr.write(output);
+    say(`${name}: failed after ${seconds} s`);
+  } else if (Number(seconds) >= 2) say(`${name}: done in ${seconds} s`);
+  return code;
+}
+
+export function captured(name, program, args, env = environment()) {
+  const start = Date.now();
+  const seconds = () => ((Date.now() - start) / 1000).toFixed(1);
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" });
+    let output = "";
+    let lastLine = "";
+    const keep = (chunk) => {
+      output += chunk;
+      lastLine = String(chunk).trim().split("\n").at(-1)?.slice(0, 100) || lastLine;
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    const alive = setInterval(() => say(`${name}: ${Math.round(Number(seconds()))} s ... ${lastLine}`), STILL_ALIVE_MS);
+    const end = (code) => {
+      clearInterval(alive);
+      resolve({ code, output, seconds: seconds() });
+    };
+    child.on("error", (error) => ((output += `${program} cannot be started: ${error.message}\n`), end(1)));
+    child.on("close", (code) => end(code ?? 1));
+  });
+}
