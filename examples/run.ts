@@ -26,5 +26,9 @@ for (const name of names) {
 mkdirSync(join(here, ".results"), { recursive: true });
 const result = { name: "examples", passed: names.length - failed, failed, skipped: 0 };
 writeFileSync(join(here, ".results", "examples.json"), JSON.stringify(result));
-console.log(failed === 0 ? `\nall ${names.length} examples ran and checked themselves` : `\n${failed} of ${names.length} examples failed`);
+console.log(
+  failed === 0
+    ? `\nall ${names.length} examples ran and checked themselves`
+    : `\n${failed} of ${names.length} examples failed`,
+);
 process.exitCode = failed === 0 ? 0 : 1;

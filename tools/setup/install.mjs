@@ -10,10 +10,14 @@ const STAMP = join(ROOT, "node_modules", ".setup.json");
 const HEAVY = ["./tools/bench"];
 
 const ADVICE = [
-  [/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|META_FETCH_FAIL|ERR_PNPM_FETCH|ERR_SOCKET_TIMEOUT|ERR_PNPM_NO_OFFLINE/,
-    "The package registry cannot be reached. Check the network (or the proxy settings of npm) and run the command again; what was fetched is kept."],
-  [/OUTDATED_LOCKFILE|LOCKFILE_CONFIG_MISMATCH|FROZEN_LOCKFILE/,
-    "A package.json and pnpm-lock.yaml disagree. Run `npm run pnpm -- install` and commit the changed pnpm-lock.yaml."],
+  [
+    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|META_FETCH_FAIL|ERR_PNPM_FETCH|ERR_SOCKET_TIMEOUT|ERR_PNPM_NO_OFFLINE/,
+    "The package registry cannot be reached. Check the network (or the proxy settings of npm) and run the command again; what was fetched is kept.",
+  ],
+  [
+    /OUTDATED_LOCKFILE|LOCKFILE_CONFIG_MISMATCH|FROZEN_LOCKFILE/,
+    "A package.json and pnpm-lock.yaml disagree. Run `npm run pnpm -- install` and commit the changed pnpm-lock.yaml.",
+  ],
   [/ENOSPC/, "The disk is full. The installation needs about 700 MB."],
   [/EACCES|EPERM/, "A file cannot be written. Look who owns node_modules; deleting it is safe."],
 ];
@@ -24,8 +28,19 @@ export async function installed(extent, { optional = false } = {}) {
   const stamp = readStamp();
   if (stamp.all === wanted || (extent === "base" && stamp.base === wanted)) return;
   say(`install: packages and Node 24 ${stamp.base ? "(the lockfile changed)" : "(first run, about a minute)"}`);
-  const filter = extent === "base" ? HEAVY.filter((folder) => existsSync(join(ROOT, folder))).map((folder) => `--filter=!${folder}`) : [];
-  const args = ["--yes", PNPM, "install", "--frozen-lockfile", "--reporter=append-only", "--config.engine-strict=false", ...filter];
+  const filter =
+    extent === "base"
+      ? HEAVY.filter((folder) => existsSync(join(ROOT, folder))).map((folder) => `--filter=!${folder}`)
+      : [];
+  const args = [
+    "--yes",
+    PNPM,
+    "install",
+    "--frozen-lockfile",
+    "--reporter=append-only",
+    "--config.engine-strict=false",
+    ...filter,
+  ];
   const { code, output, seconds } = await captured("install", "npx", args, { ...environment(), CI: "true" });
   if (code === 0) {
     mustHaveNode();
@@ -35,7 +50,9 @@ export async function installed(extent, { optional = false } = {}) {
     return;
   }
   say(output.trim().split("\n").slice(-25).join("\n"));
-  say(`\ninstall: failed after ${seconds} s. ${ADVICE.find(([pattern]) => pattern.test(output))?.[1] ?? "The lines above tell why; deleting node_modules and running the command again is safe."}`);
+  say(
+    `\ninstall: failed after ${seconds} s. ${ADVICE.find(([pattern]) => pattern.test(output))?.[1] ?? "The lines above tell why; deleting node_modules and running the command again is safe."}`,
+  );
   if (!optional) process.exit(1);
 }
 
@@ -43,7 +60,9 @@ export async function installed(extent, { optional = false } = {}) {
 function mustHaveNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (nodeFolder() !== undefined || major > 22 || (major === 22 && minor >= 18)) return;
-  say(`install: no Node 24 package exists for ${process.platform} ${process.arch}, and this Node is ${process.versions.node}. Install Node 24 and run the command again.`);
+  say(
+    `install: no Node 24 package exists for ${process.platform} ${process.arch}, and this Node is ${process.versions.node}. Install Node 24 and run the command again.`,
+  );
   process.exit(1);
 }
 

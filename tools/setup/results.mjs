@@ -18,7 +18,10 @@ export async function clearResults() {
 
 export async function writeResult(name, { passed = 0, failed = 0, skipped = 0 }) {
   mkdirSync(join(ROOT, ".results"), { recursive: true });
-  writeFileSync(join(ROOT, ".results", `${name.replaceAll(" ", "-")}.json`), JSON.stringify({ name, passed, failed, skipped }));
+  writeFileSync(
+    join(ROOT, ".results", `${name.replaceAll(" ", "-")}.json`),
+    JSON.stringify({ name, passed, failed, skipped }),
+  );
 }
 
 /** One entry for each result file: Vitest's JSON report, or our own `{ name, passed, failed, skipped }`. */
@@ -26,7 +29,9 @@ export async function readResults() {
   const results = [];
   for (const folder of resultFolders()) {
     if (!existsSync(folder)) continue;
-    for (const file of readdirSync(folder).filter((name) => name.endsWith(".json")).sort()) {
+    for (const file of readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .sort()) {
       const report = JSON.parse(readFileSync(join(folder, file), "utf8"));
       const place = relative(ROOT, join(folder, "..")) || "house";
       if (report.testResults === undefined) {
@@ -34,7 +39,9 @@ export async function readResults() {
         continue;
       }
       // A test file that cannot even be loaded has no tests in it, but it has failed.
-      const broken = report.testResults.filter((suite) => suite.status === "failed" && suite.assertionResults.length === 0).length;
+      const broken = report.testResults.filter(
+        (suite) => suite.status === "failed" && suite.assertionResults.length === 0,
+      ).length;
       const skipped = report.numPendingTests + report.numTodoTests;
       results.push({ place, passed: report.numPassedTests, failed: report.numFailedTests + broken, skipped });
     }
@@ -48,7 +55,8 @@ export function printSummary(results, code) {
   say("");
   for (const result of results) {
     const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : "";
-    if (result.passed + result.failed + result.skipped > 0) say(`${result.place}: ${result.passed} passed, ${result.failed} failed${skipped}.`);
+    if (result.passed + result.failed + result.skipped > 0)
+      say(`${result.place}: ${result.passed} passed, ${result.failed} failed${skipped}.`);
   }
   const skipped = sum("skipped") > 0 ? `, ${sum("skipped")} skipped` : "";
   process.stdout.write(`${sum("passed")} passed, ${failed} failed${skipped}\n`);

@@ -37,7 +37,11 @@ const COMMANDS = {
 
   build: (args) => task("build", args),
   typecheck: (args) => task("typecheck", ["--continue=dependencies-successful", ...args]),
-  lint: async (args) => (await installed("all"), await mustPass("build", turbo(["build"])), run("node", ["tools/checks/lint.ts", ...args])),
+  lint: async (args) => (
+    await installed("all"),
+    await mustPass("build", turbo(["build"])),
+    run("node", ["tools/checks/lint.ts", ...args])
+  ),
   format: async (args) => (await installed("base"), run("oxfmt", args)),
   examples: async (args) => COMMANDS.demo(args),
   "pack-test": (args) => task("pack-test", args, "full"),

@@ -39,7 +39,12 @@ export function turbo(args, logs = "errors-only") {
 /** Runs a program in front of the user; resolves with its exit code. */
 export function run(program, args) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: ROOT, env: environment(), stdio: "inherit", shell: process.platform === "win32" });
+    const child = spawn(program, args, {
+      cwd: ROOT,
+      env: environment(),
+      stdio: "inherit",
+      shell: process.platform === "win32",
+    });
     child.on("error", (error) => (say(`${program} cannot be started: ${error.message}`), resolve(1)));
     child.on("close", (code) => resolve(code ?? 1));
   });
@@ -60,7 +65,12 @@ export function captured(name, program, args, env = environment()) {
   const start = Date.now();
   const seconds = () => ((Date.now() - start) / 1000).toFixed(1);
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" });
+    const child = spawn(program, args, {
+      cwd: ROOT,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      shell: process.platform === "win32",
+    });
     let output = "";
     let lastLine = "";
     const keep = (chunk) => {

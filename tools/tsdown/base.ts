@@ -17,7 +17,7 @@ export function library(overrides: UserConfig = {}): UserConfig {
     report: false,
     logLevel: "warn",
     // Bundling must not pull a dependency into dist: what is not a relative import stays an import.
-    external: [/^[^./]/],
+    deps: { neverBundle: [/^[^./]/] },
     ...overrides,
-  }) as UserConfig;
+  });
 }
