@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { captured, environment, nodeFolder, ROOT, say } from "./steps.mjs";
 
-const PNPM = "pnpm@10.34.9";
+export const PNPM = "pnpm@10.34.9";
 const STAMP = join(ROOT, "node_modules", ".setup.json");
 /** What only `bench` and `check` need: the libraries that we measure ourselves against. */
 const HEAVY = ["./tools/bench"];
@@ -23,7 +23,7 @@ const ADVICE = [
 ];
 
 /** Makes sure that `node_modules` fits the checkout. `base` is what a newcomer needs, `all` is everything. */
-export async function installed(extent, { optional = false } = {}) {
+export async function installed(extent) {
   const wanted = fingerprint();
   const stamp = readStamp();
   if (stamp.all === wanted || (extent === "base" && stamp.base === wanted)) return;
@@ -53,7 +53,7 @@ export async function installed(extent, { optional = false } = {}) {
   say(
     `\ninstall: failed after ${seconds} s. ${ADVICE.find(([pattern]) => pattern.test(output))?.[1] ?? "The lines above tell why; deleting node_modules and running the command again is safe."}`,
   );
-  if (!optional) process.exit(1);
+  process.exit(1);
 }
 
 /** Where the registry has no Node 24 for this platform (macOS), the machine's own must be able to run TypeScript sources. */

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const STILL_ALIVE_MS = 10_000;
+const WORTH_A_LINE_S = 2;
 
 export function say(text) {
   process.stderr.write(`${text}\n`);
@@ -31,9 +32,9 @@ export function environment() {
   };
 }
 
-export function turbo(args, logs = "errors-only") {
-  const [tasks, own] = [args.filter((a) => !a.startsWith("--")), args.filter((a) => a.startsWith("--") && a !== "--")];
-  return ["turbo", ["run", ...tasks, "--output-logs=" + logs, "--log-order=grouped", ...own]];
+/** The program and arguments of a turbo run; `logs` are shown by name or only of what failed. */
+export function turbo(task, flags = [], logs = "errors-only") {
+  return ["turbo", ["run", task, `--output-logs=${logs}`, ...flags]];
 }
 
 /** Runs a program in front of the user; resolves with its exit code. */
@@ -50,20 +51,19 @@ export function run(program, args) {
   });
 }
 
-/** Runs a program out of sight: one line when it takes long, one when it is done, everything it said when it fails. */
-export async function runQuietly(name, [program, args], always = false) {
-  if (always) return run(program, args);
+/** Runs a program out of sight: a line now and then while it runs, one when it is done, everything it said when it fails. */
+export async function runQuietly(name, [program, args]) {
   const { code, output, seconds } = await captured(name, program, args);
   if (code !== 0) {
     process.stderr.write(output);
     say(`${name}: failed after ${seconds} s`);
-  } else if (Number(seconds) >= 2) say(`${name}: done in ${seconds} s`);
+  } else if (seconds >= WORTH_A_LINE_S) say(`${name}: done in ${seconds} s`);
   return code;
 }
 
 export function captured(name, program, args, env = environment()) {
   const start = Date.now();
-  const seconds = () => ((Date.now() - start) / 1000).toFixed(1);
+  const seconds = () => Math.round((Date.now() - start) / 100) / 10;
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: ROOT,
@@ -79,7 +79,7 @@ export function captured(name, program, args, env = environment()) {
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    const alive = setInterval(() => say(`${name}: ${Math.round(Number(seconds()))} s ... ${lastLine}`), STILL_ALIVE_MS);
+    const alive = setInterval(() => say(`${name}: ${Math.round(seconds())} s ... ${lastLine}`), STILL_ALIVE_MS);
     const end = (code) => {
       clearInterval(alive);
       resolve({ code, output, seconds: seconds() });

@@ -56,7 +56,7 @@ test("a user who installs @rpc/core and @rpc/tcp gets protobufjs along, and noth
   expect(installedPackages()).toEqual(expected.toSorted());
 });
 
-test("a strict TypeScript program compiles against the installed packages, with their declarations checked too", () => {
+test("a strict TypeScript program compiles against the installed packages and their declarations, calls over TCP and ends by itself", () => {
   const compilerOptions = {
     target: "es2023",
     module: "nodenext",
@@ -68,8 +68,5 @@ test("a strict TypeScript program compiles against the installed packages, with 
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["greeter.ts"] }));
   expect(run(join(ROOT, "node_modules/.bin/tsc"), ["-p", "."])).toBe("");
-});
-
-test("the compiled program calls over TCP and ends by itself", () => {
   expect(run("node", ["out/greeter.js"])).toBe("Hello Ada\nINVALID_ARGUMENT\n");
 });
