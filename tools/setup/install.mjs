@@ -1,8 +1,8 @@
 // Brings pnpm, Node 24 and all packages, when the lockfile or a manifest changed since the last time.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { captured, environment, nodeFolder, ROOT, say } from "./steps.mjs";
+import { captured, environment, nodeFolder, ROOT, say, workspaceFolders } from "./steps.mjs";
 
 export const PNPM = "pnpm@10.34.9";
 const STAMP = join(ROOT, "node_modules", ".setup.json");
@@ -41,7 +41,7 @@ export async function installed(extent) {
     "--config.engine-strict=false",
     ...filter,
   ];
-  const { code, output, seconds } = await captured("install", "npx", args, { ...environment(), CI: "true" });
+  const { code, output, seconds } = await captured("install", "npx", args, installEnvironment());
   if (code === 0) {
     mustHaveNode();
     say(`install: done in ${seconds} s`);
@@ -49,11 +49,17 @@ export async function installed(extent) {
     writeFileSync(STAMP, JSON.stringify(extent === "all" ? { base: wanted, all: wanted } : { base: wanted }));
     return;
   }
-  say(output.trim().split("\n").slice(-25).join("\n"));
+  say(output.trim().split("\n").slice(-12).join("\n"));
   say(
     `\ninstall: failed after ${seconds} s. ${ADVICE.find(([pattern]) => pattern.test(output))?.[1] ?? "The lines above tell why; deleting node_modules and running the command again is safe."}`,
   );
   process.exit(1);
+}
+
+/** Without a network the answer should come within seconds, not after the minute that npm would try by itself. */
+function installEnvironment() {
+  const patience = { npm_config_fetch_retry_mintimeout: "1000", npm_config_fetch_retry_maxtimeout: "5000" };
+  return { ...environment(), ...patience, CI: "true", npm_config_yes: "true" };
 }
 
 /** Where the registry has no Node 24 for this platform (macOS), the machine's own must be able to run TypeScript sources. */
@@ -76,12 +82,8 @@ function readStamp() {
 
 function fingerprint() {
   const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
-  const files = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "examples/package.json"];
-  for (const group of ["packages", "apps", "tools"]) {
-    if (!existsSync(join(ROOT, group))) continue;
-    for (const name of readdirSync(join(ROOT, group)).sort()) files.push(`${group}/${name}/package.json`);
-  }
-  for (const file of files) {
+  const manifests = workspaceFolders().map((folder) => `${folder}/package.json`);
+  for (const file of ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ...manifests]) {
     if (existsSync(join(ROOT, file))) hash.update(file).update(readFileSync(join(ROOT, file)));
   }
   return hash.digest("hex");

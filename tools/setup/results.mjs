@@ -1,15 +1,10 @@
 // Collects what was really run. Every suite and check leaves a JSON file in a `.results` folder; the last line is their sum.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { ROOT, say } from "./steps.mjs";
+import { ROOT, say, workspaceFolders } from "./steps.mjs";
 
 function resultFolders() {
-  const folders = [join(ROOT, ".results"), join(ROOT, "examples", ".results")];
-  for (const group of ["packages", "apps", "tools"]) {
-    if (!existsSync(join(ROOT, group))) continue;
-    for (const name of readdirSync(join(ROOT, group)).sort()) folders.push(join(ROOT, group, name, ".results"));
-  }
-  return folders;
+  return [".", ...workspaceFolders()].map((folder) => join(ROOT, folder, ".results"));
 }
 
 export function clearResults() {

@@ -1,12 +1,23 @@
 // Runs programs with the house's own tools first on the path, and shows that a long step is still alive.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const STILL_ALIVE_MS = 10_000;
 const WORTH_A_LINE_S = 2;
+
+/** The folders of the workspace, whether they are packages already or not. */
+export function workspaceFolders() {
+  const folders = ["examples"];
+  for (const group of ["packages", "apps", "tools"]) {
+    if (!existsSync(join(ROOT, group))) continue;
+    const entries = readdirSync(join(ROOT, group), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    folders.push(...entries.map((entry) => `${group}/${entry.name}`).sort());
+  }
+  return folders;
+}
 
 export function say(text) {
   process.stderr.write(`${text}\n`);
