@@ -64,12 +64,12 @@ const COMMANDS = {
 
   async "pack-test"(args) {
     await installed("base");
-    return run(...turbo("pack-test", args, "full"));
+    return run(...turbo("pack-test", args));
   },
 
   async bench(args) {
     await installed("all");
-    return run(...turbo("bench", ["--log-order=stream", "--log-prefix=none", "--", ...args], "full"));
+    return run(...turbo("bench", ["--log-prefix=none", "--", ...args]));
   },
 
   async generate(args) {

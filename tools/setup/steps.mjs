@@ -35,6 +35,7 @@ export function environment() {
   const folders = [nodeFolder(), join(ROOT, "node_modules", ".bin"), process.env.PATH].filter((folder) => folder);
   return {
     ...process.env,
+    ...(process.stderr.isTTY ? {} : { NO_COLOR: "1" }),
     PATH: folders.join(delimiter),
     TURBO_TELEMETRY_DISABLED: "1",
     DO_NOT_TRACK: "1",
@@ -43,9 +44,21 @@ export function environment() {
   };
 }
 
-/** The program and arguments of a turbo run; `logs` are shown by name or only of what failed. */
-export function turbo(task, flags = [], logs = "errors-only") {
-  return ["turbo", ["run", task, `--output-logs=${logs}`, ...flags]];
+/** The program and arguments of a turbo run. Its lines carry their task's name, which `ofFailedTasks` reads. */
+export function turbo(task, flags = []) {
+  return ["turbo", ["run", task, "--output-logs=new-only", "--log-order=stream", "--log-prefix=task", ...flags]];
+}
+
+/** What the failed tasks of a turbo run said, task by task; everything where turbo itself failed. */
+function ofFailedTasks(output) {
+  const failed = /^ ?Failed:\s+(.*)$/m.exec(output)?.[1]?.split(", ") ?? [];
+  const lines = output.split("\n");
+  const parts = failed.map((task) => {
+    const prefix = `${task.replace("#", ":")}: `;
+    const own = lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length));
+    return `\n${task}\n${own.join("\n")}\n`;
+  });
+  return parts.length === 0 ? output : parts.join("");
 }
 
 /** Runs a program in front of the user; resolves with its exit code. */
@@ -66,7 +79,7 @@ export function run(program, args) {
 export async function runQuietly(name, [program, args]) {
   const { code, output, seconds } = await captured(name, program, args);
   if (code !== 0) {
-    process.stderr.write(output);
+    process.stderr.write(program === "turbo" ? ofFailedTasks(output) : output);
     say(`${name}: failed after ${seconds} s`);
   } else if (seconds >= WORTH_A_LINE_S) say(`${name}: done in ${seconds} s`);
   return code;
