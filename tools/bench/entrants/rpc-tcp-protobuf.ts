@@ -1,0 +1,39 @@
+/** Ours: a contract from echo.proto over TCP. */
+import { fileURLToPath } from "node:url";
+import { createClient, createRouter } from "@rpc/core";
+import { contractFromProto } from "@rpc/protobuf";
+import { createTcpTransport, serveTcp } from "@rpc/tcp";
+import protobuf from "protobufjs";
+import type { Entrant } from "../harness/entrant.ts";
+import { itemsFor } from "../harness/message.ts";
+
+const root = protobuf.loadSync(fileURLToPath(new URL("../echo.proto", import.meta.url)));
+const EchoService = contractFromProto(root, "bench.EchoService");
+
+export const entrant: Entrant = {
+  serve: async () => {
+    const router = createRouter(EchoService, {
+      echo: ({ id, text }) => ({ id, text }),
+      echoBytes: ({ data }) => ({ data }),
+      items: async function* ({ itemCount }) {
+        yield* itemsFor(itemCount);
+      },
+    });
+    const listener = await serveTcp(router, { endpoint: "tcp://127.0.0.1:0" });
+    return { endpoint: listener.endpoint, close: () => listener.close() };
+  },
+  connect: async (endpoint) => {
+    const transport = createTcpTransport(endpoint);
+    const client = createClient(EchoService, transport);
+    return {
+      echo: (message) => client.echo(message),
+      countItems: async (itemCount) => {
+        let received = 0;
+        for await (const _item of client.items({ itemCount })) received++;
+        return received;
+      },
+      echoBytes: async (data) => (await client.echoBytes({ data })).data,
+      close: () => transport.close(),
+    };
+  },
+};

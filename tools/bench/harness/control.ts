@@ -1,0 +1,72 @@
+/**
+ * The control line between the runner and its two child processes: Node's own IPC, one request answered by one reply.
+ * Nothing that is measured travels here.
+ */
+export interface CpuReading {
+  readonly cpuMicros: number;
+}
+
+export interface MemoryReading {
+  readonly rssBytes: number;
+  readonly heapUsedBytes: number;
+}
+
+export interface LoadReading {
+  readonly calls: number;
+  readonly elapsedMs: number;
+  readonly cpuMicros: number;
+  /** Only where one call runs at a time. */
+  readonly p50Micros?: number;
+  readonly p99Micros?: number;
+}
+
+/** Request name to [argument, reply]. */
+export interface ControlRequests {
+  serve: [Record<string, never>, { endpoint: string; gaps: Record<string, string> }];
+  connect: [{ endpoint: string }, { hasItems: boolean; hasBytes: boolean }];
+  run: [{ load: "unary" | "serial" | "stream" | "bytes"; durationMs: number }, LoadReading];
+  calls: [{ count: number }, LoadReading];
+  openIdle: [{ count: number }, { opened: number }];
+  cpu: [Record<string, never>, CpuReading];
+  memory: [Record<string, never>, MemoryReading];
+}
+
+export type RequestName = keyof ControlRequests;
+export type ArgumentOf<Name extends RequestName> = ControlRequests[Name][0];
+export type ReplyOf<Name extends RequestName> = ControlRequests[Name][1];
+
+export type Answers = { [Name in RequestName]?: (argument: ArgumentOf<Name>) => Promise<ReplyOf<Name>> };
+
+export interface ControlRequest {
+  readonly id: number;
+  readonly name: RequestName;
+  readonly argument: unknown;
+}
+
+export interface ControlReply {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
+/** Child side: answers the runner's requests until the line closes, then ends the process. */
+export function answerRunner(answers: Answers): void {
+  process.on("message", (request: ControlRequest) => {
+    // The argument's type belongs to the name; TypeScript cannot correlate the two through an index.
+    const answer = answers[request.name] as ((argument: unknown) => Promise<unknown>) | undefined;
+    const settled =
+      answer === undefined
+        ? Promise.reject(new Error(`no answer to "${request.name}" here`))
+        : answer(request.argument);
+    settled.then(
+      (result) => reply({ id: request.id, result }),
+      (error: unknown) =>
+        reply({ id: request.id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    );
+  });
+  process.on("disconnect", () => process.exit(0));
+}
+
+function reply(message: ControlReply): void {
+  process.send?.(message);
+}

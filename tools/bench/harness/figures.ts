@@ -1,0 +1,127 @@
+/**
+ * The figures: what is measured, in which unit, and which direction is better.
+ * `load` names the run that gives the figure; one load may give several figures.
+ */
+export type Load = "unary" | "serial" | "stream" | "bytes" | "idle" | "heap";
+
+export type FigureId =
+  | "unaryCallsPerSecond"
+  | "cpuMicrosPerCall"
+  | "serialP50Micros"
+  | "serialP99Micros"
+  | "streamItemsPerSecond"
+  | "blobMegabytesPerSecond"
+  | "idleServerKilobytes"
+  | "heapServerRatio"
+  | "heapClientRatio";
+
+export interface Figure {
+  readonly id: FigureId;
+  readonly load: Load;
+  readonly title: string;
+  readonly unit: string;
+  readonly digits: number;
+  /** Divides the measured value for print, so that the unit may be "k calls/s". */
+  readonly printDivisor: number;
+  readonly better: "more" | "less";
+}
+
+export const FIGURES: readonly Figure[] = [
+  {
+    id: "unaryCallsPerSecond",
+    load: "unary",
+    title: "Unary calls, 64 in flight",
+    unit: "k calls/s",
+    digits: 1,
+    printDivisor: 1000,
+    better: "more",
+  },
+  {
+    id: "cpuMicrosPerCall",
+    load: "unary",
+    title: "CPU per call, client + server, 64 in flight",
+    unit: "µs",
+    digits: 2,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "serialP50Micros",
+    load: "serial",
+    title: "One call at a time, p50",
+    unit: "µs",
+    digits: 1,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "serialP99Micros",
+    load: "serial",
+    title: "One call at a time, p99",
+    unit: "µs",
+    digits: 1,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "streamItemsPerSecond",
+    load: "stream",
+    title: "Server stream of small messages",
+    unit: "k items/s",
+    digits: 1,
+    printDivisor: 1000,
+    better: "more",
+  },
+  {
+    id: "blobMegabytesPerSecond",
+    load: "bytes",
+    title: "Echo of 1 MB, 2 in flight (one way counted)",
+    unit: "MB/s",
+    digits: 0,
+    printDivisor: 1,
+    better: "more",
+  },
+  {
+    id: "idleServerKilobytes",
+    load: "idle",
+    title: "Idle connection, server RSS",
+    unit: "KB",
+    digits: 1,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "heapServerRatio",
+    load: "heap",
+    title: "Server heap after many calls and a forced GC, over the start",
+    unit: "×",
+    digits: 3,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "heapClientRatio",
+    load: "heap",
+    title: "Client heap after many calls and a forced GC, over the start",
+    unit: "×",
+    digits: 3,
+    printDivisor: 1,
+    better: "less",
+  },
+];
+
+export const LOADS: readonly Load[] = [...new Set(FIGURES.map((figure) => figure.load))];
+
+export function isLoad(word: string): word is Load {
+  return (LOADS as readonly string[]).includes(word);
+}
+
+export function figureOf(id: FigureId): Figure {
+  const figure = FIGURES.find((candidate) => candidate.id === id);
+  if (figure === undefined) throw new Error(`no figure is called "${id}"`);
+  return figure;
+}
+
+export function figuresOf(load: Load): readonly Figure[] {
+  return FIGURES.filter((figure) => figure.load === load);
+}

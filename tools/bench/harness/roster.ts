@@ -1,0 +1,38 @@
+import type { Load } from "./figures.ts";
+
+export interface RosterEntry {
+  /** The file in `entrants/`, and the word for `--only`. */
+  readonly name: string;
+  readonly title: string;
+  readonly role: "floor" | "ours" | "peer";
+  /** Third-party packages whose versions stand in the report. */
+  readonly packages: readonly string[];
+  /** Runs only these loads; without it, all. */
+  readonly loads?: readonly Load[];
+}
+
+/** All entrants, in the order of the report. */
+export const ROSTER: readonly RosterEntry[] = [
+  { name: "bare-socket", title: "bare net.Server socket", role: "floor", packages: [], loads: ["idle"] },
+  { name: "raw", title: "raw framed socket", role: "floor", packages: [] },
+  { name: "raw-protobuf", title: "raw+pb", role: "floor", packages: ["protobufjs"] },
+  { name: "rpc-tcp-protobuf", title: "@rpc/tcp, protobuf contract", role: "ours", packages: [] },
+  { name: "rpc-tcp-zod", title: "@rpc/tcp, code-first with zod", role: "ours", packages: ["zod"] },
+  { name: "grpc-js", title: "@grpc/grpc-js", role: "peer", packages: ["@grpc/grpc-js", "@grpc/proto-loader"] },
+  {
+    name: "connect",
+    title: "Connect (HTTP/2)",
+    role: "peer",
+    packages: ["@connectrpc/connect-node", "@bufbuild/protobuf"],
+  },
+  { name: "trpc-ws", title: "tRPC over ws", role: "peer", packages: ["@trpc/server", "@trpc/client", "ws"] },
+  { name: "capnweb", title: "capnweb over ws", role: "peer", packages: ["capnweb", "ws"] },
+  { name: "birpc-msgpackr-ws", title: "birpc + msgpackr over ws", role: "peer", packages: ["birpc", "msgpackr", "ws"] },
+  { name: "moleculer-tcp", title: "Moleculer TCP", role: "peer", packages: ["moleculer", "cbor-x"] },
+  { name: "zeromq", title: "zeromq.js DEALER/ROUTER, raw", role: "peer", packages: ["zeromq"] },
+  { name: "http-json", title: "HTTP + JSON, keep-alive", role: "peer", packages: ["undici"] },
+];
+
+export function runsLoad(entry: RosterEntry, load: Load): boolean {
+  return entry.loads === undefined || entry.loads.includes(load);
+}

@@ -1,0 +1,34 @@
+import type { Measurements } from "./measurements.ts";
+import { measureHeap, measureIdle } from "./memory-figures.ts";
+import type { BenchOptions } from "./options.ts";
+import { runsLoad } from "./roster.ts";
+import { isTimedLoad, measureTimedRound } from "./timed-round.ts";
+
+/** Rounds are interleaved: a slow minute of the machine hits all entrants, not one. */
+export async function measureAll(
+  options: BenchOptions,
+  measurements: Measurements,
+  say: (line: string) => void,
+): Promise<void> {
+  const timedLoads = options.loads.filter(isTimedLoad);
+  const timed = options.entries.filter((entry) => timedLoads.some((load) => runsLoad(entry, load)));
+  if (timedLoads.length > 0) {
+    for (let round = 1; round <= options.runs; round++) {
+      for (const entry of timed) {
+        say(`round ${round} of ${options.runs}: ${entry.title}`);
+        await measureTimedRound(entry, timedLoads, options.windowMs, measurements);
+      }
+    }
+  }
+  for (let round = 1; round <= options.memoryRuns; round++) {
+    for (const load of ["idle", "heap"] as const) {
+      if (!options.loads.includes(load)) continue;
+      for (const entry of options.entries) {
+        if (!runsLoad(entry, load) || measurements.isMissing(entry, load)) continue;
+        say(`${load} ${round} of ${options.memoryRuns}: ${entry.title}`);
+        if (load === "idle") await measureIdle(entry, options.idleConnections, measurements);
+        else await measureHeap(entry, options.heapCalls, measurements);
+      }
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { FIGURES, type Figure } from "../harness/figures.ts";
+import type { InstallSize } from "../harness/install-size.ts";
+import { runsLoad, type RosterEntry } from "../harness/roster.ts";
+import type { BenchRun } from "./bench-run.ts";
+
+/** Each figure is also given as a multiple of these. */
+const YARDSTICKS = [
+  { name: "raw-protobuf", title: "× raw+pb" },
+  { name: "grpc-js", title: "× grpc-js" },
+] as const;
+
+export function markdownOf(run: BenchRun): string {
+  const { options, machine } = run;
+  const sections = [
+    `# Benchmarks of ${dateOf(run)}`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGigabytes} GB · ${machine.os} · Node ${machine.node}\n` +
+      `${options.runs} interleaved rounds of ${options.windowMs / 1000} s (memory: ${options.memoryRuns}), medians. Only ratios within one run count. [How it is measured](README.md)`,
+    `## Must reach\n\n${verdictTable(run)}`,
+    `## Overview\n\n${overviewTable(run)}`,
+    ...FIGURES.filter((figure) => options.loads.includes(figure.load)).map(
+      (figure) => `## ${figure.title}\n\n${figureTable(run, figure)}`,
+    ),
+  ];
+  if (run.install !== undefined) sections.push(`## Install size\n\n${installTable(run.install)}`);
+  sections.push(
+    `## Versions\n\n${Object.entries(machine.packages)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(" · ")}`,
+  );
+  return `${sections.join("\n\n")}\n`;
+}
+
+export function dateOf(run: BenchRun): string {
+  return run.startedAt.toISOString().slice(0, 10);
+}
+
+function verdictTable(run: BenchRun): string {
+  const rows = run.verdicts.map(({ title, mustReach, aim, reading, reached }) => [
+    title,
+    mustReach,
+    aim,
+    reading,
+    reached === undefined ? "–" : reached ? "yes" : "**no**",
+  ]);
+  return table(["figure", "must reach", "aim", "reading", "reached"], rows);
+}
+
+function overviewTable(run: BenchRun): string {
+  const figures = FIGURES.filter((figure) => figure.load !== "heap" && run.options.loads.includes(figure.load));
+  const rows = run.options.entries.map((entry) => [
+    entry.title,
+    ...figures.map((figure) => {
+      const median = run.measurements.median(entry.name, figure.id);
+      return median === undefined ? "–" : printed(figure, median);
+    }),
+  ]);
+  return table(
+    [
+      "",
+      ...figures.map(
+        (figure) => `${figure.title.replace(/, (64 in flight|client.*|server RSS)$/, "")}, ${figure.unit}`,
+      ),
+    ],
+    rows,
+  );
+}
+
+function figureTable(run: BenchRun, figure: Figure): string {
+  const reasons: string[] = [];
+  const rows = run.options.entries
+    .filter((entry) => runsLoad(entry, figure.load))
+    .map((entry) => figureRow(run, figure, entry, reasons));
+  const head = ["", figure.unit, ...YARDSTICKS.map((yardstick) => yardstick.title), "lowest – highest"];
+  return table(head, rows) + (reasons.length === 0 ? "" : `\n\n${reasons.join("\n")}`);
+}
+
+function figureRow(run: BenchRun, figure: Figure, entry: RosterEntry, reasons: string[]): string[] {
+  const outcome = run.measurements.outcome(entry.name, figure.id);
+  if ("missing" in outcome) {
+    reasons.push(`- ${entry.title}: ${outcome.missing}`);
+    return [entry.title, "–", ...YARDSTICKS.map(() => "–"), ""];
+  }
+  const ratios = YARDSTICKS.map(({ name }) => {
+    const yardstick = run.measurements.median(name, figure.id);
+    return yardstick === undefined ? "–" : ratioOf(outcome.median / yardstick);
+  });
+  const range = `${printed(figure, Math.min(...outcome.values))} – ${printed(figure, Math.max(...outcome.values))}`;
+  return [entry.title, printed(figure, outcome.median), ...ratios, range];
+}
+
+function installTable({ ours, grpc }: { readonly ours: InstallSize; readonly grpc: InstallSize }): string {
+  const rows = [ours, grpc].map((size) =>
+    "missing" in size
+      ? [size.title, "–", "–", size.missing]
+      : [
+          size.title,
+          String(Math.round(size.kilobytes)),
+          String(size.packageNames.length),
+          size.packageNames.join(", "),
+        ],
+  );
+  return table(["", "KB", "packages", ""], rows);
+}
+
+function printed(figure: Figure, value: number): string {
+  return (value / figure.printDivisor).toFixed(figure.digits);
+}
+
+function ratioOf(ratio: number): string {
+  return ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map((_, column) => (column === 0 ? "---" : "---:"))), ...rows.map(line)].join("\n");
+}

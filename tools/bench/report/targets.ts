@@ -1,0 +1,125 @@
+/** What our entrants must reach, and what they aim at; judged against the other entrants of the same run. */
+import { figureOf, type FigureId } from "../harness/figures.ts";
+import type { InstallSize } from "../harness/install-size.ts";
+import type { Measurements } from "../harness/measurements.ts";
+import { ROSTER } from "../harness/roster.ts";
+
+export interface Verdict {
+  readonly title: string;
+  readonly mustReach: string;
+  readonly aim: string;
+  /** Undefined where it could not be judged; `reading` then says why. */
+  readonly reached: boolean | undefined;
+  readonly reading: string;
+}
+
+interface RatioTarget {
+  readonly figure: FigureId;
+  readonly entrant: string;
+  readonly factor: number;
+  readonly aim?: number;
+  /** The best of these is what counts. */
+  readonly against: readonly string[];
+}
+
+const RATIO_TARGETS: readonly RatioTarget[] = [
+  { figure: "unaryCallsPerSecond", entrant: "rpc-tcp-protobuf", factor: 0.5, aim: 0.7, against: ["raw-protobuf"] },
+  { figure: "unaryCallsPerSecond", entrant: "rpc-tcp-protobuf", factor: 12, against: ["grpc-js"] },
+  {
+    figure: "unaryCallsPerSecond",
+    entrant: "rpc-tcp-protobuf",
+    factor: 1.8,
+    against: ["birpc-msgpackr-ws", "moleculer-tcp"],
+  },
+  { figure: "unaryCallsPerSecond", entrant: "rpc-tcp-zod", factor: 0.3, aim: 0.45, against: ["raw-protobuf"] },
+  { figure: "serialP50Micros", entrant: "rpc-tcp-protobuf", factor: 1.2, aim: 1.1, against: ["raw-protobuf"] },
+  { figure: "streamItemsPerSecond", entrant: "rpc-tcp-protobuf", factor: 4, aim: 8, against: ["grpc-js"] },
+  { figure: "blobMegabytesPerSecond", entrant: "rpc-tcp-protobuf", factor: 1.3, against: ["grpc-js"] },
+  { figure: "cpuMicrosPerCall", entrant: "rpc-tcp-protobuf", factor: 0.1, against: ["grpc-js"] },
+];
+
+const IDLE_LIMIT_KILOBYTES = 12;
+const IDLE_AIM_KILOBYTES = 6;
+const HEAP_LIMIT_RATIO = 1.05;
+
+export function judgeTargets(
+  measurements: Measurements,
+  install: { ours: InstallSize; grpc: InstallSize } | undefined,
+): Verdict[] {
+  return [
+    ...RATIO_TARGETS.map((target) => judgeRatio(target, measurements)),
+    judgeIdle(measurements),
+    judgeHeap("heapServerRatio", measurements),
+    judgeHeap("heapClientRatio", measurements),
+    judgeInstall(install),
+  ];
+}
+
+function judgeRatio(target: RatioTarget, measurements: Measurements): Verdict {
+  const { title, better } = figureOf(target.figure);
+  const relation = better === "more" ? "≥" : "≤";
+  const names = target.against.map(titleOf).join(" and ");
+  const head = {
+    title: `${title} (${titleOf(target.entrant)})`,
+    mustReach: `${relation} ${target.factor} × ${target.against.length > 1 ? `the better of ${names}` : names}`,
+    aim: target.aim === undefined ? "" : `${target.aim} ×`,
+  };
+  const ours = measurements.outcome(target.entrant, target.figure);
+  if ("missing" in ours) return { ...head, reached: undefined, reading: `not judged: ${ours.missing}` };
+  const others: number[] = [];
+  for (const name of target.against) {
+    const other = measurements.median(name, target.figure);
+    if (other === undefined)
+      return { ...head, reached: undefined, reading: `not judged: ${titleOf(name)} gave no reading` };
+    others.push(other);
+  }
+  const ratio = ours.median / (better === "more" ? Math.max(...others) : Math.min(...others));
+  return {
+    ...head,
+    reached: better === "more" ? ratio >= target.factor : ratio <= target.factor,
+    reading: `${ratio.toFixed(2)} ×`,
+  };
+}
+
+function judgeIdle(measurements: Measurements): Verdict {
+  const head = {
+    title: "Idle connection, server RSS over a bare socket",
+    mustReach: `≤ ${IDLE_LIMIT_KILOBYTES} KB`,
+    aim: `${IDLE_AIM_KILOBYTES} KB`,
+  };
+  const ours = measurements.outcome("rpc-tcp-protobuf", "idleServerKilobytes");
+  const bare = measurements.median("bare-socket", "idleServerKilobytes");
+  if ("missing" in ours) return { ...head, reached: undefined, reading: `not judged: ${ours.missing}` };
+  if (bare === undefined)
+    return { ...head, reached: undefined, reading: "not judged: the bare socket gave no reading" };
+  const kilobytes = ours.median - bare;
+  return { ...head, reached: kilobytes <= IDLE_LIMIT_KILOBYTES, reading: `${kilobytes.toFixed(1)} KB` };
+}
+
+function judgeHeap(figure: "heapServerRatio" | "heapClientRatio", measurements: Measurements): Verdict {
+  const head = { title: figureOf(figure).title, mustReach: `≤ ${HEAP_LIMIT_RATIO} ×`, aim: "" };
+  const ours = measurements.outcome("rpc-tcp-protobuf", figure);
+  if ("missing" in ours) return { ...head, reached: undefined, reading: `not judged: ${ours.missing}` };
+  return { ...head, reached: ours.median <= HEAP_LIMIT_RATIO, reading: `${ours.median.toFixed(3)} ×` };
+}
+
+function judgeInstall(install: { ours: InstallSize; grpc: InstallSize } | undefined): Verdict {
+  const head = {
+    title: "Install size of @rpc/core + @rpc/tcp with dependencies",
+    mustReach: "smaller than @grpc/grpc-js + @grpc/proto-loader",
+    aim: "",
+  };
+  if (install === undefined) return { ...head, reached: undefined, reading: "not judged: not measured in this run" };
+  const { ours, grpc } = install;
+  if ("missing" in ours) return { ...head, reached: undefined, reading: `not judged: ${ours.missing}` };
+  if ("missing" in grpc) return { ...head, reached: undefined, reading: `not judged: ${grpc.missing}` };
+  return {
+    ...head,
+    reached: ours.kilobytes < grpc.kilobytes,
+    reading: `${Math.round(ours.kilobytes)} KB to ${Math.round(grpc.kilobytes)} KB`,
+  };
+}
+
+function titleOf(name: string): string {
+  return ROSTER.find((entry) => entry.name === name)?.title ?? name;
+}
