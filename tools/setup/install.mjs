@@ -32,15 +32,7 @@ export async function installed(extent) {
     extent === "base"
       ? HEAVY.filter((folder) => existsSync(join(ROOT, folder))).map((folder) => `--filter=!${folder}`)
       : [];
-  const args = [
-    "--yes",
-    PNPM,
-    "install",
-    "--frozen-lockfile",
-    "--reporter=append-only",
-    "--config.engine-strict=false",
-    ...filter,
-  ];
+  const args = ["--yes", PNPM, "install", "--frozen-lockfile", "--reporter=append-only", ...filter];
   const { code, output, seconds } = await captured("install", "npx", args, installEnvironment());
   if (code === 0) {
     mustHaveNode();
