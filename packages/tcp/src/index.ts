@@ -1,1 +1,3 @@
-export {};
+export { serveTcp } from "./listener.ts";
+export { createTcpTransport } from "./transport.ts";
+export type { LimitOptions, TcpChannelOptions, TcpListenerOptions, TcpTransportOptions } from "./options.ts";

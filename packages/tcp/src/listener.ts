@@ -1,0 +1,28 @@
+import type { Handler, Listener } from "@rpc/core";
+import { createSessionListener, type SessionListener } from "@rpc/core/transport";
+import { protobufEnvelopeCodec } from "@rpc/protobuf";
+import { acceptTcp } from "./accept.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from "./options.ts";
+
+/**
+ * Serves a handler over TCP, TLS or a Unix socket and resolves when it listens. Without TLS only this machine can connect, unless
+ * `allowInsecure` is set; another address is refused FAILED_PRECONDITION. An address that is taken is refused ALREADY_EXISTS.
+ */
+export async function serveTcp(handler: Handler, options: TcpListenerOptions = {}): Promise<Listener> {
+  const endpoint = parseEndpoint(options.endpoint ?? DEFAULT_LISTEN_ENDPOINT, "listen");
+  const settings = listenSettings(options);
+  let sessions: SessionListener | undefined;
+  const acceptor = await acceptTcp(endpoint, settings, (channel) => {
+    if (sessions === undefined) channel.destroy();
+    else sessions.accept(channel);
+  });
+  sessions = createSessionListener({
+    ...options,
+    endpoint: acceptor.endpoint,
+    handler,
+    codec: protobufEnvelopeCodec,
+    stopAccepting: () => acceptor.stop(),
+  });
+  return sessions;
+}

@@ -1,0 +1,34 @@
+import { RpcError } from "@rpc/core";
+import { createSessionTransport, type SessionTransport } from "@rpc/core/transport";
+import { protobufEnvelopeCodec } from "@rpc/protobuf";
+import { dialTcp } from "./dial.ts";
+import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
+import { dialSettings, type TcpTransportOptions } from "./options.ts";
+
+/**
+ * A transport over TCP (`tcp://host:port`), TLS (`tcps://host:port`) or a Unix socket (`unix:/path`). Given several endpoints, each
+ * dial tries them in this order. Creating it connects to nothing; the first call does. Throws INVALID_ARGUMENT for an endpoint or
+ * option that cannot be right.
+ */
+export function createTcpTransport(
+  endpoint: string | readonly string[],
+  options: TcpTransportOptions = {},
+): SessionTransport {
+  const texts = typeof endpoint === "string" ? [endpoint] : endpoint;
+  const endpoints = texts.map((text) => parseEndpoint(text, "dial"));
+  if (endpoints.length === 0) {
+    throw new RpcError("INVALID_ARGUMENT", "the list of endpoints is empty", { reason: "INVALID_ARGUMENT" });
+  }
+  if (options.tls !== undefined && endpoints.every(({ scheme }) => scheme !== "tcps")) {
+    const message = "the option tls is set although no endpoint is encrypted; write tcps:// or leave tls out";
+    throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+  }
+  const settings = dialSettings(options);
+  return createSessionTransport({
+    ...options,
+    endpoint: endpoints.map(formatEndpoint).join(","),
+    codec: protobufEnvelopeCodec,
+    connectTimeoutMs: settings.connectTimeoutMs,
+    dial: (signal) => dialTcp(endpoints, settings, signal),
+  });
+}

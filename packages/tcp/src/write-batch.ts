@@ -1,0 +1,116 @@
+import type { Socket } from "node:net";
+import { HEADER_BYTES, writeHeader } from "./frames.ts";
+
+/**
+ * The messages that one tick sends over one socket, written together. Small ones are copied one behind the other into a slab, so
+ * that they leave as one piece; large ones stay where they are and leave beside it in the same `writev`.
+ */
+export class WriteBatch {
+  /** Bytes that wait for {@link WriteBatch.flush}, headers included. */
+  bytes = 0;
+
+  #slab: Slab | undefined;
+  /** Where the unwritten region of the slab begins. */
+  #start = 0;
+  /** Finished pieces in front of that region. */
+  #pieces: Uint8Array[] | undefined;
+
+  /** Adds a message. Without `transfer` its bytes are copied before this returns (C06). */
+  add(message: Uint8Array, transfer: boolean): void {
+    const length = message.length;
+    this.bytes += HEADER_BYTES + length;
+    if (length >= LARGE_BYTES) {
+      this.#addLarge(message, transfer);
+      return;
+    }
+    const slab = this.#slabWithRoom(HEADER_BYTES + length);
+    writeHeader(slab.memory, slab.used, length);
+    slab.memory.set(message, slab.used + HEADER_BYTES);
+    slab.used += HEADER_BYTES + length;
+  }
+
+  /** Hands everything to the socket in one write. */
+  flush(socket: Socket): void {
+    const region = this.#cutRegion();
+    const pieces = this.#pieces;
+    this.bytes = 0;
+    if (this.#slab !== undefined) giveBack(this.#slab);
+    this.#slab = undefined;
+    this.#pieces = undefined;
+    if (pieces === undefined) {
+      if (region !== undefined) socket.write(region);
+      return;
+    }
+    socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    if (region !== undefined) socket.write(region);
+    socket.uncork();
+  }
+
+  /** Forgets what was not flushed. */
+  drop(): void {
+    this.bytes = 0;
+    this.#slab = undefined;
+    this.#pieces = undefined;
+  }
+
+  #addLarge(message: Uint8Array, transfer: boolean): void {
+    const slab = this.#slabWithRoom(HEADER_BYTES);
+    writeHeader(slab.memory, slab.used, message.length);
+    slab.used += HEADER_BYTES;
+    this.#finishRegion();
+    (this.#pieces ??= []).push(transfer ? message : new Uint8Array(message));
+  }
+
+  #slabWithRoom(bytes: number): Slab {
+    const slab = this.#slab;
+    if (slab !== undefined && SLAB_BYTES - slab.used >= bytes) return slab;
+    this.#finishRegion();
+    const fresh = takeSlab(bytes);
+    this.#slab = fresh;
+    this.#start = fresh.used;
+    return fresh;
+  }
+
+  #finishRegion(): void {
+    const region = this.#cutRegion();
+    if (region !== undefined) (this.#pieces ??= []).push(region);
+  }
+
+  #cutRegion(): Uint8Array | undefined {
+    const slab = this.#slab;
+    if (slab === undefined || slab.used === this.#start) return undefined;
+    const region = slab.memory.subarray(this.#start, slab.used);
+    this.#start = slab.used;
+    return region;
+  }
+}
+
+/** From here on a message costs less as a piece of its own in a `writev` than as a copy. */
+const LARGE_BYTES = 16 * 1024;
+
+/**
+ * Memory for outgoing bytes. A region is written once and never again, because the socket may still hold it; the rest of the slab
+ * goes on to whichever channel sends next, so an idle channel holds none.
+ */
+interface Slab {
+  readonly memory: Buffer;
+  used: number;
+}
+
+const SLAB_BYTES = 64 * 1024;
+/** A slab with less room than this is left to the garbage collector. */
+const WORTH_KEEPING_BYTES = 2 * 1024;
+const MOST_SPARE_SLABS = 8;
+const spareSlabs: Slab[] = [];
+
+function takeSlab(bytes: number): Slab {
+  const spare = spareSlabs.pop();
+  if (spare !== undefined && SLAB_BYTES - spare.used >= bytes) return spare;
+  // A spare one that is too full for this message is dropped, not put back: it would be tried and found full again and again.
+  return { memory: Buffer.allocUnsafeSlow(SLAB_BYTES), used: 0 };
+}
+
+function giveBack(slab: Slab): void {
+  if (SLAB_BYTES - slab.used >= WORTH_KEEPING_BYTES && spareSlabs.length < MOST_SPARE_SLABS) spareSlabs.push(slab);
+}
