@@ -1,1 +1,67 @@
-export {};
+/**
+ * The implementors' door: what a transport package, a codec or a test suite is made of. Users find theirs at `@rpc/core`.
+ */
+export type { CallContext, CallOptions, CancelListener, LogLevel, LogLine } from "./words/call-context.ts";
+export { type Capabilities, type Capability, gapOf, type Support, type Unsupported } from "./words/capabilities.ts";
+export type { Channel, ChannelSecurity, ChannelSink } from "./words/channel.ts";
+export { type Clock, MAX_TIMER_MS, systemClock } from "./words/clock.ts";
+export { type Contract, DESCRIPTOR, type MessageType } from "./words/contract.ts";
+export {
+  type AnnouncedLimits,
+  Body,
+  CALL_KINDS,
+  type CallBody,
+  type CallKind,
+  type CancelBody,
+  type ChallengeBody,
+  type CreditBody,
+  type DrainBody,
+  type EndBody,
+  type Envelope,
+  type FailBody,
+  type GoodbyeBody,
+  type HelloBody,
+  type ItemBody,
+  type MetadataEntries,
+  type NotifyBody,
+  type PingBody,
+  type ProgressBody,
+  type ProofBody,
+  type ReceivedPayload,
+  type ResultBody,
+  type UnknownBody,
+  type WelcomeBody,
+  type WireError,
+} from "./words/envelope.ts";
+export type { EnvelopeCodec } from "./words/envelope-codec.ts";
+export { DEFAULT_LIMITS, resolveLimits, type SessionLimits } from "./words/limits.ts";
+export type { BinaryMessageCodec, JsonMessageCodec, MessageCodec, PayloadFormat } from "./words/message-codec.ts";
+export { Metadata } from "./words/metadata.ts";
+export type { ContractDescriptor, MessageShape, MethodDescriptor, MethodKind } from "./words/method.ts";
+export { EncodedPayload, type Payload, ValuePayload } from "./words/payload.ts";
+export type { Peer } from "./words/peer.ts";
+export { RpcError } from "./words/rpc-error.ts";
+export { STATUS_NUMBERS, type StatusCode, statusFromNumber } from "./words/status.ts";
+export type {
+  Awaitable,
+  CallPort,
+  CloseOptions,
+  Handler,
+  Interceptor,
+  Listener,
+  ListenerEvents,
+  Transport,
+} from "./words/transport.ts";
+export { shown } from "./tools/bytes.ts";
+export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
+export { dynamicCodec } from "./tools/json-message-codec.ts";
+export { createMemoryChannelPair } from "./machines/memory-channel.ts";
+export { descriptorOf } from "./face/contract.ts";
+export { createSessionListener, type SessionListener, type SessionListenerOptions } from "./face/session-listener.ts";
+export {
+  createSessionTransport,
+  type SessionLimitOptions,
+  type SessionTransport,
+  type SessionTransportOptions,
+  type TransportEvents,
+} from "./face/session-transport.ts";

@@ -1,0 +1,27 @@
+import { type Capabilities, type Capability, gapOf } from "../words/capabilities.ts";
+import type { ContractDescriptor, MethodKind } from "../words/method.ts";
+import { RpcError } from "../words/rpc-error.ts";
+
+/** What each kind of method needs of a transport. */
+const NEEDS: Readonly<Record<MethodKind, Capability | undefined>> = {
+  unary: undefined,
+  serverStream: "serverStream",
+  clientStream: "clientStream",
+  bidiStream: "bidiStream",
+  notification: "notify",
+  event: "topics",
+  job: "queue",
+};
+
+/** Throws FAILED_PRECONDITION, with the transport's own sentence, when a contract needs what a transport lacks. */
+export function checkBinding(contract: ContractDescriptor, capabilities: Capabilities, endpoint: string): void {
+  for (const method of contract.methods.values()) {
+    const need = NEEDS[method.kind];
+    const gap = need === undefined ? undefined : gapOf(capabilities[need]);
+    if (gap === undefined) continue;
+    throw new RpcError("FAILED_PRECONDITION", `${method.name} is of kind ${method.kind}, which ${endpoint} does not carry: ${gap}`, {
+      reason: "CAPABILITY",
+      details: { capability: need, method: method.name },
+    });
+  }
+}

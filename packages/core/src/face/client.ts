@@ -1,0 +1,123 @@
+import type { CallOptions } from "../words/call-context.ts";
+import { type Clock, systemClock } from "../words/clock.ts";
+import { type ClientOf, type Contract, DESCRIPTOR } from "../words/contract.ts";
+import type { ContractDescriptor, MethodDescriptor } from "../words/method.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { CallPort, Interceptor, Transport } from "../words/transport.ts";
+import { intercept } from "../tools/interceptors.ts";
+import { validated } from "../tools/shapes.ts";
+import { onlyValue, Single } from "../tools/single.ts";
+import { checkBinding } from "./binding.ts";
+import { startCall } from "./call-handle.ts";
+import { CallerContext, type CallObserver } from "./caller-context.ts";
+
+export interface ClientOptions {
+  /** Wrap every call, the first one outermost. */
+  readonly interceptors?: readonly Interceptor[];
+  /** Whether inputs are validated here already, before they travel. The server validates in any case. Default: false. */
+  readonly validateInput?: boolean;
+  /** Where deadlines come from. Default: the process's clock. */
+  readonly clock?: Clock;
+}
+
+/**
+ * The typed client of a contract. It does no I/O and holds nothing: closing the transport is all there is to close.
+ * Throws FAILED_PRECONDITION when the transport lacks something that the contract needs, with the sentence that says what to do.
+ */
+export function createClient<C extends Contract>(contract: C, transport: Transport, options: ClientOptions = {}): ClientOf<C> {
+  checkBinding(contract[DESCRIPTOR], transport.capabilities, transport.endpoint);
+  return createPortClient(contract[DESCRIPTOR], transport, options) as ClientOf<C>;
+}
+
+/** The client over a bare port, its type still to be proved by the caller. */
+export function createPortClient(contract: ContractDescriptor, port: CallPort, options: ClientOptions = {}): object {
+  const wrapped = options.interceptors === undefined ? port : intercept(port, options.interceptors);
+  const clock = options.clock ?? systemClock;
+  // No prototype and no Proxy: what is not in the contract is undefined, so the client can be awaited, printed and inspected.
+  const client = Object.create(null) as Record<string, unknown>;
+  for (const [short, method] of contract.methods) {
+    const caller = new MethodCaller(method, wrapped, clock, options.validateInput ?? false);
+    client[short] = clientMethod(caller);
+  }
+  return Object.freeze(client);
+}
+
+function clientMethod(caller: MethodCaller): unknown {
+  switch (caller.method.kind) {
+    case "unary":
+      return Object.assign((input: unknown, options?: CallOptions) => caller.call(input, options, undefined), {
+        start: (input: unknown, options?: CallOptions) => startCall(caller, input, options),
+      });
+    case "notification":
+      return (input: unknown, options?: CallOptions) => caller.call(input, options, undefined);
+    case "serverStream":
+      return (input: unknown, options?: CallOptions) => caller.stream(new Single(input), options);
+    case "clientStream":
+      return (input: AsyncIterable<unknown> | Iterable<unknown>, options?: CallOptions) => caller.collect(input, options);
+    case "bidiStream":
+      return (input: AsyncIterable<unknown> | Iterable<unknown>, options?: CallOptions) => caller.stream(asyncIterable(input), options);
+    case "event":
+    case "job":
+      // The binding has refused them; they get their machinery with the patterns.
+      return undefined;
+  }
+}
+
+/** One method bound to a port. */
+export class MethodCaller {
+  readonly method: MethodDescriptor;
+  readonly clock: Clock;
+  readonly #port: CallPort;
+  readonly #validate: boolean;
+
+  constructor(method: MethodDescriptor, port: CallPort, clock: Clock, validate: boolean) {
+    this.method = method;
+    this.clock = clock;
+    this.#port = port;
+    this.#validate = validate && method.input.validate !== undefined;
+  }
+
+  call(input: unknown, options: CallOptions | undefined, observer: CallObserver | undefined): Promise<unknown> {
+    try {
+      return this.callWith(input, new CallerContext(this.method, options, this.clock, observer));
+    } catch (thrown) {
+      return Promise.reject(RpcError.from(thrown));
+    }
+  }
+
+  callWith(input: unknown, context: CallerContext): Promise<unknown> {
+    if (this.#validate) return this.#callValidated(input, context);
+    const output = this.#port.call(input, context);
+    return output instanceof Promise ? output : Promise.resolve(output);
+  }
+
+  async #callValidated(input: unknown, context: CallerContext): Promise<unknown> {
+    // Proved, but sent as it is: the server's validator makes its own value of it.
+    await validated(this.method.input, input, `${this.method.name}: input`, "INVALID_ARGUMENT");
+    return this.#port.call(input, context);
+  }
+
+  stream(input: AsyncIterable<unknown>, options: CallOptions | undefined): AsyncIterable<unknown> {
+    const context = new CallerContext(this.method, options, this.clock, undefined);
+    return this.#port.stream(this.#validate ? this.#validatedItems(input) : input, context);
+  }
+
+  async *#validatedItems(input: AsyncIterable<unknown>): AsyncIterable<unknown> {
+    for await (const item of input) {
+      await validated(this.method.input, item, `${this.method.name}: input`, "INVALID_ARGUMENT");
+      yield item;
+    }
+  }
+
+  async collect(input: AsyncIterable<unknown> | Iterable<unknown>, options: CallOptions | undefined): Promise<unknown> {
+    return onlyValue(this.stream(asyncIterable(input), options), this.method.name);
+  }
+}
+
+function asyncIterable(values: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterable<unknown> {
+  return Symbol.asyncIterator in values ? values : fromSync(values);
+}
+
+async function* fromSync(values: Iterable<unknown>): AsyncIterable<unknown> {
+  yield* values;
+}

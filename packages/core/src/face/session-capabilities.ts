@@ -1,0 +1,26 @@
+import type { Capabilities } from "../words/capabilities.ts";
+
+/** What every channel gets from the session. A transport package passes its own differences on top. */
+export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
+  duplex: "native",
+  notify: "native",
+  serverStream: "native",
+  clientStream: "native",
+  bidiStream: "native",
+  progress: "native",
+  cancel: "propagated",
+  deadline: "propagated",
+  metadata: "native",
+  ordering: "per-peer",
+  heartbeat: "native",
+  reconnect: "native",
+  resume: { unsupported: "a call in flight does not survive a lost connection yet; mark the method idempotent and call again" },
+  authentication: { unsupported: "peers are not authenticated by the session yet; use TLS client certificates or a Unix socket" },
+  compression: { unsupported: "messages are not compressed; compress large fields yourself" },
+  batch: { unsupported: "calls made in one tick already leave in one write; there is no batch to build" },
+  replyCache: { unsupported: "a repeated idempotency key runs the handler again; make the handler idempotent" },
+  topics: { unsupported: "events are not carried yet; use a server stream" },
+  queue: { unsupported: "jobs are not carried yet; use a unary call" },
+  broadcast: { unsupported: "there is no broadcast yet; loop over listener.peers" },
+  transactional: { unsupported: "a socket takes part in no database transaction; use a database queue" },
+});

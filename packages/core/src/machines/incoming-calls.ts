@@ -1,0 +1,200 @@
+import { Body, type CallBody, type CancelBody, type CreditBody, type EndBody, type ItemBody, type MetadataEntries, type NotifyBody } from "../words/envelope.ts";
+import { Metadata } from "../words/metadata.ts";
+import type { MethodKind } from "../words/method.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import { shown } from "../tools/bytes.ts";
+import type { Expiring } from "../tools/deadline-sweep.ts";
+import { decodePayload } from "../tools/payloads.ts";
+import { Single } from "../tools/single.ts";
+import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
+import { IncomingCall, type IncomingRegister } from "./incoming-call.ts";
+import { IncomingNotification } from "./incoming-notification.ts";
+import type { SessionLink } from "./session-link.ts";
+
+/** Calls that the peer makes. */
+export class IncomingCalls implements IncomingRegister {
+  readonly #link: SessionLink;
+  /** Replies due, by id. */
+  #unanswered = new Map<number, IncomingCall>();
+  #highestId = 0;
+  readonly #parity: 0 | 1;
+  /** Handlers that have not settled; a cancelled call is among them until its handler has seen the signal. */
+  #running = 0;
+  #streams = 0;
+  #refuseNew = false;
+  /** Items, credits and cancels for calls that had ended already. */
+  lateCount = 0;
+
+  constructor(link: SessionLink, parity: 0 | 1) {
+    this.#link = link;
+    this.#parity = parity;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Drain: what runs may finish, what comes is refused. */
+  refuseNew(): void {
+    this.#refuseNew = true;
+  }
+
+  receiveCall(body: CallBody, isCallBack: boolean): void {
+    const { id } = body;
+    if (id % 2 !== this.#parity) return this.#link.breach(`call id ${id} belongs to the other end`);
+    if (id <= this.#highestId) {
+      // The first call of this id is untouched (hostile inputs H42).
+      return this.#refuse(body, new RpcError("ALREADY_EXISTS", `call id ${id} was used before`, { reason: "PROTOCOL" }));
+    }
+    this.#highestId = id;
+    try {
+      this.#accept(body, isCallBack);
+    } catch (thrown) {
+      this.#refuse(body, RpcError.from(thrown));
+    }
+  }
+
+  #accept(body: CallBody, isCallBack: boolean): void {
+    const { limits, handler, clock } = this.#link;
+    const isStream = body.kind !== "unary";
+    if (this.#refuseNew) throw new RpcError("UNAVAILABLE", `${shown(body.method)}: the peer is draining`, { reason: "DRAINING", delivered: "no" });
+    if (!isCallBack && this.#running >= limits.maxCallsInFlight) throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
+    if (isStream && this.#streams >= limits.maxStreams) throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
+    if (body.depth > limits.maxDepth) {
+      throw new RpcError("RESOURCE_EXHAUSTED", `${shown(body.method)}: calls that call back went deeper than ${limits.maxDepth}; is there a loop?`, {
+        reason: "maxDepth",
+      });
+    }
+    const method = handler.method(body.method, body.kind);
+    if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
+    if (body.deadlineMs !== undefined && body.deadlineMs <= 0) {
+      throw new RpcError("DEADLINE_EXCEEDED", `${method.name}: deadline exceeded before the call was taken up`, { reason: "DEADLINE" });
+    }
+    const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
+    const hasInput = body.kind === "unary" || body.kind === "serverStream";
+    const input = hasInput ? decodePayload(method.input.codec, body.payload) : undefined;
+    const deadline = body.deadlineMs === undefined ? undefined : clock.now() + body.deadlineMs;
+    const call = new IncomingCall(this.#link, this, body, method, deadline, metadata, isCallBack);
+    this.#unanswered.set(body.id, call);
+    if (!isCallBack) this.#running++;
+    if (deadline !== undefined) this.#link.watchDeadline(deadline);
+    if (!isStream) return call.serveUnary(input);
+    this.#streams++;
+    call.serveStream(hasInput ? new Single(input) : undefined);
+  }
+
+  receiveNotify(body: NotifyBody): void {
+    const { handler, limits } = this.#link;
+    try {
+      const method = handler.method(body.method, "notification");
+      if (method === undefined) throw unimplemented(this.#link, body.method, "notification");
+      if (this.#refuseNew) throw new RpcError("UNAVAILABLE", `${method.name}: notification refused while draining`, { reason: "DRAINING" });
+      if (this.#running >= limits.maxCallsInFlight) throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
+      const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
+      const context = new IncomingNotification(this.#link, body, method, metadata);
+      const done = handler.call(decodePayload(method.input.codec, body.payload), context);
+      if (!(done instanceof Promise)) return;
+      this.#running++;
+      done.then(
+        () => this.#ended(),
+        (thrown: unknown) => {
+          this.#ended();
+          this.#link.report(RpcError.from(thrown));
+        },
+      );
+    } catch (thrown) {
+      // Nothing goes back for a notification, not even an error.
+      this.#link.report(RpcError.from(thrown));
+    }
+  }
+
+  receiveCancel(body: CancelBody): void {
+    const reason = new RpcError("CANCELLED", body.reason === "" ? "cancelled by the caller" : body.reason, { reason: "CANCELLED" });
+    this.#find(body.id)?.cancelled(reason);
+  }
+
+  receiveItem(body: ItemBody): void {
+    this.#find(body.id)?.receiveItem(body.seq, body.payload);
+  }
+
+  receiveEnd(body: EndBody): void {
+    const call = this.#find(body.id);
+    call?.receiveEnd(body.error === undefined ? undefined : errorFromWire(body.error, call.method));
+  }
+
+  receiveCredit(body: CreditBody): void {
+    this.#find(body.id)?.receiveCredit(body.credits);
+  }
+
+  /** Whether an id could be a call of the peer. */
+  isOurs(id: number): boolean {
+    return id % 2 === this.#parity;
+  }
+
+  resume(): void {
+    for (const call of this.#unanswered.values()) call.resume();
+  }
+
+  /** The peer is gone for good: handlers get their signal. */
+  abortAll(reason: RpcError): void {
+    const orphans = this.#unanswered;
+    this.#unanswered = new Map();
+    for (const call of orphans.values()) call.cancelled(reason);
+  }
+
+  expiring(): Iterable<Expiring> {
+    return this.#unanswered.values();
+  }
+
+  replied(call: IncomingCall): void {
+    this.#unanswered.delete(call.callId);
+  }
+
+  handled(call: IncomingCall): void {
+    if (call.method.kind !== "unary") this.#streams--;
+    if (call.exempt) this.#link.callEnded();
+    else this.#ended();
+  }
+
+  #ended(): void {
+    this.#running--;
+    this.#link.callEnded();
+  }
+
+  #find(id: number): IncomingCall | undefined {
+    const call = this.#unanswered.get(id);
+    if (call !== undefined) return call;
+    if (id <= this.#highestId) this.lateCount++;
+    else this.#link.breach(`message for call ${id}, which was never made`);
+    return undefined;
+  }
+
+  #refuse(body: CallBody, error: RpcError): void {
+    const { exposeStacks } = this.#link;
+    this.#link.send({ body: Body.Fail, id: body.id, error: wireErrorOf(error, undefined, exposeStacks), metadata: undefined });
+  }
+}
+
+function tooMany(method: string, what: string, option: string, limit: number): RpcError {
+  return new RpcError("RESOURCE_EXHAUSTED", `${shown(method)}: the peer takes ${limit} ${what} at once`, { reason: option, delivered: "no", retryable: true });
+}
+
+function unimplemented(link: SessionLink, name: string, kind: MethodKind): RpcError {
+  const dot = name.lastIndexOf(".");
+  const contractName = name.slice(0, Math.max(dot, 0));
+  const contract = link.handler.contracts.find((served) => served.name === contractName);
+  let message: string;
+  if (contract === undefined) message = `${shown(name)}: contract ${JSON.stringify(shown(contractName))} is not served here`;
+  else if (contract.methods.has(name.slice(dot + 1))) message = `${shown(name)}: is not of kind ${kind}; do both ends have the same contract?`;
+  else message = `${shown(name)}: contract ${contractName} has no such method`;
+  return new RpcError("UNIMPLEMENTED", message, { reason: contract === undefined ? "CONTRACT_NOT_FOUND" : "METHOD_NOT_FOUND" });
+}
+
+function checkMetadata(entries: MetadataEntries | undefined, maxBytes: number): Metadata | undefined {
+  if (entries === undefined) return undefined;
+  const metadata = new Metadata(entries);
+  if (metadata.lengthInCharacters > maxBytes) {
+    throw new RpcError("RESOURCE_EXHAUSTED", `metadata is larger than ${maxBytes} bytes`, { reason: "maxMetadataBytes" });
+  }
+  return metadata;
+}

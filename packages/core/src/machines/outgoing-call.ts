@@ -1,0 +1,169 @@
+import type { CallContext, CancelListener } from "../words/call-context.ts";
+import { Body } from "../words/envelope.ts";
+import type { Payload } from "../words/payload.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { Expiring } from "../tools/deadline-sweep.ts";
+import { decodePayload } from "../tools/payloads.ts";
+import type { SessionLink } from "./session-link.ts";
+
+/** Where calls of this end are kept while they run. */
+export interface CallRegister {
+  start(call: OutgoingCall): void;
+  /** Takes a call away whose caller has been told. */
+  forget(call: OutgoingCall): void;
+}
+
+/** One call of this end, from its start until its caller has been told how it ended. */
+export abstract class OutgoingCall implements CancelListener, Expiring {
+  readonly context: CallContext;
+  /** The peer's call that this one was made for, when it is a call back; 0: none. */
+  readonly parentId: number;
+  /** 0 until it is on the wire. */
+  callId = 0;
+  settled = false;
+  protected readonly link: SessionLink;
+  protected readonly register: CallRegister;
+
+  constructor(link: SessionLink, register: CallRegister, context: CallContext, parentId: number) {
+    this.link = link;
+    this.register = register;
+    this.context = context;
+    this.parentId = parentId;
+  }
+
+  /** The input that goes with the call itself; undefined when it follows as a stream. */
+  abstract readonly payload: Payload | undefined;
+  /** Nothing comes back: it has succeeded as soon as it was handed over. */
+  get oneWay(): boolean {
+    return false;
+  }
+
+  /** How many stream items the callee may send before it is granted more. */
+  abstract readonly credits: number | undefined;
+  abstract receiveResult(payload: Payload | undefined): void;
+  abstract receiveItem(seq: number, payload: Payload | undefined): void;
+  abstract receiveEnd(error: RpcError | undefined): void;
+  abstract receiveCredit(credits: number): void;
+  /** Tells the caller that the call has failed. Once; later calls do nothing. */
+  abstract fail(error: RpcError): void;
+
+  /** It is on the wire under this id. */
+  sent(id: number): void {
+    this.callId = id;
+  }
+
+  /** The wire takes more again. */
+  resume(): void {
+    // Only streams ever hold something back.
+  }
+
+  get methodName(): string {
+    return this.context.method.name;
+  }
+
+  get deadline(): number | undefined {
+    return this.context.deadline;
+  }
+
+  expire(): void {
+    this.giveUp(deadlineExceeded(this.methodName));
+  }
+
+  cancelled(reason: RpcError): void {
+    this.giveUp(reason);
+  }
+
+  /** This end does not want the call any more: its caller learns it at once, the peer as soon as possible. */
+  protected giveUp(reason: RpcError): void {
+    if (this.settled) return;
+    this.fail(reason);
+    if (this.callId === 0) return;
+    this.link.send({ body: Body.Cancel, id: this.callId, reason: reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed() });
+    this.register.forget(this);
+  }
+
+  /** The peer broke the shape of this one call: it fails, the others go on. */
+  protected misshapen(what: string): void {
+    this.giveUp(new RpcError("INTERNAL", `${this.methodName}: ${what}`, { reason: "PROTOCOL", delivered: "unknown" }));
+  }
+
+  /** The output of a reply. Throws INTERNAL for one that cannot be decoded. */
+  protected decodeOutput(payload: Payload | undefined): unknown {
+    try {
+      return decodePayload(this.context.method.output.codec, payload);
+    } catch (thrown) {
+      const { message, reason } = RpcError.from(thrown);
+      throw new RpcError("INTERNAL", `${this.methodName}: the reply cannot be decoded: ${message}`, { reason, cause: thrown });
+    }
+  }
+}
+
+/** A unary call: one promise. */
+export class OutgoingUnary extends OutgoingCall {
+  readonly payload: Payload;
+  readonly #resolve: (output: unknown) => void;
+  readonly #reject: (error: RpcError) => void;
+
+  constructor(
+    link: SessionLink,
+    register: CallRegister,
+    context: CallContext,
+    parentId: number,
+    payload: Payload,
+    resolve: (output: unknown) => void,
+    reject: (error: RpcError) => void,
+  ) {
+    super(link, register, context, parentId);
+    this.payload = payload;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get credits(): undefined {
+    return undefined;
+  }
+
+  receiveResult(payload: Payload | undefined): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.context.onCancel(undefined);
+    try {
+      this.#resolve(this.decodeOutput(payload));
+    } catch (thrown) {
+      this.#reject(RpcError.from(thrown));
+    }
+  }
+
+  fail(error: RpcError): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.context.onCancel(undefined);
+    this.#reject(error);
+  }
+
+  receiveItem(): void {
+    this.misshapen("a stream item arrived for a unary call");
+  }
+
+  receiveEnd(): void {
+    this.misshapen("the end of a stream arrived for a unary call");
+  }
+
+  receiveCredit(): void {
+    this.misshapen("stream credit arrived for a unary call");
+  }
+}
+
+/** A notification: a promise that settles when the message was handed over. */
+export class OutgoingNotification extends OutgoingUnary {
+  override get oneWay(): boolean {
+    return true;
+  }
+}
+
+export function deadlineExceeded(methodName: string): RpcError {
+  return new RpcError("DEADLINE_EXCEEDED", `${methodName}: deadline exceeded`, { reason: "DEADLINE" });
+}
+
+/** A cancel reason is a sentence, not a document. */
+const MAX_REASON_LENGTH = 1024;

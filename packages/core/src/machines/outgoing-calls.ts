@@ -1,0 +1,236 @@
+import type { CallContext } from "../words/call-context.ts";
+import { Body, type CallBody, type CallKind, type CreditBody, type EndBody, type FailBody, type ItemBody, type ProgressBody, type ResultBody } from "../words/envelope.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { Expiring } from "../tools/deadline-sweep.ts";
+import { decodePayload } from "../tools/payloads.ts";
+import { errorFromWire } from "../tools/wire-error.ts";
+import { type CallRegister, deadlineExceeded, type OutgoingCall } from "./outgoing-call.ts";
+import type { SessionLink } from "./session-link.ts";
+
+/** Calls that this end makes: those on the wire by id, and those that wait for it. */
+export class OutgoingCalls implements CallRegister {
+  readonly #link: SessionLink;
+  #inFlight = new Map<number, OutgoingCall>();
+  #nextId: number;
+  #queue: OutgoingCall[] = [];
+  #queueHead = 0;
+  /** Replies to calls that had ended already; a race with cancel or deadline, or a peer that repeats itself. */
+  lateCount = 0;
+
+  constructor(link: SessionLink, firstId: 1 | 2) {
+    this.#link = link;
+    this.#nextId = firstId;
+  }
+
+  get count(): number {
+    return this.#inFlight.size + (this.#queue.length - this.#queueHead);
+  }
+
+  get(id: number): OutgoingCall | undefined {
+    return this.#inFlight.get(id);
+  }
+
+  /** Whether an id was ever used by this end. */
+  isKnown(id: number): boolean {
+    return id < this.#nextId && id % 2 === this.#nextId % 2;
+  }
+
+  /** Sends a call, or lets it wait until the session can. */
+  start(call: OutgoingCall): void {
+    const { context } = call;
+    if (context.cancelReason !== undefined) return call.fail(context.cancelReason);
+    const refusal = this.#link.refusal;
+    if (refusal !== undefined) return call.fail(lost(context, refusal, "no"));
+    if (context.deadline !== undefined) {
+      if (context.deadline <= this.#link.clock.now()) return call.fail(deadlineExceeded(context.method.name));
+      this.#link.watchDeadline(context.deadline);
+    }
+    if (this.#queue.length === this.#queueHead && this.#mayStart(call)) return this.#send(call);
+    if (this.#queue.length - this.#queueHead >= this.#link.limits.maxQueuedCalls) {
+      return call.fail(
+        new RpcError("RESOURCE_EXHAUSTED", `${context.method.name}: ${this.#link.limits.maxQueuedCalls} calls are already waiting for the peer`, {
+          reason: "maxQueuedCalls",
+          delivered: "no",
+        }),
+      );
+    }
+    this.#queue.push(call);
+    context.onCancel(call);
+  }
+
+  /** Sends what waits, as far as there is room. */
+  flush(): void {
+    while (this.#queueHead < this.#queue.length) {
+      const call = this.#queue[this.#queueHead];
+      if (call !== undefined && !call.settled) {
+        if (!this.#mayStart(call)) return;
+        this.#queue[this.#queueHead++] = call;
+        this.#send(call);
+      } else {
+        this.#queueHead++;
+      }
+    }
+    this.#queue = [];
+    this.#queueHead = 0;
+  }
+
+  #mayStart(call: OutgoingCall): boolean {
+    if (!this.#link.ready || !this.#link.writable) return false;
+    // A call that calls back must not wait for the room that its own caller takes up.
+    return this.#inFlight.size < this.#link.peerMaxCalls || call.parentId !== 0;
+  }
+
+  #send(call: OutgoingCall): void {
+    const { context } = call;
+    const { deadline } = context;
+    const id = this.#nextId;
+    let deadlineMs: number | undefined;
+    if (deadline !== undefined) {
+      const remainingMs = deadline - this.#link.clock.now();
+      if (remainingMs <= 0) return call.fail(deadlineExceeded(context.method.name));
+      deadlineMs = Math.min(Math.ceil(remainingMs), MAX_DEADLINE_MS);
+    }
+    if (call.oneWay) return this.#notify(call);
+    const envelope: CallBody = {
+      body: Body.Call,
+      id,
+      method: context.method.name,
+      // The kinds of the wire; events and jobs never get here, the binding has refused them.
+      kind: context.method.kind as CallKind,
+      payload: call.payload,
+      deadlineMs,
+      metadata: context.hasMetadata ? context.metadata : undefined,
+      idempotencyKey: context.idempotencyKey,
+      credits: call.credits,
+      depth: context.depth,
+      parentId: call.parentId,
+      observed: context.observed,
+      handleId: context.observed ? context.id : "",
+    };
+    try {
+      this.#link.send(envelope);
+    } catch (thrown) {
+      return call.fail(about(context, RpcError.from(thrown)));
+    }
+    this.#nextId = id + 2;
+    this.#inFlight.set(id, call);
+    call.sent(id);
+    context.onCancel(call);
+  }
+
+  #notify(call: OutgoingCall): void {
+    const { context, payload } = call;
+    const metadata = context.hasMetadata ? context.metadata : undefined;
+    try {
+      this.#link.send({ body: Body.Notify, method: context.method.name, payload, metadata, depth: context.depth });
+    } catch (thrown) {
+      return call.fail(about(context, RpcError.from(thrown)));
+    }
+    call.receiveResult(undefined);
+  }
+
+  /** Takes a call away; its caller has been told. */
+  forget(call: OutgoingCall): void {
+    if (this.#inFlight.delete(call.callId)) this.#link.callEnded();
+  }
+
+  receiveResult(body: ResultBody): void {
+    const call = this.#find(body.id);
+    if (call === undefined) return;
+    this.#inFlight.delete(body.id);
+    receiveMetadata(call.context, body.metadata);
+    call.receiveResult(body.payload);
+    this.#link.callEnded();
+  }
+
+  receiveFail(body: FailBody): void {
+    const call = this.#find(body.id);
+    if (call === undefined) return;
+    this.#inFlight.delete(body.id);
+    receiveMetadata(call.context, body.metadata);
+    call.fail(errorFromWire(body.error, call.context.method));
+    this.#link.callEnded();
+  }
+
+  receiveItem(body: ItemBody): void {
+    this.#find(body.id)?.receiveItem(body.seq, body.payload);
+  }
+
+  receiveEnd(body: EndBody): void {
+    const call = this.#find(body.id);
+    if (call === undefined) return;
+    receiveMetadata(call.context, body.metadata);
+    call.receiveEnd(body.error === undefined ? undefined : errorFromWire(body.error, call.context.method));
+  }
+
+  receiveCredit(body: CreditBody): void {
+    this.#find(body.id)?.receiveCredit(body.credits);
+  }
+
+  receiveProgress(body: ProgressBody): void {
+    const context = this.#find(body.id)?.context;
+    if (context === undefined) return;
+    if (body.log !== undefined) context.log(body.log.message, body.log.fields, body.log.level);
+    if (body.payload !== undefined) context.progress(decodePayload(context.method.progress.codec, body.payload));
+  }
+
+  /** The wire takes more again: streams go on, then what waits. */
+  resume(): void {
+    for (const call of this.#inFlight.values()) call.resume();
+    this.flush();
+  }
+
+  /** Fails everything, because the session has ended. */
+  failAll(reason: RpcError): void {
+    // Taken away first: whoever is rejected may call again at once, and that call must not be rejected with the old ones.
+    const inFlight = this.#inFlight;
+    const waiting = this.#queue.slice(this.#queueHead);
+    this.#inFlight = new Map();
+    this.#queue = [];
+    this.#queueHead = 0;
+    for (const call of inFlight.values()) call.fail(lost(call.context, reason, "unknown"));
+    for (const call of waiting) if (!call.settled) call.fail(lost(call.context, reason, "no"));
+  }
+
+  *expiring(): Iterable<Expiring> {
+    yield* this.#inFlight.values();
+    for (let i = this.#queueHead; i < this.#queue.length; i++) {
+      const call = this.#queue[i];
+      if (call !== undefined && !call.settled) yield call;
+    }
+  }
+
+  #find(id: number): OutgoingCall | undefined {
+    const call = this.#inFlight.get(id);
+    if (call !== undefined) return call;
+    if (this.isKnown(id)) this.lateCount++;
+    else this.#link.breach(`reply to call ${id}, which was never made`);
+    return undefined;
+  }
+}
+
+const MAX_DEADLINE_MS = 0xffff_ffff;
+
+/** An error of this end's own, with the name of the call in front. */
+function about(context: CallContext, error: RpcError): RpcError {
+  const { code, reason, details, cause } = error;
+  return new RpcError(code, `${context.method.name}: ${error.message}`, { reason, details, cause, delivered: "no" });
+}
+
+function lost(context: CallContext, reason: RpcError, delivered: "no" | "unknown"): RpcError {
+  const code = reason.code === "UNAUTHENTICATED" || reason.code === "PERMISSION_DENIED" || reason.code === "FAILED_PRECONDITION" ? reason.code : "UNAVAILABLE";
+  return new RpcError(code, `${context.method.name}: ${reason.message}`, { reason: reason.reason ?? "PEER_LOST", delivered, cause: reason });
+}
+
+/** Metadata from a peer is data: what breaks the rules is left out, the reply itself counts. */
+function receiveMetadata(context: CallContext, entries: Iterable<readonly [string, string]> | undefined): void {
+  if (entries === undefined) return;
+  for (const [key, value] of entries) {
+    try {
+      context.responseMetadata.set(key, value);
+    } catch {
+      // Left out.
+    }
+  }
+}
+

@@ -1,0 +1,123 @@
+import type { CallContext } from "../words/call-context.ts";
+import { Body } from "../words/envelope.ts";
+import type { Payload } from "../words/payload.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import { type CallRegister, OutgoingCall } from "./outgoing-call.ts";
+import type { SessionLink } from "./session-link.ts";
+import { type ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
+import { type SenderOwner, StreamSender } from "./stream-sender.ts";
+
+/** A stream call of this end. It starts when it is first read, so that one that is never read holds nothing. */
+export class OutgoingStream extends OutgoingCall implements ReceiverOwner, SenderOwner, AsyncIterableIterator<unknown, undefined> {
+  readonly payload: Payload | undefined;
+  readonly #input: AsyncIterable<unknown> | undefined;
+  readonly #receiver: StreamReceiver;
+  #sender: StreamSender | undefined = undefined;
+  #started = false;
+
+  constructor(
+    link: SessionLink,
+    register: CallRegister,
+    context: CallContext,
+    parentId: number,
+    payload: Payload | undefined,
+    input: AsyncIterable<unknown> | undefined,
+  ) {
+    super(link, register, context, parentId);
+    this.payload = payload;
+    this.#input = input;
+    this.#receiver = new StreamReceiver(link, this, context.method.output.codec);
+  }
+
+  get credits(): number {
+    return this.link.limits.streamCredits;
+  }
+
+  get open(): boolean {
+    return !this.settled && this.callId !== 0;
+  }
+
+  get #oneResult(): boolean {
+    return this.context.method.kind === "clientStream";
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (!this.#started) {
+      this.#started = true;
+      this.register.start(this);
+    }
+    return this.#receiver.inbox.next();
+  }
+
+  return(): Promise<IteratorResult<unknown, undefined>> {
+    this.#started = true;
+    return this.#receiver.inbox.return();
+  }
+
+  override sent(id: number): void {
+    super.sent(id);
+    if (this.#input === undefined) return;
+    // Without credit at first: the callee says how much it takes.
+    this.#sender = new StreamSender(this.link, this, this.context.method.input.codec, this.#input, 0);
+    void this.#sender.run(); // Never rejects.
+  }
+
+  override resume(): void {
+    this.#sender?.resume();
+  }
+
+  receiveResult(payload: Payload | undefined): void {
+    if (!this.#oneResult) return this.fail(new RpcError("INTERNAL", `${this.methodName}: a result arrived for a stream`, { reason: "PROTOCOL" }));
+    try {
+      this.#receiver.inbox.push(this.decodeOutput(payload));
+      this.#settle(undefined);
+    } catch (thrown) {
+      this.fail(RpcError.from(thrown));
+    }
+  }
+
+  receiveItem(seq: number, payload: Payload | undefined): void {
+    if (this.#oneResult) return this.misshapen("a stream item arrived where one result is due");
+    this.#receiver.accept(seq, payload);
+  }
+
+  receiveEnd(error: RpcError | undefined): void {
+    if (this.#oneResult && error === undefined) return this.misshapen("the stream ended without a result");
+    this.#settle(error);
+    this.register.forget(this);
+  }
+
+  receiveCredit(credits: number): void {
+    if (this.#input === undefined) return this.misshapen("stream credit arrived for a call without input stream");
+    this.#sender?.grant(credits);
+  }
+
+  fail(error: RpcError): void {
+    if (!this.settled) this.#settle(error);
+  }
+
+  streamFailed(error: RpcError): void {
+    this.giveUp(error);
+  }
+
+  abandoned(): void {
+    this.giveUp(new RpcError("CANCELLED", "the reader has left the stream", { reason: "CANCELLED" }));
+  }
+
+  sourceEnded(error: RpcError | undefined): void {
+    if (this.settled) return;
+    if (error !== undefined) return this.giveUp(error);
+    this.link.send({ body: Body.End, id: this.callId, error: undefined, metadata: undefined });
+  }
+
+  #settle(error: RpcError | undefined): void {
+    this.settled = true;
+    this.context.onCancel(undefined);
+    this.#sender?.stop();
+    this.#receiver.inbox.end(error);
+  }
+}

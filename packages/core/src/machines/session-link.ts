@@ -1,0 +1,35 @@
+import type { Clock } from "../words/clock.ts";
+import type { Envelope } from "../words/envelope.ts";
+import type { SessionLimits } from "../words/limits.ts";
+import type { Peer } from "../words/peer.ts";
+import type { RpcError } from "../words/rpc-error.ts";
+import type { Handler } from "../words/transport.ts";
+
+/** The session as its parts (outgoing calls, incoming calls, streams) see it. */
+export interface SessionLink {
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+  readonly handler: Handler;
+  readonly exposeStacks: boolean;
+  readonly peer: Peer;
+  /** Names the session in call ids; empty before the handshake. */
+  readonly sessionName: string;
+  /** Whether the wire takes more now. */
+  readonly writable: boolean;
+  /** Whether the handshake is done, so that own calls may be sent. */
+  readonly ready: boolean;
+  /** Why no new call can be made any more: the session has ended or is draining. */
+  readonly refusal: RpcError | undefined;
+  /** Calls that the peer takes at once. */
+  readonly peerMaxCalls: number;
+  /** Encodes and sends. Throws RpcError for what cannot be encoded or is larger than the peer takes; on a closed session it does nothing. */
+  send(envelope: Envelope): void;
+  /** Makes sure that a deadline will be noticed. */
+  watchDeadline(deadline: number): void;
+  /** Ends the session because the peer broke the protocol. */
+  breach(message: string): void;
+  /** A call has ended on either side: there may be room for another, or a drain may be complete. */
+  callEnded(): void;
+  /** An error that belongs to no caller: it is logged. */
+  report(error: RpcError): void;
+}

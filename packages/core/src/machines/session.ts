@@ -1,0 +1,388 @@
+import type { CallContext } from "../words/call-context.ts";
+import type { Channel, ChannelSink } from "../words/channel.ts";
+import type { Clock } from "../words/clock.ts";
+import { Body, type Envelope } from "../words/envelope.ts";
+import type { EnvelopeCodec } from "../words/envelope-codec.ts";
+import type { SessionLimits } from "../words/limits.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { CallPort, CloseOptions, Handler } from "../words/transport.ts";
+import { hexFromBytes } from "../tools/bytes.ts";
+import { DeadlineSweep, type Expiring } from "../tools/deadline-sweep.ts";
+import { Heartbeat, type HeartbeatPort } from "../tools/heartbeat.ts";
+import { payloadOf } from "../tools/payloads.ts";
+import { Single } from "../tools/single.ts";
+import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
+import { type Agreement, Handshake, type HandshakePort, type Role } from "./handshake.ts";
+import { IncomingCall } from "./incoming-call.ts";
+import { IncomingCalls } from "./incoming-calls.ts";
+import { OutgoingNotification, OutgoingUnary } from "./outgoing-call.ts";
+import { OutgoingCalls } from "./outgoing-calls.ts";
+import { OutgoingStream } from "./outgoing-stream.ts";
+import { PingBudget } from "./ping-budget.ts";
+import type { SessionLink } from "./session-link.ts";
+import { SessionPeer } from "./session-peer.ts";
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly role: Role;
+  readonly codec: EnvelopeCodec;
+  /** What this end serves to the other. */
+  readonly handler: Handler;
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+  readonly exposeStacks: boolean;
+  /** Makes the typed client behind `peer.client(contract)`; it lives on a higher floor. */
+  readonly createPeerClient: (port: CallPort, contract: object) => unknown;
+  readonly events: SessionEvents;
+}
+
+export interface SessionEvents {
+  opened(session: Session): void;
+  /** Once, also for a session that was never opened. */
+  closed(session: Session, reason: RpcError): void;
+  /** The peer takes no new calls any more; running ones go on. */
+  draining(session: Session): void;
+  /** An error that no caller hears of. */
+  report(error: RpcError): void;
+}
+
+/** Unsent bytes above which an acceptor stops reading from a peer that does not read. */
+const PAUSE_READING_BYTES = 1024 * 1024;
+
+/**
+ * What two ends keep over one channel: calls both ways, streams, notifications, deadlines, signs of life. It exists before its
+ * channel does, so that calls may be made at once and wait. It ends once, with a reason.
+ */
+export class Session implements SessionLink, ChannelSink, HeartbeatPort, HandshakePort, CallPort {
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+  readonly handler: Handler;
+  readonly exposeStacks: boolean;
+  readonly peer: SessionPeer;
+  readonly #options: SessionOptions;
+  readonly #codec: EnvelopeCodec;
+  readonly #outgoing: OutgoingCalls;
+  readonly #incoming: IncomingCalls;
+  readonly #deadlines: DeadlineSweep;
+  readonly #handshake: Handshake;
+  readonly #pings: PingBudget;
+  #channel: Channel | undefined = undefined;
+  #heartbeat: Heartbeat | undefined = undefined;
+  #maxSendBytes: number;
+  #unsentBytes = 0;
+  #onIdle: (() => void) | undefined = undefined;
+  #finished: RpcError | undefined = undefined;
+  ready = false;
+  writable = true;
+  readingPaused = false;
+  refusal: RpcError | undefined = undefined;
+  peerMaxCalls: number = Number.POSITIVE_INFINITY;
+  sessionName = "";
+  sentCount = 0;
+  receivedCount = 0;
+
+  constructor(options: SessionOptions) {
+    const initiator = options.role === "initiator";
+    this.#options = options;
+    this.#codec = options.codec;
+    this.limits = options.limits;
+    this.clock = options.clock;
+    this.handler = options.handler;
+    this.exposeStacks = options.exposeStacks;
+    this.#maxSendBytes = options.limits.maxMessageBytes;
+    this.#outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
+    this.#incoming = new IncomingCalls(this, initiator ? 0 : 1);
+    this.#deadlines = new DeadlineSweep(this.clock, () => this.#expiring());
+    this.#handshake = new Handshake(options.role, this.limits, this.clock, this);
+    this.#pings = new PingBudget(this.clock);
+    this.peer = new SessionPeer(this, options.createPeerClient);
+  }
+
+  /** Why the session has ended, once it has. */
+  get finished(): RpcError | undefined {
+    return this.#finished;
+  }
+
+  /** Calls on their way in either direction. */
+  get callsInFlight(): number {
+    return this.#outgoing.count + this.#incoming.running;
+  }
+
+  /** Gives the session its channel, once, and starts the handshake. */
+  attach(channel: Channel): void {
+    if (this.#finished !== undefined) return channel.close(this.#finished);
+    this.#channel = channel;
+    this.peer.endpoint = channel.remote;
+    channel.limitMessageBytes?.(this.limits.maxUnauthenticatedBytes);
+    channel.open(this);
+    this.#handshake.start();
+  }
+
+  call(input: unknown, context: CallContext): Promise<unknown> {
+    const payload = payloadOf(context.method.input.codec, input);
+    const Call = context.method.kind === "notification" ? OutgoingNotification : OutgoingUnary;
+    return new Promise((resolve, reject) => {
+      this.#outgoing.start(new Call(this, this.#outgoing, context, this.#parentId(context), payload, resolve, reject));
+    });
+  }
+
+  stream(input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> {
+    const parentId = this.#parentId(context);
+    if (context.method.kind !== "serverStream") return new OutgoingStream(this, this.#outgoing, context, parentId, undefined, input);
+    if (input instanceof Single) {
+      const payload = payloadOf(context.method.input.codec, input.value);
+      return new OutgoingStream(this, this.#outgoing, context, parentId, payload, undefined);
+    }
+    return this.#streamAfterInput(input, context, parentId);
+  }
+
+  async *#streamAfterInput(input: AsyncIterable<unknown>, context: CallContext, parentId: number): AsyncIterable<unknown> {
+    for await (const only of input) {
+      const payload = payloadOf(context.method.input.codec, only);
+      yield* new OutgoingStream(this, this.#outgoing, context, parentId, payload, undefined);
+      return;
+    }
+    throw new RpcError("INVALID_ARGUMENT", `${context.method.name}: no input`, { reason: "INVALID_ARGUMENT" });
+  }
+
+  /** Ends the session. New calls are refused at once; running ones may finish for `drainMs`. */
+  async close(options: CloseOptions = {}): Promise<void> {
+    if (this.#finished !== undefined) return;
+    const drainMs = options.drainMs ?? 0;
+    this.refusal ??= new RpcError("UNAVAILABLE", "the session is draining", { reason: "DRAINING" });
+    this.#incoming.refuseNew();
+    if (this.ready && drainMs > 0 && this.callsInFlight > 0) {
+      this.send({ body: Body.Drain, reason: "closing", deadlineMs: drainMs });
+      await this.#idle(drainMs);
+    }
+    this.end(new RpcError("UNAVAILABLE", "the session was closed by this end", { reason: "CLOSED" }));
+  }
+
+  /** Ends the session now, telling the peer. `told` is the error that the peer hears; without it the end is an ordinary one. */
+  end(reason: RpcError, told?: RpcError): void {
+    if (this.#finished !== undefined) return;
+    const error = told === undefined ? undefined : wireErrorOf(told, undefined, false);
+    if (this.#channel !== undefined) this.send({ body: Body.Goodbye, error, sessionOver: true });
+    const channel = this.#channel;
+    this.#finish(reason);
+    channel?.close(reason);
+  }
+
+  #finish(reason: RpcError): void {
+    if (this.#finished !== undefined) return;
+    this.#finished = reason;
+    this.refusal = reason;
+    this.ready = false;
+    this.#channel = undefined;
+    this.#handshake.stop();
+    this.#heartbeat?.stop();
+    this.#deadlines.stop();
+    this.#outgoing.failAll(reason);
+    this.#incoming.abortAll(reason);
+    this.#onIdle?.();
+    this.#options.events.closed(this, reason);
+  }
+
+  #idle(drainMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.clock.setTimeout(() => this.#onIdle?.(), drainMs);
+      this.#onIdle = () => {
+        this.#onIdle = undefined;
+        this.clock.clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  // ---- the handshake's port
+
+  agreed(agreement: Agreement): void {
+    const { limits } = this;
+    this.ready = true;
+    this.sessionName = hexFromBytes(agreement.sessionId.subarray(0, 8));
+    this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
+    this.#channel?.limitMessageBytes?.(limits.maxMessageBytes);
+    const theirs = agreement.limits;
+    if (theirs !== undefined && theirs.maxMessageBytes > 0) this.#maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
+    if (theirs !== undefined && theirs.maxCalls > 0) this.peerMaxCalls = theirs.maxCalls;
+    if (limits.heartbeatMs > 0) {
+      const aliveMs = Math.max(limits.aliveMs, 3 * (theirs?.heartbeatMs ?? 0));
+      this.#heartbeat = new Heartbeat(this.clock, this, limits.heartbeatMs, aliveMs);
+      this.#heartbeat.start();
+    }
+    this.#options.events.opened(this);
+    this.#outgoing.flush();
+  }
+
+  refused(error: RpcError): void {
+    this.end(error, error);
+  }
+
+  // ---- the heartbeat's port
+
+  sendPing(): void {
+    this.send({ body: Body.Ping, token: this.sentCount });
+  }
+
+  peerSilent(silentMs: number): void {
+    const channel = this.#channel;
+    const message = `${this.peer.endpoint} was silent for ${Math.round(silentMs)} ms`;
+    const reason = new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST" });
+    this.#finish(reason);
+    if (channel?.destroy === undefined) channel?.close(reason);
+    else channel.destroy(reason);
+  }
+
+  // ---- the channel's sink
+
+  message(bytes: Uint8Array): void {
+    if (this.#finished !== undefined) return;
+    this.receivedCount++;
+    const limit = this.ready ? this.limits.maxMessageBytes : this.limits.maxUnauthenticatedBytes;
+    if (bytes.byteLength > limit) return this.breach(`message of ${bytes.byteLength} bytes, the limit is ${limit}`);
+    let envelope: Envelope;
+    try {
+      envelope = this.#codec.decode(bytes);
+    } catch (thrown) {
+      return this.breach(RpcError.from(thrown).message);
+    }
+    try {
+      if (this.ready) this.#receive(envelope);
+      else if (envelope.body === Body.Goodbye) this.#goodbye(envelope.error);
+      else this.#handshake.receive(envelope);
+    } catch (thrown) {
+      this.report(RpcError.from(thrown));
+    }
+  }
+
+  drained(): void {
+    this.writable = true;
+    this.#unsentBytes = 0;
+    if (this.readingPaused) {
+      this.readingPaused = false;
+      this.#channel?.resume?.();
+    }
+    this.#incoming.resume();
+    this.#outgoing.resume();
+  }
+
+  closed(reason: RpcError): void {
+    this.#finish(reason);
+  }
+
+  #receive(envelope: Envelope): void {
+    switch (envelope.body) {
+      case Body.Result:
+        return this.#outgoing.receiveResult(envelope);
+      case Body.Call: {
+        const isCallBack = envelope.parentId !== 0 && this.#outgoing.get(envelope.parentId) !== undefined;
+        return this.#incoming.receiveCall(envelope, isCallBack);
+      }
+      case Body.Item:
+        return (this.#incoming.isOurs(envelope.id) ? this.#incoming : this.#outgoing).receiveItem(envelope);
+      case Body.Credit:
+        return (this.#incoming.isOurs(envelope.id) ? this.#incoming : this.#outgoing).receiveCredit(envelope);
+      case Body.End:
+        return (this.#incoming.isOurs(envelope.id) ? this.#incoming : this.#outgoing).receiveEnd(envelope);
+      case Body.Fail:
+        return this.#outgoing.receiveFail(envelope);
+      case Body.Notify:
+        return this.#incoming.receiveNotify(envelope);
+      case Body.Cancel:
+        return this.#incoming.receiveCancel(envelope);
+      case Body.Progress:
+        return this.#outgoing.receiveProgress(envelope);
+      case Body.Ping:
+        if (!this.#pings.spend()) return this.breach("more pings than any heartbeat needs");
+        return this.send({ body: Body.Pong, token: envelope.token });
+      case Body.Drain:
+        this.refusal ??= new RpcError("UNAVAILABLE", `${this.peer.endpoint} is draining`, { reason: "DRAINING" });
+        return this.#options.events.draining(this);
+      case Body.Goodbye:
+        return this.#goodbye(envelope.error);
+      case Body.Hello:
+      case Body.Challenge:
+      case Body.Proof:
+      case Body.Welcome:
+        return this.breach("a second handshake");
+      case Body.Pong:
+      case 0:
+        // A pong has done its duty by arriving; a body of a newer version is skipped.
+        return;
+      default:
+        envelope satisfies never;
+    }
+  }
+
+  #goodbye(error: Extract<Envelope, { body: typeof Body.Goodbye }>["error"]): void {
+    const channel = this.#channel;
+    const reason =
+      error === undefined
+        ? new RpcError("UNAVAILABLE", `${this.peer.endpoint} has ended the session`, { reason: "PEER_LOST" })
+        : errorFromWire(error, undefined);
+    this.#finish(reason);
+    channel?.close();
+  }
+
+  // ---- the parts' link
+
+  send(envelope: Envelope): void {
+    const channel = this.#channel;
+    if (channel === undefined) return;
+    const bytes = this.#codec.encode(envelope);
+    if (bytes.byteLength > this.#maxSendBytes) {
+      const message = `message of ${bytes.byteLength} bytes is larger than the ${this.#maxSendBytes} that both ends accept; raise maxMessageBytes or use a stream`;
+      throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxMessageBytes" });
+    }
+    this.sentCount++;
+    if (channel.send(bytes, this.#codec.ownsLast)) return;
+    this.writable = false;
+    this.#unsentBytes += bytes.byteLength;
+    if (this.#unsentBytes <= PAUSE_READING_BYTES) return;
+    this.#backUp(channel);
+  }
+
+  /** The peer does not read. Only an acceptor stops reading in turn: if both did, neither could ever go on. */
+  #backUp(channel: Channel): void {
+    if (this.#unsentBytes > this.limits.maxSendBufferBytes) {
+      const message = `${this.peer.endpoint} does not read: ${this.#unsentBytes} bytes are waiting for it`;
+      const reason = new RpcError("UNAVAILABLE", message, { reason: "maxSendBufferBytes" });
+      this.#finish(reason);
+      if (channel.destroy === undefined) channel.close(reason);
+      else channel.destroy(reason);
+    } else if (!this.readingPaused && this.#options.role === "acceptor" && channel.pause !== undefined) {
+      this.readingPaused = true;
+      channel.pause();
+    }
+  }
+
+  watchDeadline(deadline: number): void {
+    this.#deadlines.watch(deadline);
+  }
+
+  breach(message: string): void {
+    if (this.#finished !== undefined) return;
+    const told = new RpcError("INTERNAL", message, { reason: "PROTOCOL" });
+    this.report(new RpcError("INTERNAL", `${this.peer.endpoint} broke the protocol: ${message}`, { reason: "PROTOCOL" }));
+    this.end(new RpcError("UNAVAILABLE", `the peer broke the protocol: ${message}`, { reason: "PROTOCOL" }), told);
+  }
+
+  callEnded(): void {
+    this.#outgoing.flush();
+    if (this.#onIdle !== undefined && this.callsInFlight === 0) this.#onIdle();
+  }
+
+  report(error: RpcError): void {
+    this.#options.events.report(error);
+  }
+
+  *#expiring(): Iterable<Expiring> {
+    yield* this.#outgoing.expiring();
+    yield* this.#incoming.expiring();
+  }
+
+  #parentId(context: CallContext): number {
+    const { parent } = context;
+    return parent instanceof IncomingCall && parent.link === this ? parent.callId : 0;
+  }
+}

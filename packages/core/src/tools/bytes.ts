@@ -1,0 +1,49 @@
+const encoder = new TextEncoder();
+// `fatal`: bytes that are no UTF-8 are refused instead of becoming U+FFFD. `ignoreBOM`: U+FEFF is a character like any other.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/** Throws TypeError for bytes that are no UTF-8. */
+export function utf8Text(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+export function base64FromBytes(bytes: Uint8Array): string {
+  let binary = "";
+  // In slices, because a call takes a limited number of arguments.
+  for (let start = 0; start < bytes.length; start += 0x2000) {
+    binary += String.fromCharCode(...bytes.subarray(start, start + 0x2000));
+  }
+  return btoa(binary);
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** Undefined for text that is not padded base64 of RFC 4648 §4. */
+export function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (!BASE64.test(text)) return undefined;
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+export function hexFromBytes(bytes: Uint8Array): string {
+  let hex = "";
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
+  return hex;
+}
+
+export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+/** Text from a peer, made harmless for a message or a log: bounded, on one line, without terminal escapes. */
+export function shown(text: string, maxLength = 100): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

@@ -1,0 +1,70 @@
+import type { Clock } from "../words/clock.ts";
+
+/** The session as a heartbeat sees it. */
+export interface HeartbeatPort {
+  /** Messages sent and received so far; only their changing matters. */
+  readonly sentCount: number;
+  readonly receivedCount: number;
+  /** While this end does not read because of back-pressure, the far end's silence means nothing. */
+  readonly readingPaused: boolean;
+  sendPing(): void;
+  peerSilent(silentMs: number): void;
+}
+
+/** Signs of life for one session: one timer, and no clock reading per message. */
+export class Heartbeat {
+  readonly #clock: Clock;
+  readonly #port: HeartbeatPort;
+  readonly #intervalMs: number;
+  readonly #aliveMs: number;
+  #timer: unknown = undefined;
+  #lastTick = 0;
+  #lastSent = 0;
+  #lastReceived = 0;
+  #silentMs = 0;
+
+  constructor(clock: Clock, port: HeartbeatPort, intervalMs: number, aliveMs: number) {
+    this.#clock = clock;
+    this.#port = port;
+    this.#intervalMs = intervalMs;
+    this.#aliveMs = aliveMs;
+  }
+
+  start(): void {
+    this.#lastTick = this.#clock.now();
+    this.#arm(this.#intervalMs);
+  }
+
+  stop(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.setTimeout(() => this.#tick(), delayMs);
+  }
+
+  #tick(): void {
+    const now = this.#clock.now();
+    const elapsedMs = now - this.#lastTick;
+    this.#lastTick = now;
+    const heard = this.#port.receivedCount !== this.#lastReceived;
+    const quiet = this.#port.sentCount === this.#lastSent;
+    this.#lastReceived = this.#port.receivedCount;
+    if (elapsedMs > 2 * this.#intervalMs) {
+      // It was us who slept (a blocked event loop, a suspended machine): what the peer sent meanwhile is still unread.
+      this.#silentMs = 0;
+    } else {
+      this.#silentMs = heard || this.#port.readingPaused ? 0 : this.#silentMs + elapsedMs;
+    }
+    if (this.#silentMs >= this.#aliveMs) {
+      this.#timer = undefined;
+      this.#port.peerSilent(this.#silentMs);
+      return;
+    }
+    // Also when only the far end was quiet: it may send no heartbeats of its own, and its pong is the sign of life.
+    if (quiet || !heard) this.#port.sendPing();
+    this.#lastSent = this.#port.sentCount;
+    this.#arm(this.#intervalMs);
+  }
+}

@@ -1,0 +1,84 @@
+import type { MessageType, Schema } from "../words/contract.ts";
+import type { MessageShape } from "../words/method.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { StandardIssue, StandardResult, StandardSchema } from "../words/standard-schema.ts";
+import { dynamicCodec, validatedCodec } from "./json-message-codec.ts";
+
+/** Most issues told to a caller; a validator may find one per element of a hostile list. */
+const MAX_ISSUES = 16;
+
+/** A message without a schema: any dynamic value. */
+export const DYNAMIC_SHAPE: MessageShape = Object.freeze({ codec: dynamicCodec, validate: undefined, jsonSchema: undefined });
+
+/** What a schema means to the machines. Throws INVALID_ARGUMENT for what is no schema. */
+export function shapeOf(schema: Schema, where: string): MessageShape {
+  if (schema === undefined) return DYNAMIC_SHAPE;
+  if (isMessageType(schema)) return { codec: schema.codec, validate: undefined, jsonSchema: schema.jsonSchema };
+  if (isStandardSchema(schema)) {
+    const standard = schema["~standard"];
+    return { codec: validatedCodec, validate: (value) => standard.validate(value), jsonSchema: jsonSchemaOf(schema) };
+  }
+  throw new RpcError("INVALID_ARGUMENT", `${where} is no schema: pass a Standard Schema (zod, valibot, arktype) or a protobuf message`, {
+    reason: "INVALID_ARGUMENT",
+  });
+}
+
+// Validators are objects or, with arktype, functions.
+function isStandardSchema(schema: unknown): schema is StandardSchema {
+  return ((typeof schema === "object" && schema !== null) || typeof schema === "function") && "~standard" in schema;
+}
+
+function isMessageType(schema: unknown): schema is MessageType {
+  return typeof schema === "object" && schema !== null && "codec" in schema && "typeName" in schema;
+}
+
+/** Standard JSON Schema, the sibling of Standard Schema: a validator that can say its shape does it under `jsonSchema`. */
+function jsonSchemaOf(schema: StandardSchema): (() => unknown) | undefined {
+  const standard = schema["~standard"] as { readonly jsonSchema?: { readonly input?: unknown } };
+  const input = standard.jsonSchema?.input;
+  return typeof input === "function" ? (): unknown => input.call(standard.jsonSchema, { target: "draft-2020-12" }) : undefined;
+}
+
+/**
+ * Runs a shape's validator. Gives the value that the validator made of it, or a promise of it for a validator that is
+ * asynchronous; throws (or rejects with) `code` and the path of the first issue.
+ */
+export function validated(shape: MessageShape, value: unknown, what: string, code: "INVALID_ARGUMENT" | "INTERNAL"): unknown {
+  if (shape.validate === undefined) return value;
+  let result: StandardResult<unknown> | Promise<StandardResult<unknown>>;
+  try {
+    result = shape.validate(value);
+  } catch (thrown) {
+    throw validatorFault(what, thrown);
+  }
+  if (!(result instanceof Promise)) return valueOf(result, what, code);
+  return result.then(
+    (later) => valueOf(later, what, code),
+    (thrown: unknown) => {
+      throw validatorFault(what, thrown);
+    },
+  );
+}
+
+function valueOf(result: StandardResult<unknown>, what: string, code: "INVALID_ARGUMENT" | "INTERNAL"): unknown {
+  if (result.issues === undefined) return result.value;
+  const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => ({ path: pathOf(issue), message: issue.message }));
+  const first = issues[0];
+  const where = first === undefined || first.path === "" ? what : `${what}: ${first.path}`;
+  throw new RpcError(code, `${where}: ${first?.message ?? "refused"}`, { reason: code, details: { issues } });
+}
+
+function validatorFault(what: string, thrown: unknown): RpcError {
+  return new RpcError("INTERNAL", `${what}: the validator failed: ${RpcError.from(thrown).message}`, { reason: "INTERNAL", cause: thrown });
+}
+
+/** `steps[2].command` */
+function pathOf(issue: StandardIssue): string {
+  let path = "";
+  for (const segment of issue.path ?? []) {
+    const key = typeof segment === "object" ? segment.key : segment;
+    if (typeof key === "number") path += `[${key}]`;
+    else path += path === "" ? String(key) : `.${String(key)}`;
+  }
+  return path;
+}

@@ -1,0 +1,102 @@
+import type { RpcError } from "../words/rpc-error.ts";
+
+/** What an inbox tells its owner. */
+export interface InboxOwner {
+  /** The reader has taken this many items since the last time: the sender may send as many more. */
+  taken(count: number): void;
+  /** The reader left before the end. */
+  abandoned(): void;
+}
+
+interface Waiter {
+  resolve(step: IteratorResult<unknown, undefined>): void;
+  reject(error: RpcError): void;
+}
+
+/**
+ * The receiving end of a stream: holds what came in until the reader takes it, never more than the credits that were granted.
+ * Credits go back in halves of the window, so that an envelope per item is not answered by an envelope per item.
+ */
+export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
+  readonly #owner: InboxOwner;
+  readonly #grantAt: number;
+  #items: unknown[] = [];
+  #head = 0;
+  #waiters: Waiter[] = [];
+  #taken = 0;
+  #over = false;
+  #error: RpcError | undefined = undefined;
+
+  constructor(owner: InboxOwner, credits: number) {
+    this.#owner = owner;
+    this.#grantAt = Math.max(1, credits >> 1);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  push(item: unknown): void {
+    if (this.#over) return;
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) {
+      this.#items.push(item);
+    } else {
+      this.#count();
+      waiter.resolve({ done: false, value: item });
+    }
+  }
+
+  /** Ends the stream after what is already here. The first end holds. */
+  end(error?: RpcError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const [i, waiter] of waiters.entries()) {
+      if (error !== undefined && i === 0) waiter.reject(error);
+      else waiter.resolve(DONE);
+    }
+    if (waiters.length > 0) this.#error = undefined;
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#head < this.#items.length) {
+      const value = this.#items[this.#head];
+      this.#items[this.#head++] = undefined;
+      if (this.#head === this.#items.length) {
+        this.#items = [];
+        this.#head = 0;
+      }
+      this.#count();
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#over) {
+      const error = this.#error;
+      // An iterator that has failed is done from then on.
+      this.#error = undefined;
+      return error === undefined ? Promise.resolve(DONE) : Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<unknown, undefined>> {
+    const early = !this.#over;
+    this.#items = [];
+    this.#head = 0;
+    this.#error = undefined;
+    this.end();
+    if (early) this.#owner.abandoned();
+    return Promise.resolve(DONE);
+  }
+
+  #count(): void {
+    if (++this.#taken < this.#grantAt || this.#over) return;
+    const count = this.#taken;
+    this.#taken = 0;
+    this.#owner.taken(count);
+  }
+}
+
+const DONE: IteratorResult<unknown, undefined> = Object.freeze({ done: true, value: undefined });

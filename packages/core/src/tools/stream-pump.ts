@@ -1,0 +1,83 @@
+import { RpcError } from "../words/rpc-error.ts";
+import { iteratorOf } from "./mapped-stream.ts";
+
+/** Where a pump puts what it reads. */
+export interface PumpOutlet {
+  /** Whether the wire takes more now; when not, the pump waits for `resume`. */
+  readonly writable: boolean;
+  /** Sends one item. May throw, which ends the stream with that error. */
+  emit(value: unknown): void;
+  /** The source has ended, or failed. Not called after `stop`. */
+  ended(error: RpcError | undefined): void;
+}
+
+/** The sending end of a stream: reads a source as fast as credits and wire allow, and never a step ahead of them. */
+export class StreamPump {
+  readonly #outlet: PumpOutlet;
+  readonly #source: AsyncIterator<unknown> | Iterator<unknown>;
+  #credits: number;
+  #stopped = false;
+  #wake: (() => void) | undefined = undefined;
+
+  constructor(outlet: PumpOutlet, source: AsyncIterable<unknown> | Iterable<unknown>, credits: number) {
+    this.#outlet = outlet;
+    this.#credits = credits;
+    this.#source = iteratorOf(source);
+  }
+
+  /** Credits that the far end has granted and this end has not used. */
+  get credits(): number {
+    return this.#credits;
+  }
+
+  grant(credits: number): void {
+    this.#credits += credits;
+    this.resume();
+  }
+
+  /** The wire takes more again. */
+  resume(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  /** Ends reading: the source's `finally` blocks run, also while it waits for credit. Idempotent. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.resume();
+    try {
+      const returned = this.#source.return?.();
+      // A source that fails while it is being closed has nobody left to tell.
+      if (returned instanceof Promise) returned.catch(() => undefined);
+    } catch {
+      // The same, for a source that fails synchronously.
+    }
+  }
+
+  async run(): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        if (this.#credits <= 0 || !this.#outlet.writable) {
+          await new Promise<void>((resolve) => (this.#wake = resolve));
+          continue;
+        }
+        const next = this.#source.next();
+        const step = next instanceof Promise ? await next : next;
+        if (this.#stopped) return;
+        if (step.done === true) {
+          this.#stopped = true;
+          this.#outlet.ended(undefined);
+          return;
+        }
+        this.#credits--;
+        this.#outlet.emit(step.value);
+      }
+    } catch (thrown) {
+      if (this.#stopped) return;
+      this.stop();
+      this.#outlet.ended(RpcError.from(thrown));
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { RpcError } from "./rpc-error.ts";
+
+/** What a session accepts. Every limit is on by default; 0 means zero, never "unlimited". */
+export interface SessionLimits {
+  /** Largest message accepted from the peer and sent to it, counted uncompressed. Default: 4 MiB. */
+  readonly maxMessageBytes: number;
+  /** Bytes of metadata per call and direction. Default: 16 KiB. */
+  readonly maxMetadataBytes: number;
+  /** Calls and streams that one peer may have in flight; the surplus is refused RESOURCE_EXHAUSTED. Default: 1,000. */
+  readonly maxCallsInFlight: number;
+  /** Streams among them. Default: 1,000. */
+  readonly maxStreams: number;
+  /** Own calls that wait because the connection is not up yet, is full, or the peer's `maxCallsInFlight` is reached. Default: 10,000. */
+  readonly maxQueuedCalls: number;
+  /** Items of a stream that may be under way before the reader takes them. Default: 64. */
+  readonly streamCredits: number;
+  /** Bytes waiting for a peer that does not read. Beyond it the session ends. Default: 16 MiB. */
+  readonly maxSendBufferBytes: number;
+  /** Calls that call back: how deep. Default: 32. */
+  readonly maxDepth: number;
+  /** Time from connecting to the end of the handshake. Default: 10,000. */
+  readonly unauthenticatedTimeoutMs: number;
+  /** Largest message before the end of the handshake. Default: 1 KiB. */
+  readonly maxUnauthenticatedBytes: number;
+  /** A sign of life is sent when nothing else was for this long; 0 switches heartbeats off. Default: 5,000. */
+  readonly heartbeatMs: number;
+  /** A peer that was silent for this long is lost. Default: 15,000. */
+  readonly aliveMs: number;
+}
+
+export const DEFAULT_LIMITS: SessionLimits = Object.freeze({
+  maxMessageBytes: 4 * 1024 * 1024,
+  maxMetadataBytes: 16 * 1024,
+  maxCallsInFlight: 1_000,
+  maxStreams: 1_000,
+  maxQueuedCalls: 10_000,
+  streamCredits: 64,
+  maxSendBufferBytes: 16 * 1024 * 1024,
+  maxDepth: 32,
+  unauthenticatedTimeoutMs: 10_000,
+  maxUnauthenticatedBytes: 1024,
+  heartbeatMs: 5_000,
+  aliveMs: 15_000,
+});
+
+/** Fills in defaults. Throws INVALID_ARGUMENT for a limit that is negative, fractional or not a number. */
+export function resolveLimits(options: { readonly [Name in keyof SessionLimits]?: number | undefined }): SessionLimits {
+  const limits: Record<string, number> = { ...DEFAULT_LIMITS };
+  let changed = false;
+  for (const name of Object.keys(DEFAULT_LIMITS) as (keyof SessionLimits)[]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isInteger(value) || value < 0) {
+      throw new RpcError("INVALID_ARGUMENT", `option ${name} must be a whole number of at least 0, got ${String(value)}`, {
+        reason: "INVALID_ARGUMENT",
+      });
+    }
+    limits[name] = value;
+    changed = true;
+  }
+  // Connections without limits of their own share one object: with ten thousand of them it counts.
+  return changed ? (limits as unknown as SessionLimits) : DEFAULT_LIMITS;
+}

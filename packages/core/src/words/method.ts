@@ -1,0 +1,40 @@
+import type { MessageCodec } from "./message-codec.ts";
+import type { StandardResult } from "./standard-schema.ts";
+
+/** The shapes of a call, and the two things that are no call: events (publish/subscribe) and jobs (work queue). */
+export type MethodKind = "unary" | "serverStream" | "clientStream" | "bidiStream" | "notification" | "event" | "job";
+
+/** One message of a method: how it travels, and what proves it. */
+export interface MessageShape {
+  readonly codec: MessageCodec;
+  /** Absent when the codec proves the shape by itself (protobuf) or when the value is dynamic. */
+  readonly validate: ((value: unknown) => StandardResult<unknown> | Promise<StandardResult<unknown>>) | undefined;
+  /** A JSON schema, where the validator can say one; for reflection. */
+  readonly jsonSchema: (() => unknown) | undefined;
+}
+
+/** One method, event or job of a contract, as machines see it. */
+export interface MethodDescriptor {
+  /** Full name on the wire: the contract's name, a dot, the method's name. */
+  readonly name: string;
+  readonly contract: string;
+  readonly kind: MethodKind;
+  readonly input: MessageShape;
+  readonly output: MessageShape;
+  readonly progress: MessageShape;
+  /** Errors that the method declares, by reason. */
+  readonly errors: ReadonlyMap<string, MessageShape>;
+  /** Safe to run twice: may be retried when its fate is unknown. */
+  readonly idempotent: boolean;
+  /** How long a caller waits unless it says otherwise; undefined: as long as it takes. */
+  readonly timeoutMs: number | undefined;
+  readonly doc: string | undefined;
+}
+
+/** A contract, as machines see it. */
+export interface ContractDescriptor {
+  readonly name: string;
+  readonly doc: string | undefined;
+  /** By short name. */
+  readonly methods: ReadonlyMap<string, MethodDescriptor>;
+}

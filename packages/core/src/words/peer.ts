@@ -1,0 +1,16 @@
+import type { ClientOf, Contract } from "./contract.ts";
+import type { RpcError } from "./rpc-error.ts";
+
+/** The remote party of a session. Both ends have one: whoever dialed, either may call the other. */
+export interface Peer {
+  /** Who it proved to be; undefined without authentication. */
+  readonly identity: string | undefined;
+  /** Where it is, for messages and logs; not proved. */
+  readonly endpoint: string;
+  /** Random per process, 32 hex digits: tells a restarted peer from the same one. */
+  readonly instanceId: string;
+  /** Calls this very peer over the session that is already there. */
+  client<C extends Contract>(contract: C): ClientOf<C>;
+  /** Ends the session; the peer is told the reason. */
+  disconnect(reason?: RpcError): void;
+}

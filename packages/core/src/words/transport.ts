@@ -1,0 +1,65 @@
+import type { CallContext } from "./call-context.ts";
+import type { Capabilities } from "./capabilities.ts";
+import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
+import type { Peer } from "./peer.ts";
+
+export type Awaitable<T> = T | Promise<T>;
+
+/** Unary calls and notifications: a notification's result is undefined, and means "handed over" at the caller. */
+export type CallHandler = (input: unknown, context: CallContext) => Awaitable<unknown>;
+
+/** All three stream shapes: a single input or output is an iterable of one. */
+export type StreamHandler = (input: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<unknown>;
+
+/** Level 2, the call. A transport's calling half and a server's serving half are this same pair of functions. */
+export interface CallPort {
+  readonly call: CallHandler;
+  readonly stream: StreamHandler;
+}
+
+/** What a listener serves. `createRouter` makes one, `forward(transport)` another. */
+export interface Handler extends CallPort {
+  /** The contracts served, for bind-time checks and reflection; a gateway that passes everything on names none. */
+  readonly contracts: readonly ContractDescriptor[];
+  /** How to decode a call of this name and shape; undefined when it is not served. */
+  method(name: string, kind: MethodKind): MethodDescriptor | undefined;
+}
+
+/** The calling half of a wire. A value that is passed around: creating one does no I/O, the first call connects. */
+export interface Transport extends CallPort, AsyncDisposable {
+  /** For messages and logs; never holds a secret. */
+  readonly endpoint: string;
+  readonly capabilities: Capabilities;
+  /** Connects now instead of at the first call; rejects as that call would. */
+  ready(): Promise<void>;
+  /** Idempotent. Refuses new calls (FAILED_PRECONDITION), lets running ones finish for `drainMs`, rejects the rest UNAVAILABLE. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/** The serving half of a wire. */
+export interface Listener extends AsyncDisposable {
+  /** The endpoint that clients dial, with the real port. */
+  readonly endpoint: string;
+  readonly capabilities: Capabilities;
+  /** Connected peers, in the order they came. */
+  readonly peers: Iterable<Peer>;
+  on<Name extends keyof ListenerEvents>(event: Name, listen: (...values: ListenerEvents[Name]) => void): () => void;
+  /** Idempotent. Stops accepting, refuses new calls (UNAVAILABLE), lets running ones finish for `drainMs`, then ends every peer. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+export interface ListenerEvents {
+  "client-connected": [peer: Peer];
+  "client-disconnected": [peer: Peer, reason: import("./rpc-error.ts").RpcError];
+}
+
+export interface CloseOptions {
+  /** How long running calls may go on. Default: 0, end at once. */
+  readonly drainMs?: number | undefined;
+}
+
+/** Wraps calls on either side. Leave out what is not wrapped. */
+export interface Interceptor {
+  call?(input: unknown, context: CallContext, next: CallHandler): Awaitable<unknown>;
+  stream?(input: AsyncIterable<unknown>, context: CallContext, next: StreamHandler): AsyncIterable<unknown>;
+}
