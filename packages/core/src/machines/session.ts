@@ -266,6 +266,14 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.#outgoing.resume();
   }
 
+  ended(): void {
+    // What this end has called can never be answered; what the far end has called still can.
+    const reason = new RpcError("UNAVAILABLE", `${this.peer.endpoint} closed the connection`, { reason: "PEER_LOST" });
+    this.refusal ??= reason;
+    this.#outgoing.failAll(reason);
+    void this.close({ drainMs: this.ready ? this.limits.aliveMs : 0 }); // Never rejects.
+  }
+
   closed(reason: RpcError): void {
     this.#finish(reason);
   }

@@ -40,6 +40,8 @@ export interface ChannelSink {
   message(bytes: Uint8Array): void;
   /** There is room again after `send` returned false. */
   drained(): void;
+  /** The far end sends nothing more but may still read: what runs for it can be answered. Without this member that is the end. */
+  ended?(): void;
   /** The end, once; nothing comes after it. An ordinary end has code UNAVAILABLE. */
   closed(reason: RpcError): void;
 }
