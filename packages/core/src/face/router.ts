@@ -5,6 +5,7 @@ import { RpcError } from "../words/rpc-error.ts";
 import type { Awaitable, CallPort, Handler, Interceptor } from "../words/transport.ts";
 import { intercept } from "../tools/interceptors.ts";
 import { deferredStream, isStreamable, MappedStream } from "../tools/mapped-stream.ts";
+import { isPromiseLike } from "../tools/promise-like.ts";
 import { validated } from "../tools/shapes.ts";
 import { onlyValue, Single } from "../tools/single.ts";
 
@@ -85,7 +86,7 @@ class ServedMethod {
   #called(input: unknown, context: CallContext): Awaitable<unknown> {
     const output = this.#run(input, context);
     if (!this.#validateOutput) return output;
-    return output instanceof Promise ? output.then((value) => this.#checkedOutput(value)) : this.#checkedOutput(output);
+    return isPromiseLike(output) ? Promise.resolve(output).then((value) => this.#checkedOutput(value)) : this.#checkedOutput(output);
   }
 
   #checkedOutput(output: unknown): Awaitable<unknown> {

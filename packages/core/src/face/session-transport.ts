@@ -110,11 +110,13 @@ class ChannelTransport implements SessionTransport {
     return new Promise((resolve, reject) => {
       const session = this.#connect("ready");
       if (session.ready) return resolve();
-      const off = [this.on("connected", () => settle(resolve)), this.on("disconnected", (reason) => settle(() => reject(reason)))];
-      const settle = (done: () => void): void => {
+      const check = (): void => {
+        if (!session.ready && session.finished === undefined) return;
         for (const take of off) take();
-        done();
+        if (session.finished === undefined) resolve();
+        else reject(session.finished);
       };
+      const off = [this.on("connected", check), this.on("disconnected", check)];
     });
   }
 

@@ -7,8 +7,9 @@ import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { CallScope } from "../tools/call-scope.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
-import { onlyValue } from "../tools/single.ts";
 import { payloadOf } from "../tools/payloads.ts";
+import { isPromiseLike } from "../tools/promise-like.ts";
+import { onlyValue } from "../tools/single.ts";
 import { wireErrorOf } from "../tools/wire-error.ts";
 import type { SessionLink } from "./session-link.ts";
 import { type ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
@@ -107,7 +108,7 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
       this.#settled();
       return;
     }
-    if (output instanceof Promise) {
+    if (isPromiseLike(output)) {
       output.then(
         (value) => {
           this.reply(value);
@@ -200,8 +201,13 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
       this.link.send({ body: Body.Fail, id: this.callId, error: wire, metadata: this.responseMetadataIfAny });
     } catch {
       // Details or metadata beyond the peer's limit: the error alone always fits.
-      const bare = { ...wire, message: wire.message.slice(0, 1024).toWellFormed(), details: undefined, stack: "" };
-      this.link.send({ body: Body.Fail, id: this.callId, error: bare, metadata: undefined });
+      const bare = { ...wire, message: wire.message.slice(0, 256).toWellFormed(), details: undefined, stack: "" };
+      try {
+        this.link.send({ body: Body.Fail, id: this.callId, error: bare, metadata: undefined });
+      } catch (thrown) {
+        // A peer whose limit has no room for an error has asked for silence.
+        this.link.report(RpcError.from(thrown));
+      }
     }
     this.#over();
   }

@@ -5,6 +5,7 @@ import { RpcError } from "../words/rpc-error.ts";
 import { shown } from "../tools/bytes.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
 import { decodePayload } from "../tools/payloads.ts";
+import { isPromiseLike } from "../tools/promise-like.ts";
 import { Single } from "../tools/single.ts";
 import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
 import { IncomingCall, type IncomingRegister } from "./incoming-call.ts";
@@ -93,7 +94,7 @@ export class IncomingCalls implements IncomingRegister {
       const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
       const context = new IncomingNotification(this.#link, body, method, metadata);
       const done = handler.call(decodePayload(method.input.codec, body.payload), context);
-      if (!(done instanceof Promise)) return;
+      if (!isPromiseLike(done)) return;
       this.#running++;
       done.then(
         () => this.#ended(),

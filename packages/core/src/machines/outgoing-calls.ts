@@ -6,24 +6,25 @@ import { decodePayload } from "../tools/payloads.ts";
 import { errorFromWire } from "../tools/wire-error.ts";
 import { type CallRegister, deadlineExceeded, type OutgoingCall } from "./outgoing-call.ts";
 import type { SessionLink } from "./session-link.ts";
+import { WaitingCalls } from "./waiting-calls.ts";
 
 /** Calls that this end makes: those on the wire by id, and those that wait for it. */
 export class OutgoingCalls implements CallRegister {
   readonly #link: SessionLink;
   #inFlight = new Map<number, OutgoingCall>();
   #nextId: number;
-  #queue: OutgoingCall[] = [];
-  #queueHead = 0;
+  readonly #queue: WaitingCalls;
   /** Replies to calls that had ended already; a race with cancel or deadline, or a peer that repeats itself. */
   lateCount = 0;
 
   constructor(link: SessionLink, firstId: 1 | 2) {
     this.#link = link;
     this.#nextId = firstId;
+    this.#queue = new WaitingCalls(link.limits.maxQueuedCalls);
   }
 
   get count(): number {
-    return this.#inFlight.size + (this.#queue.length - this.#queueHead);
+    return this.#inFlight.size + this.#queue.count;
   }
 
   get(id: number): OutgoingCall | undefined {
@@ -45,33 +46,22 @@ export class OutgoingCalls implements CallRegister {
       if (context.deadline <= this.#link.clock.now()) return call.fail(deadlineExceeded(context.method.name));
       this.#link.watchDeadline(context.deadline);
     }
-    if (this.#queue.length === this.#queueHead && this.#mayStart(call)) return this.#send(call);
-    if (this.#queue.length - this.#queueHead >= this.#link.limits.maxQueuedCalls) {
-      return call.fail(
-        new RpcError("RESOURCE_EXHAUSTED", `${context.method.name}: ${this.#link.limits.maxQueuedCalls} calls are already waiting for the peer`, {
-          reason: "maxQueuedCalls",
-          delivered: "no",
-        }),
-      );
+    // A call back goes past the queue: the calls in it may be waiting for the very call that it belongs to.
+    if ((this.#queue.isEmpty || call.parentId !== 0) && this.#mayStart(call)) return this.#send(call);
+    if (!this.#queue.push(call)) {
+      const { maxQueuedCalls } = this.#link.limits;
+      const message = `${context.method.name}: ${maxQueuedCalls} calls are already waiting for the peer`;
+      return call.fail(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxQueuedCalls", delivered: "no" }));
     }
-    this.#queue.push(call);
     context.onCancel(call);
   }
 
   /** Sends what waits, as far as there is room. */
   flush(): void {
-    while (this.#queueHead < this.#queue.length) {
-      const call = this.#queue[this.#queueHead];
-      if (call !== undefined && !call.settled) {
-        if (!this.#mayStart(call)) return;
-        this.#queue[this.#queueHead++] = call;
-        this.#send(call);
-      } else {
-        this.#queueHead++;
-      }
+    for (let call = this.#queue.first; call !== undefined && this.#mayStart(call); call = this.#queue.first) {
+      this.#queue.shift();
+      this.#send(call);
     }
-    this.#queue = [];
-    this.#queueHead = 0;
   }
 
   #mayStart(call: OutgoingCall): boolean {
@@ -184,20 +174,15 @@ export class OutgoingCalls implements CallRegister {
   failAll(reason: RpcError): void {
     // Taken away first: whoever is rejected may call again at once, and that call must not be rejected with the old ones.
     const inFlight = this.#inFlight;
-    const waiting = this.#queue.slice(this.#queueHead);
+    const waiting = this.#queue.takeAll();
     this.#inFlight = new Map();
-    this.#queue = [];
-    this.#queueHead = 0;
     for (const call of inFlight.values()) call.fail(lost(call.context, reason, "unknown"));
-    for (const call of waiting) if (!call.settled) call.fail(lost(call.context, reason, "no"));
+    for (const call of waiting) call.fail(lost(call.context, reason, "no"));
   }
 
   *expiring(): Iterable<Expiring> {
     yield* this.#inFlight.values();
-    for (let i = this.#queueHead; i < this.#queue.length; i++) {
-      const call = this.#queue[i];
-      if (call !== undefined && !call.settled) yield call;
-    }
+    yield* this.#queue;
   }
 
   #find(id: number): OutgoingCall | undefined {
