@@ -1,1 +1,42 @@
-export {};
+/**
+ * The conformance suites that every channel and every transport runs, and what they are made of: a clock that stands still,
+ * wires that misbehave on purpose, a peer that speaks raw envelopes.
+ */
+export { type ExpectedError, ExpectationFailed } from "./assert.ts";
+export type {
+  BytePipe,
+  ChannelAddresses,
+  ChannelListener,
+  ChannelPair,
+  ChannelPairOptions,
+  ChannelSuiteOptions,
+  FramedEnd,
+  FramedOptions,
+  Framing,
+} from "./channel-bench.ts";
+export { channelSuite } from "./channel-suite.ts";
+export { createFakeClock, type FakeClock } from "./fake-clock.ts";
+export {
+  alwaysFull,
+  blackHole,
+  type ChannelOverrides,
+  coalesce,
+  cutAfter,
+  delay,
+  destroyChannel,
+  dropAfter,
+  type Fault,
+  garbage,
+  halfClose,
+  reorderReady,
+  repeat,
+  split,
+  swap,
+  wrapChannel,
+} from "./faults.ts";
+export { createRawPeer, type RawPeer } from "./raw-peer.ts";
+export { type CaseReport, reportJson, reportLine, type SuiteReport } from "./report.ts";
+export { type Need, type Requirement, type RequirementLevel, requirementOf, requirements } from "./requirements.ts";
+export { runSuite, type SuiteOptions, type TestRunner } from "./suite.ts";
+export type { TransportPair, TransportPairOptions, TransportSuiteOptions, Wire } from "./transport-bench.ts";
+export { transportSuite } from "./transport-suite.ts";

@@ -1,0 +1,45 @@
+import { callHandleCases } from "./cases/call-handle.ts";
+import { cancelCases } from "./cases/cancel.ts";
+import { capabilityCases } from "./cases/capabilities.ts";
+import { clientStreamCases } from "./cases/client-streams.ts";
+import { deadlineCases } from "./cases/deadlines.ts";
+import { duplexCases } from "./cases/duplex.ts";
+import { errorCases } from "./cases/errors.ts";
+import { hostileDispatchCases } from "./cases/hostile-dispatch.ts";
+import { hostileLinkCases } from "./cases/hostile-link.ts";
+import { hostileSessionCases } from "./cases/hostile-session.ts";
+import { hostileStreamCases } from "./cases/hostile-streams.ts";
+import { hostileValueCases } from "./cases/hostile-values.ts";
+import { interceptorCases } from "./cases/interceptors.ts";
+import { lifecycleCases } from "./cases/lifecycle.ts";
+import { metadataCases } from "./cases/metadata.ts";
+import { notificationCases } from "./cases/notifications.ts";
+import { reconnectCases } from "./cases/reconnect.ts";
+import { serverStreamCases } from "./cases/server-streams.ts";
+import { unaryCases } from "./cases/unary.ts";
+import { valueCases } from "./cases/values.ts";
+import type { TransportCase } from "./transport-bench.ts";
+
+/** Every case of the transport level, in the order of the report. */
+export const allTransportCases: readonly TransportCase[] = [
+  ...capabilityCases,
+  ...unaryCases,
+  ...valueCases,
+  ...errorCases,
+  ...metadataCases,
+  ...interceptorCases,
+  ...notificationCases,
+  ...duplexCases,
+  ...deadlineCases,
+  ...cancelCases,
+  ...callHandleCases,
+  ...serverStreamCases,
+  ...clientStreamCases,
+  ...lifecycleCases,
+  ...reconnectCases,
+  ...hostileDispatchCases,
+  ...hostileValueCases,
+  ...hostileSessionCases,
+  ...hostileStreamCases,
+  ...hostileLinkCases,
+];

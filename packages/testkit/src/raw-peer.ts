@@ -1,0 +1,186 @@
+import { RpcError } from "@rpc/core";
+import {
+  Body,
+  type CallBody,
+  type Channel,
+  type Envelope,
+  type EnvelopeCodec,
+  type Payload,
+  ValuePayload,
+} from "@rpc/core/transport";
+import { check, fail } from "./assert.ts";
+import { createGate } from "./gate.ts";
+
+type BodyNumber = Envelope["body"];
+// Ping and Pong share one type, whose body is either number: it is found by what the number may be.
+type EnvelopeOf<Number extends BodyNumber> = Envelope extends infer Each
+  ? Each extends { readonly body: infer Body }
+    ? Number extends Body
+      ? Each
+      : never
+    : never
+  : never;
+
+/** A peer that says what it is told to, envelope by envelope, and keeps to no rule. */
+export interface RawPeer {
+  /** Everything that arrived, in order. */
+  readonly received: readonly Envelope[];
+  send(envelope: Envelope): void;
+  /** Sends bytes that need not be an envelope. */
+  sendBytes(bytes: Uint8Array): void;
+  /** The bytes of an envelope, to be spoiled. */
+  encode(envelope: Envelope): Uint8Array;
+  /** The next envelope of this body that was not given out yet. */
+  next<Number extends BodyNumber>(body: Number): Promise<EnvelopeOf<Number>>;
+  /** How many envelopes of this body arrived so far. */
+  count(body: BodyNumber): number;
+  /** Opens the session as the one that dialed. */
+  greet(): Promise<void>;
+  /** Opens the session as the one that was dialed. */
+  welcome(): Promise<void>;
+  /** Leaves everything that comes from now on unread, as a peer that has stopped does. */
+  pauseReading(): void;
+  close(): void;
+  /** Whether the other end has ended the channel. */
+  readonly isClosed: boolean;
+  readonly closed: Promise<RpcError>;
+}
+
+/** A raw peer on an end of a channel, which nobody has opened yet. */
+export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
+  const received: Envelope[] = [];
+  const waiting: { readonly body: BodyNumber; readonly resolve: (envelope: Envelope) => void }[] = [];
+  const unread: Envelope[] = [];
+  const end = createGate<RpcError>();
+  channel.open({
+    message: (bytes) => {
+      const envelope = codec.decode(bytes);
+      received.push(envelope);
+      const waiter = waiting.findIndex((each) => each.body === envelope.body);
+      if (waiter < 0) unread.push(envelope);
+      else waiting.splice(waiter, 1)[0]?.resolve(envelope);
+    },
+    drained: () => undefined,
+    closed: (reason) => end.open(reason),
+  });
+
+  async function next<Number extends BodyNumber>(body: Number): Promise<EnvelopeOf<Number>> {
+    const found = unread.findIndex((each) => each.body === body);
+    if (found >= 0) return unread.splice(found, 1)[0] as EnvelopeOf<Number>;
+    const arrival = new Promise<Envelope>((resolve) => {
+      waiting.push({ body, resolve });
+    });
+    const ended = end.passed.then((reason) =>
+      fail(`the session ended while envelope ${body} was awaited: ${reason.message}`),
+    );
+    // The body number was compared above: the envelope is of that kind.
+    return (await Promise.race([arrival, ended])) as EnvelopeOf<Number>;
+  }
+
+  const peer: RawPeer = {
+    received,
+    send: (envelope) => void channel.send(codec.encode(envelope)),
+    sendBytes: (bytes) => void channel.send(bytes),
+    encode: (envelope) => codec.encode(envelope).slice(),
+    next,
+    count: (body) => received.filter((each) => each.body === body).length,
+    greet: async () => {
+      peer.send({
+        body: Body.Hello,
+        versions: [1],
+        nonce: new Uint8Array(32).fill(7),
+        instanceId: new Uint8Array(16).fill(8),
+        principal: "",
+        mechanisms: ["none"],
+        limits: NO_LIMITS,
+        features: [],
+        software: "@rpc/testkit raw peer",
+      });
+      const challenge = await next(Body.Challenge);
+      check(challenge.mechanism === "none", `the raw peer knows no proof, asked for was "${challenge.mechanism}"`);
+      await next(Body.Welcome);
+    },
+    welcome: async () => {
+      await next(Body.Hello);
+      peer.send({
+        body: Body.Challenge,
+        version: 1,
+        nonce: new Uint8Array(32).fill(9),
+        instanceId: new Uint8Array(16).fill(10),
+        mechanism: "none",
+        limits: NO_LIMITS,
+        features: [],
+      });
+      peer.send({
+        body: Body.Welcome,
+        mac: new Uint8Array(0),
+        sessionId: new Uint8Array(16).fill(11),
+        resumed: false,
+        resumeWindowMs: 0,
+      });
+    },
+    pauseReading: () => channel.pause?.(),
+    close: () => channel.close(new RpcError("UNAVAILABLE", "the raw peer has left", { reason: "PEER_LOST" })),
+    get isClosed() {
+      return end.isOpen;
+    },
+    closed: end.passed,
+  };
+  return peer;
+}
+
+const NO_LIMITS = { maxMessageBytes: 0, maxCalls: 0, heartbeatMs: 0, aliveMs: 0 };
+
+/** A Call, with what most cases leave as it is. */
+export function callEnvelope(id: number, method: string, parts: Partial<CallBody> = {}): CallBody {
+  return {
+    body: Body.Call,
+    id,
+    method,
+    kind: "unary",
+    payload: payload(null),
+    deadlineMs: undefined,
+    metadata: undefined,
+    idempotencyKey: undefined,
+    credits: undefined,
+    depth: 0,
+    parentId: 0,
+    observed: false,
+    handleId: "",
+    ...parts,
+  };
+}
+
+/** A Result with a plain JSON value. */
+export function resultEnvelope(id: number, value: unknown): Envelope {
+  return { body: Body.Result, id, payload: payload(value), metadata: undefined };
+}
+
+/** A Fail. */
+export function failEnvelope(id: number, code: number, message: string): Envelope {
+  const error = { code, message, reason: "", details: undefined, retryable: false, delivered: undefined, stack: "" };
+  return { body: Body.Fail, id, error, metadata: undefined };
+}
+
+/** An Item of a stream. */
+export function itemEnvelope(id: number, seq: number, value: unknown): Envelope {
+  return { body: Body.Item, id, seq, payload: payload(value) };
+}
+
+/** The end of a stream. */
+export function endEnvelope(id: number): Envelope {
+  return { body: Body.End, id, error: undefined, metadata: undefined };
+}
+
+/** A plain JSON value as a payload. */
+export function payload(value: unknown): Payload {
+  return new ValuePayload(
+    {
+      format: "json",
+      stringify: (each) => JSON.stringify(each ?? null),
+      parse: (json) => JSON.parse(json),
+      revive: (json) => json,
+    },
+    value,
+  );
+}

@@ -1,0 +1,157 @@
+import type {
+  Awaitable,
+  CallContext,
+  Capabilities,
+  Clock,
+  Contract,
+  EnvelopeCodec,
+  Handler,
+  Interceptor,
+  Listener,
+  SessionLimits,
+  Transport,
+} from "@rpc/core/transport";
+import {
+  type CallHandle,
+  type CallOptions,
+  type ClientOf,
+  createClient,
+  createRouter,
+  defineContract,
+  unary,
+} from "@rpc/core";
+import type { ChannelPair, ChannelPairOptions } from "./channel-bench.ts";
+import type { FakeClock } from "./fake-clock.ts";
+import type { SuiteCase, SuiteOptions } from "./suite.ts";
+
+/** What the suite asks a fresh pair of transport and listener to be. */
+export interface TransportPairOptions {
+  /** What the listener serves. */
+  readonly handler: Handler;
+  /** What the dialing end serves to the other, on a transport with `duplex`. */
+  readonly serve?: Handler | undefined;
+  /** Time for both ends. */
+  readonly clock: Clock;
+  /** Limits of the listener. */
+  readonly limits?: Partial<SessionLimits> | undefined;
+  /** Limits of the transport. */
+  readonly callerLimits?: Partial<SessionLimits> | undefined;
+  /** Whether the listener lets stack traces out. Default: false. */
+  readonly exposeStacks?: boolean | undefined;
+  /** Where the listener says what belongs to no caller, such as a notification that failed. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** A transport that reaches a listener, and what the suite may do to the wire between them. */
+export interface TransportPair {
+  readonly transport: Transport;
+  /** Missing where nothing listens, as in memory. */
+  readonly listener?: Listener | undefined;
+  /** Frees everything; either end may be closed already. */
+  close(): Promise<void>;
+  /** One more transport to the same listener. */
+  readonly another?: (() => Transport) | undefined;
+  /** Cuts every connection from beneath, as a network does. For a transport that declares `reconnect`. */
+  readonly cut?: (() => Promise<void> | void) | undefined;
+  /** Ends the listener and starts it again on the same endpoint. For a transport that declares `reconnect`. */
+  readonly restart?: (() => Promise<void>) | undefined;
+}
+
+/** The wire beneath a transport that rests on a channel: lets the suite speak raw envelopes and put faults between the ends. */
+export interface Wire {
+  readonly codec: EnvelopeCodec;
+  connect(options: ChannelPairOptions): Promise<ChannelPair>;
+}
+
+/** What `transportSuite` takes: a runner, a name and a factory; the wire where there is one. */
+export interface TransportSuiteOptions extends SuiteOptions {
+  readonly factory: (options: TransportPairOptions) => Promise<TransportPair>;
+  readonly wire?: Wire | undefined;
+}
+
+/** What a case may say about the pair it wants. */
+export type ConnectOptions = Omit<TransportPairOptions, "handler" | "clock">;
+
+/** What a transport case works with. */
+export interface TransportBench {
+  readonly clock: FakeClock;
+  readonly capabilities: Capabilities;
+  connect(handler: Handler, options?: ConnectOptions): Promise<TransportPair>;
+  readonly wire: Wire | undefined;
+  /** Runs at the end of the case, whatever comes of it. */
+  defer(cleanUp: () => Promise<void> | void): void;
+}
+
+/** A case on a transport. */
+export interface TransportCase extends SuiteCase<TransportBench> {
+  /** Speaks raw envelopes or puts faults on the wire: only for transports that rest on a channel. */
+  readonly onWire: boolean;
+}
+
+/** A case on a transport, cited by its requirement. */
+export function proves(id: string, behaviour: string, run: (bench: TransportBench) => Promise<void>): TransportCase {
+  return { id, behaviour, run, onWire: false };
+}
+
+/** A case beneath a transport: on its channel, with raw envelopes or with faults. */
+export function provesOnWire(
+  id: string,
+  behaviour: string,
+  run: (bench: TransportBench & { readonly wire: Wire }) => Promise<void>,
+): TransportCase {
+  return {
+    id,
+    behaviour,
+    onWire: true,
+    run: async (bench) => {
+      const { wire } = bench;
+      if (wire !== undefined) await run({ ...bench, wire });
+    },
+  };
+}
+
+/** A client of the contract with one method, `run`, that takes and gives any dynamic value. */
+export interface OneClient {
+  readonly run: {
+    (input?: unknown, options?: CallOptions): Promise<unknown>;
+    start(input?: unknown, options?: CallOptions): CallHandle<unknown>;
+  };
+}
+
+/** Both ends of the contract with one method. */
+export interface OneEnds {
+  readonly client: OneClient;
+  readonly pair: TransportPair;
+}
+
+const One = defineContract("testkit.One", { run: unary() });
+
+/** A handler that serves the one method. */
+export function serveOne(run: (input: unknown, context: CallContext) => Awaitable<unknown>): Handler {
+  return createRouter(One, { run });
+}
+
+/** A client whose deadlines come from the clock of the case. */
+export function clientOf<C extends Contract>(
+  bench: Pick<TransportBench, "clock">,
+  contract: C,
+  transport: Transport,
+  interceptors: readonly Interceptor[] = [],
+): ClientOf<C> {
+  return createClient(contract, transport, { clock: bench.clock, interceptors });
+}
+
+/** A client of the one method. */
+export function clientOfOne(bench: Pick<TransportBench, "clock">, transport: Transport): OneClient {
+  return clientOf(bench, One, transport);
+}
+
+/** Serves one method and gives its client: the start of most cases. */
+export async function one(
+  bench: TransportBench,
+  run: (input: unknown, context: CallContext) => Awaitable<unknown>,
+  options?: ConnectOptions,
+): Promise<OneEnds> {
+  const pair = await bench.connect(serveOne(run), options);
+  return { client: clientOfOne(bench, pair.transport), pair };
+}
