@@ -6,7 +6,7 @@ import type { Entrant } from "../harness/entrant.ts";
 import { itemsFor } from "../harness/message.ts";
 
 const Message = z.object({ id: z.int32(), text: z.string() });
-const Blob = z.object({ data: z.instanceof(Uint8Array) });
+const Blob = z.object({ data: z.custom<Uint8Array>((value) => value instanceof Uint8Array) });
 
 const EchoService = defineContract("bench.EchoService", {
   echo: unary({ input: Message, output: Message }),
