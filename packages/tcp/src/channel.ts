@@ -19,7 +19,7 @@ export class TcpChannel implements Channel {
   readonly #settings: ChannelSettings;
   readonly #reader: FrameReader;
   readonly #batch = new WriteBatch();
-  #sink: HalfCloseSink | undefined;
+  #sink: ChannelSink | undefined;
   #state: "open" | "closing" | "closed" = "open";
   /** Why this end closed; the socket's own error counts only without it. */
   #reason: RpcError | undefined;
@@ -48,7 +48,11 @@ export class TcpChannel implements Channel {
     this.#settings = settings;
     this.#reader = new FrameReader(settings.maxMessageBytes);
     // From the first moment: an error event that nobody hears ends the process (H16).
-    socket.on("error", (error) => (this.#error ??= error));
+    socket.on("error", (error) => {
+      this.#error ??= error;
+      // Node leaves a socket open after a TLS alert, and tells its end before its close.
+      socket.destroy();
+    });
     socket.on("close", () => this.#reportClosed());
   }
 
@@ -187,7 +191,7 @@ export class TcpChannel implements Channel {
   }
 
   #receiveEnd(): void {
-    if (this.#state !== "open") return;
+    if (this.#state !== "open" || this.#error !== undefined) return;
     this.#peerEnded = true;
     if (this.#reader.hasUnread) return;
     if (this.#reader.isPartial) {
@@ -244,14 +248,6 @@ export class TcpChannel implements Channel {
   #peerClosed(): RpcError {
     return peerLost(`${this.remote} closed the connection`);
   }
-}
-
-/**
- * A sink that wants to know when the peer has said its last word and may still be reading (H15): it answers what is running, then
- * closes. For a sink without `ended` that moment is the end.
- */
-interface HalfCloseSink extends ChannelSink {
-  ended?(): void;
 }
 
 /** With more waiting than this in one tick, `send` returns false. */

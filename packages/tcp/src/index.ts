@@ -1,3 +1,3 @@
 export { serveTcp } from "./listener.ts";
 export { createTcpTransport } from "./transport.ts";
-export type { LimitOptions, TcpChannelOptions, TcpListenerOptions, TcpTransportOptions } from "./options.ts";
+export type { TcpChannelOptions, TcpListenerOptions, TcpTransportOptions } from "./options.ts";

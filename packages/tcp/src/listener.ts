@@ -12,7 +12,7 @@ import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from
 export async function serveTcp(handler: Handler, options: TcpListenerOptions = {}): Promise<Listener> {
   const endpoint = parseEndpoint(options.endpoint ?? DEFAULT_LISTEN_ENDPOINT, "listen");
   const settings = listenSettings(options);
-  let sessions: SessionListener | undefined;
+  let sessions: SessionListener | undefined = undefined;
   const acceptor = await acceptTcp(endpoint, settings, (channel) => {
     if (sessions === undefined) channel.destroy();
     else sessions.accept(channel);

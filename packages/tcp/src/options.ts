@@ -1,9 +1,9 @@
 import type { ConnectionOptions, TlsOptions } from "node:tls";
-import { RpcError, type Handler } from "@rpc/core";
-import { MAX_TIMER_MS, resolveLimits, systemClock, type Clock, type SessionLimits } from "@rpc/core/transport";
+import { type Clock, type Handler, RpcError, type SessionLimitOptions, systemClock } from "@rpc/core";
+import { MAX_TIMER_MS, resolveLimits } from "@rpc/core/transport";
 
 /** What the calling and the serving half have in common. Every limit of the session may stand beside these. */
-export interface TcpChannelOptions extends LimitOptions {
+export interface TcpChannelOptions extends SessionLimitOptions {
   /** How long one message may take from its first byte to its last; activity does not extend it. Default: 10,000. */
   readonly partialFrameTimeoutMs?: number | undefined;
   /** How long a closed channel may take to hand over what was sent, before it is cut. Default: 5,000. */
@@ -46,9 +46,6 @@ export interface TcpListenerOptions extends TcpChannelOptions {
   /** Who may connect to a Unix socket, as file permissions. Default: 0o600, the same user only. */
   readonly socketMode?: number | undefined;
 }
-
-/** A limit that is left out or undefined has its default. */
-export type LimitOptions = { readonly [Name in keyof SessionLimits]?: SessionLimits[Name] | undefined };
 
 /** What a channel needs to know; one object for all channels of a transport or listener. */
 export interface ChannelSettings {
