@@ -81,23 +81,24 @@ export class OutgoingCalls implements CallRegister {
       deadlineMs = Math.min(Math.ceil(remainingMs), MAX_DEADLINE_MS);
     }
     if (call.oneWay) return this.#notify(call);
-    const envelope: CallBody = {
-      body: Body.Call,
-      id,
-      method: context.method.name,
-      // The kinds of the wire; events and jobs never get here, the binding has refused them.
-      kind: context.method.kind as CallKind,
-      payload: call.payload,
-      deadlineMs,
-      metadata: context.hasMetadata ? context.metadata : undefined,
-      idempotencyKey: context.idempotencyKey,
-      credits: call.credits,
-      depth: context.depth,
-      parentId: call.parentId,
-      observed: context.observed,
-      handleId: context.observed ? context.id : "",
-    };
     try {
+      // Inside, because reading a user's metadata may throw.
+      const envelope: CallBody = {
+        body: Body.Call,
+        id,
+        method: context.method.name,
+        // The kinds of the wire; events and jobs never get here, the binding has refused them.
+        kind: context.method.kind as CallKind,
+        payload: call.payload,
+        deadlineMs,
+        metadata: context.hasMetadata ? context.metadata : undefined,
+        idempotencyKey: context.idempotencyKey,
+        credits: call.credits,
+        depth: context.depth,
+        parentId: call.parentId,
+        observed: context.observed,
+        handleId: context.observed ? context.id : "",
+      };
       this.#link.send(envelope);
     } catch (thrown) {
       return call.fail(about(context, RpcError.from(thrown)));
@@ -110,8 +111,8 @@ export class OutgoingCalls implements CallRegister {
 
   #notify(call: OutgoingCall): void {
     const { context, payload } = call;
-    const metadata = context.hasMetadata ? context.metadata : undefined;
     try {
+      const metadata = context.hasMetadata ? context.metadata : undefined;
       this.#link.send({ body: Body.Notify, method: context.method.name, payload, metadata, depth: context.depth });
     } catch (thrown) {
       return call.fail(about(context, RpcError.from(thrown)));
@@ -128,8 +129,9 @@ export class OutgoingCalls implements CallRegister {
     const call = this.#find(body.id);
     if (call === undefined) return;
     this.#inFlight.delete(body.id);
-    receiveMetadata(call.context, body.metadata);
-    call.receiveResult(body.payload);
+    const refusal = receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
+    if (refusal === undefined) call.receiveResult(body.payload);
+    else call.fail(refusal);
     this.#link.callEnded();
   }
 
@@ -137,7 +139,7 @@ export class OutgoingCalls implements CallRegister {
     const call = this.#find(body.id);
     if (call === undefined) return;
     this.#inFlight.delete(body.id);
-    receiveMetadata(call.context, body.metadata);
+    receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
     call.fail(errorFromWire(body.error, call.context.method));
     this.#link.callEnded();
   }
@@ -149,8 +151,8 @@ export class OutgoingCalls implements CallRegister {
   receiveEnd(body: EndBody): void {
     const call = this.#find(body.id);
     if (call === undefined) return;
-    receiveMetadata(call.context, body.metadata);
-    call.receiveEnd(body.error === undefined ? undefined : errorFromWire(body.error, call.context.method));
+    const refusal = receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
+    call.receiveEnd(body.error === undefined ? refusal : errorFromWire(body.error, call.context.method));
   }
 
   receiveCredit(body: CreditBody): void {
@@ -207,15 +209,24 @@ function lost(context: CallContext, reason: RpcError, delivered: "no" | "unknown
   return new RpcError(code, `${context.method.name}: ${reason.message}`, { reason: reason.reason ?? "PEER_LOST", delivered, cause: reason });
 }
 
-/** Metadata from a peer is data: what breaks the rules is left out, the reply itself counts. */
-function receiveMetadata(context: CallContext, entries: Iterable<readonly [string, string]> | undefined): void {
-  if (entries === undefined) return;
+/**
+ * Metadata from a peer is data: what breaks the rules is left out, the reply itself counts. More than the limit is not taken; the error
+ * says so.
+ */
+function receiveMetadata(context: CallContext, entries: Iterable<readonly [string, string]> | undefined, maxBytes: number): RpcError | undefined {
+  if (entries === undefined) return undefined;
+  let length = 0;
   for (const [key, value] of entries) {
+    length += key.length + value.length;
+    if (length > maxBytes) {
+      const message = `${context.method.name}: metadata of the reply is larger than ${maxBytes} bytes`;
+      return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxMetadataBytes", delivered: "unknown" });
+    }
     try {
       context.responseMetadata.set(key, value);
     } catch {
       // Left out.
     }
   }
+  return undefined;
 }
-

@@ -11,7 +11,15 @@ export function utf8Text(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+/** Node's Buffer, where there is one: its base64 is written in C++ and a hundred times faster than what browsers have had so far. */
+interface NodeBuffer {
+  from(bytes: ArrayBufferLike, offset: number, length: number): { toString(encoding: "base64"): string };
+  from(text: string, encoding: "base64"): Uint8Array<ArrayBuffer>;
+}
+const nodeBuffer = (globalThis as { readonly Buffer?: NodeBuffer }).Buffer;
+
 export function base64FromBytes(bytes: Uint8Array): string {
+  if (nodeBuffer !== undefined) return nodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
   let binary = "";
   // In slices, because a call takes a limited number of arguments.
   for (let start = 0; start < bytes.length; start += 0x2000) {
@@ -20,14 +28,23 @@ export function base64FromBytes(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** Undefined for text that is not padded base64 of RFC 4648 §4. */
 export function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!BASE64.test(text)) return undefined;
+  if (text.length % 4 !== 0) return undefined;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const length = (text.length / 4) * 3 - padding;
+  if (nodeBuffer !== undefined) {
+    // Node skips what is no base64, which the length gives away, and takes the URL alphabet, which it does not.
+    if (text.includes("-") || text.includes("_")) return undefined;
+    const decoded = nodeBuffer.from(text, "base64");
+    // A copy: small Buffers are views into a pool that others write to.
+    return decoded.length === length ? new Uint8Array(decoded) : undefined;
+  }
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
   const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
 }
 

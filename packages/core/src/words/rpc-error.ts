@@ -51,7 +51,14 @@ export class RpcError<Details = unknown> extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && BRAND in value;
+    // The brand says "some RpcError"; which class of a user's own it is, only the prototype chain knows.
+    if (this !== RpcError) return super[Symbol.hasInstance](value);
+    try {
+      return typeof value === "object" && value !== null && BRAND in value;
+    } catch {
+      // A proxy whose traps throw (hostile inputs H91).
+      return false;
+    }
   }
 
   /**
