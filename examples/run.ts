@@ -1,6 +1,6 @@
-// Runs every example of this folder: `<name>/main.ts`, each a program that checks itself and tells by its exit code.
+// Runs every example of this folder: `<name>/main.ts`, each a program of its own. What it prints must be `<name>/expected.txt`.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const LIMIT_MS = 60_000;
@@ -12,23 +12,38 @@ const names = readdirSync(here, { withFileTypes: true })
   .map((entry) => entry.name)
   .filter((name) => wanted.length === 0 || wanted.includes(name));
 
+/** Why an example has failed; undefined: it has not. */
+function failureOf(name: string): string | undefined {
+  const child = spawnSync(process.execPath, [join(here, name, "main.ts")], { encoding: "utf8", timeout: LIMIT_MS });
+  process.stdout.write(`${child.stdout}${child.stderr}`.trimEnd().replace(/^/gm, "  ") + "\n");
+  if (child.error !== undefined) return child.error.message;
+  if (child.status !== 0) return `exit code ${child.status ?? child.signal}`;
+  const expected = join(here, name, "expected.txt");
+  if (!existsSync(expected)) return "expected.txt is missing";
+  return child.stdout.trimEnd() === readFileSync(expected, "utf8").trimEnd().replaceAll("\r\n", "\n")
+    ? undefined
+    : "it printed something else than its expected.txt";
+}
+
 let failed = 0;
 for (const name of names) {
   console.log(`\n${name}`);
-  const child = spawnSync(process.execPath, [join(here, name, "main.ts")], { encoding: "utf8", timeout: LIMIT_MS });
-  process.stdout.write(`${child.stdout}${child.stderr}`.trimEnd().replace(/^/gm, "  ") + "\n");
-  if (child.status === 0) continue;
+  const failure = failureOf(name);
+  if (failure === undefined) continue;
   failed += 1;
-  const why = child.error === undefined ? `exit code ${child.status ?? child.signal}` : child.error.message;
-  console.error(`  ${name} failed: ${why}`);
+  console.error(`  ${name} failed: ${failure}`);
 }
 
+if (names.length === 0) {
+  failed = 1;
+  console.error(`there is no example ${wanted.join(", ")}`);
+}
 mkdirSync(join(here, ".results"), { recursive: true });
-const result = { name: "examples", passed: names.length - failed, failed, skipped: 0 };
+const result = { name: "examples", passed: Math.max(0, names.length - failed), failed, skipped: 0 };
 writeFileSync(join(here, ".results", "examples.json"), JSON.stringify(result));
 console.log(
   failed === 0
-    ? `\nall ${names.length} examples ran and checked themselves`
+    ? `\nall ${names.length} examples ran and printed what they should`
     : `\n${failed} of ${names.length} examples failed`,
 );
 process.exitCode = failed === 0 ? 0 : 1;

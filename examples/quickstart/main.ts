@@ -1,0 +1,11 @@
+import { createClient, createMemoryTransport, createRouter, defineContract, unary } from "@rpc/core";
+import { z } from "zod";
+
+const Greeter = defineContract("demo.Greeter", {
+  hello: unary({ input: z.object({ name: z.string() }), output: z.object({ text: z.string() }) }),
+});
+const router = createRouter(Greeter, { hello: ({ name }) => ({ text: `Hello ${name}` }) });
+const transport = createMemoryTransport(router);
+const greeter = createClient(Greeter, transport);
+console.log((await greeter.hello({ name: "Ada" })).text);
+await transport.close();
