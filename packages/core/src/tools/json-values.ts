@@ -119,7 +119,8 @@ function revive(json: unknown, inherit: boolean, depth: number): unknown {
     return json;
   }
   if (typeof json !== "object" || json === null) return json;
-  if (depth >= MAX_DEPTH) throw tooDeep("");
+  // A tag is a leaf: as values go, a Date is no deeper than a number.
+  if (depth >= MAX_DEPTH && !isTag(json)) throw tooDeep("");
   if (Array.isArray(json)) {
     for (let i = 0; i < json.length; i++) json[i] = revive(json[i], inherit, depth + 1);
     return json;
@@ -127,7 +128,7 @@ function revive(json: unknown, inherit: boolean, depth: number): unknown {
   const record = json as Record<string, unknown>;
   let dangerous = !inherit;
   for (const key in record) {
-    if (key.charCodeAt(0) === DOLLAR) return reviveDollar(record, inherit, depth);
+    if (key.charCodeAt(0) === DOLLAR) return reviveDollar(record, key, inherit, depth);
     if (key === "__proto__") dangerous = true;
     else record[key] = revive(record[key], inherit, depth + 1);
   }
@@ -143,20 +144,28 @@ function withoutPrototype(record: Record<string, unknown>, inherit: boolean, dep
 }
 
 /** A record with at least one key that begins with `$`: a tag, or the user's own keys with their second `$`. */
-function reviveDollar(record: Record<string, unknown>, inherit: boolean, depth: number): unknown {
-  const keys = Object.keys(record);
-  const first = keys[0] ?? "";
-  if (keys.length === 1 && first.charCodeAt(1) !== DOLLAR) return reviveTag(first, record[first]);
+function reviveDollar(record: Record<string, unknown>, firstDollar: string, inherit: boolean, depth: number): unknown {
+  if (isTag(record)) return reviveTag(firstDollar, record[firstDollar]);
   const clean = emptyRecord();
-  for (const key of keys) {
+  // Members before the first `$` have been revived already; a second time would take a Date for a record.
+  let revived = true;
+  for (const key of Object.keys(record)) {
+    if (key === firstDollar) revived = false;
     let name = key;
     if (key.charCodeAt(0) === DOLLAR) {
       if (key.charCodeAt(1) !== DOLLAR) throw refused("", `has the unknown tag ${JSON.stringify(key.slice(0, 40))}`);
       name = key.slice(1);
     }
-    clean[name] = revive(Object.getOwnPropertyDescriptor(record, key)?.value, inherit, depth + 1);
+    const value: unknown = Object.getOwnPropertyDescriptor(record, key)?.value;
+    clean[name] = revived && key !== "__proto__" ? value : revive(value, inherit, depth + 1);
   }
   return clean;
+}
+
+/** Whether a record is one key with one `$`, or claims to be. */
+function isTag(json: object): boolean {
+  const keys = Object.keys(json);
+  return keys.length === 1 && keys[0]?.charCodeAt(0) === DOLLAR && keys[0].charCodeAt(1) !== DOLLAR;
 }
 
 function reviveTag(tag: string, content: unknown): unknown {
