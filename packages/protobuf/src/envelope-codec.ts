@@ -4,6 +4,7 @@ import { writeBody } from "./envelope-encode.ts";
 import { NameReader, NameWriter } from "./method-names.ts";
 import { parseError } from "./parse-error.ts";
 import { ProtoReader } from "./reader.ts";
+import { ShortViews } from "./short-views.ts";
 import { OWN_BUFFER_BYTES, ProtoWriter } from "./writer.ts";
 
 /** Room in front of a body for the field that holds it: a tag of at most two bytes and a length of at most five. */
@@ -26,6 +27,7 @@ class ProtobufEnvelopeCodec implements EnvelopeCodec {
   readonly name = "protobuf";
   ownsLast = false;
   #writer: ProtoWriter | undefined = new ProtoWriter();
+  readonly #views = new ShortViews();
   readonly #reader = new ProtoReader(MAX_ENVELOPE_ELEMENTS);
   readonly #namesOut = new NameWriter();
   readonly #namesIn = new NameReader();
@@ -40,7 +42,7 @@ class ProtobufEnvelopeCodec implements EnvelopeCodec {
       const end = writer.pos;
       const start = writeHead(envelope.body, end - HEAD_BYTES, writer.buf);
       this.ownsLast = end - start >= OWN_BUFFER_BYTES;
-      return this.ownsLast ? writer.handOver(start, end) : writer.view(start, end);
+      return this.ownsLast ? writer.handOver(start, end) : this.#views.view(writer, start, end);
     } finally {
       this.#writer = writer;
     }

@@ -19,7 +19,15 @@ import {
   type WireError,
 } from "@rpc/core/transport";
 import { payloadView, readFormat, readLog, readMetadata } from "./envelope-parts.ts";
-import { readChallenge, readGoodbye, readHello, readPing, readProof, readUint32, readWelcome } from "./handshake-decode.ts";
+import {
+  readChallenge,
+  readGoodbye,
+  readHello,
+  readPing,
+  readProof,
+  readUint32,
+  readWelcome,
+} from "./handshake-decode.ts";
 import type { NameReader } from "./method-names.ts";
 import { parseError } from "./parse-error.ts";
 import type { ProtoReader } from "./reader.ts";

@@ -67,7 +67,9 @@ export function writeBody(envelope: Envelope, writer: ProtoWriter, names: NameWr
     case Body.Welcome:
       return writeWelcome(envelope, writer);
     case 0:
-      throw new RpcError("INTERNAL", `an envelope of unknown body ${envelope.number} cannot be sent`, { reason: "PROTOCOL" });
+      throw new RpcError("INTERNAL", `an envelope of unknown body ${envelope.number} cannot be sent`, {
+        reason: "PROTOCOL",
+      });
     default:
       return envelope satisfies never;
   }
@@ -75,8 +77,7 @@ export function writeBody(envelope: Envelope, writer: ProtoWriter, names: NameWr
 
 function writeCall(call: CallBody, writer: ProtoWriter, names: NameWriter): void {
   writer.uint32(8).uint64(call.id);
-  writer.uint32(0x12);
-  names.write(call.method, writer);
+  writeName(0x12, call.method, writer, names);
   if (call.kind !== "unary") writer.uint32(0x28).uint32(CALL_KINDS.indexOf(call.kind));
   if (call.payload !== undefined) writePayload(0x30, 0x3a, call.payload, writer);
   if (call.deadlineMs !== undefined) writer.uint32(0x40).uint32(wholeMs(call.deadlineMs));
@@ -107,8 +108,7 @@ function writeCredit(credit: CreditBody, writer: ProtoWriter): void {
 }
 
 function writeNotify(notify: NotifyBody, writer: ProtoWriter, names: NameWriter): void {
-  writer.uint32(0x0a);
-  names.write(notify.method, writer);
+  writeName(0x0a, notify.method, writer, names);
   if (notify.payload !== undefined) writePayload(0x20, 0x2a, notify.payload, writer);
   if (notify.metadata !== undefined) writeMetadata(0x32, notify.metadata, writer);
   writeNumber(0x38, notify.depth, writer);
@@ -166,6 +166,10 @@ function writeLimits(tag: number, limits: AnnouncedLimits, writer: ProtoWriter):
   writeNumber(0x18, limits.heartbeatMs, writer);
   writeNumber(0x20, limits.aliveMs, writer);
   writer.ldelim();
+}
+
+function writeName(tag: number, name: string, writer: ProtoWriter, names: NameWriter): void {
+  if (name !== "") names.write(name, writer.uint32(tag));
 }
 
 /** A limit or a duration; beyond 32 bits it means "very much", and so does the largest number. */

@@ -47,7 +47,7 @@ const NO_NAME: KnownName = { bytes: new Uint8Array(0), text: "" };
  * displaces another: a peer that floods it with names costs itself and others time, never memory.
  */
 export class NameReader {
-  readonly #table: KnownName[] = new Array<KnownName>(REMEMBERED).fill(NO_NAME);
+  readonly #table: KnownName[] = Array.from({ length: REMEMBERED }, () => NO_NAME);
   #last = NO_NAME;
 
   read(bytes: Uint8Array, start: number, end: number): string {

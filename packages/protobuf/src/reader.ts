@@ -35,7 +35,8 @@ export class ProtoReader {
 
   /** Turns to bytes `start` to `end`. Without arguments: lets go of the last bytes. */
   reset(bytes: Uint8Array = NO_BYTES, start = 0, end: number = bytes.length): this {
-    if (start < 0 || end > bytes.length || start > end) throw parseError(`bytes ${start} to ${end} of ${bytes.length} do not exist`);
+    if (start < 0 || end > bytes.length || start > end)
+      throw parseError(`bytes ${start} to ${end} of ${bytes.length} do not exist`);
     this.buf = bytes;
     this.pos = start;
     this.len = end;
@@ -75,10 +76,10 @@ export class ProtoReader {
       this.pos = pos + 1;
       end = pos + 1 + first;
     } else {
-      const length = this.#wideVarint();
-      end = length + this.pos;
+      end = this.#wideVarint();
+      end += this.pos;
     }
-    if (end > this.len) throw parseError(`a length at byte ${pos} leads ${end - this.len} bytes beyond the end`);
+    if (end > this.len) throw parseError(`a length at byte ${pos} leads beyond the end`);
     return end;
   }
 
@@ -131,7 +132,8 @@ export class ProtoReader {
         return first;
       }
     }
-    return this.#wideVarint();
+    const value = this.#wideVarint();
+    return value === Number.POSITIVE_INFINITY ? bits.unsignedNumber() : value;
   }
 
   int64Number(): number {
@@ -290,7 +292,7 @@ export class ProtoReader {
     return bits.low;
   }
 
-  /** Two and three bytes are common (lengths, ids), more are not. */
+  /** Two and three bytes are common (lengths, ids), more are not. Beyond 2^53 - 1: infinite. */
   #wideVarint(): number {
     const { buf, pos, len } = this;
     if (pos + 2 < len) {
@@ -307,7 +309,7 @@ export class ProtoReader {
       }
     }
     this.#varint64();
-    return bits.unsignedNumber();
+    return bits.high > 0x1f_ffff ? Number.POSITIVE_INFINITY : bits.unsignedNumber();
   }
 
   #varint64(): void {

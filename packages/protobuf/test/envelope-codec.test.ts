@@ -1,0 +1,269 @@
+import { fileURLToPath } from "node:url";
+import {
+  type BinaryMessageCodec,
+  Body,
+  type CallBody,
+  EncodedPayload,
+  type Envelope,
+  type JsonMessageCodec,
+  RpcError,
+  ValuePayload,
+} from "@rpc/core/transport";
+import * as fc from "fast-check";
+import protobufjs from "protobufjs";
+import { describe, expect, it } from "vitest";
+import { createProtobufEnvelopeCodec, ProtobufMessageCodec, protobufEnvelopeCodec } from "../src/index.ts";
+import { envelopes } from "./envelope-values.ts";
+
+const codec = createProtobufEnvelopeCodec();
+const reference = protobufjs
+  .loadSync(fileURLToPath(new URL("../proto/rpc/v1/envelope.proto", import.meta.url)))
+  .lookupType("rpc.v1.Envelope");
+
+/** A message without schema: one text. */
+const noteCodec = new ProtobufMessageCodec<string>({
+  typeName: "test.Note",
+  write: (value, writer) => void writer.uint32(0x0a).string(value),
+  read(reader, end) {
+    let text = "";
+    while (reader.pos < end) {
+      const tag = reader.tag();
+      if (tag === 0x0a) text = reader.string();
+      else reader.skipType(tag & 7, tag >>> 3);
+    }
+    return text;
+  },
+  fromDynamic: String,
+  toDynamic: (value) => value,
+});
+
+const jsonCodec: JsonMessageCodec = {
+  format: "json",
+  stringify: (value) => JSON.stringify(value),
+  parse: (text) => JSON.parse(text) as unknown,
+  revive: (value) => value,
+};
+
+function callOf(part: Partial<CallBody>): CallBody {
+  return {
+    body: Body.Call,
+    id: 1,
+    method: "demo.Echo.say",
+    kind: "unary",
+    payload: undefined,
+    deadlineMs: undefined,
+    metadata: undefined,
+    idempotencyKey: undefined,
+    credits: undefined,
+    depth: 0,
+    parentId: 0,
+    observed: false,
+    handleId: "",
+    ...part,
+  };
+}
+
+function payloadAfter(part: Partial<CallBody>): EncodedPayload {
+  const envelope = codec.decode(codec.encode(callOf(part)).slice());
+  if (envelope.body !== Body.Call || !(envelope.payload instanceof EncodedPayload)) throw new Error("no payload");
+  return envelope.payload;
+}
+
+/** Field by field what protobufjs sees in the bytes: numbers as numbers, absent as absent. */
+function seenByProtobufjs(bytes: Uint8Array): Record<string, unknown> {
+  return reference.toObject(reference.decode(bytes), { longs: Number, enums: Number, bytes: Array, oneofs: true });
+}
+
+describe("the protobuf envelope codec", () => {
+  it("gives every body back as it was", () => {
+    fc.assert(
+      fc.property(envelopes, (envelope) => {
+        expect(codec.decode(codec.encode(envelope).slice())).toEqual(envelope);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("writes what protobufjs reads and writes the same: every byte is in the canonical order", () => {
+    fc.assert(
+      fc.property(envelopes, (envelope) => {
+        const bytes = codec.encode(envelope).slice();
+        // The order of map entries is not fixed by protobuf, so decoding again is what counts.
+        const again = reference.encode(reference.decode(bytes)).finish();
+        expect(again.length).toBe(bytes.length);
+        expect(codec.decode(Uint8Array.from(again))).toEqual(envelope);
+        expect(seenByProtobufjs(bytes)).toEqual(seenByProtobufjs(again));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("means by each field number of a call what the definition says", () => {
+    const bytes = codec.encode(
+      callOf({
+        id: 2 ** 40 + 1,
+        kind: "bidiStream",
+        payload: new EncodedPayload("json", Uint8Array.of(0x31)),
+        deadlineMs: 2.5,
+        metadata: [["trace", "t"]],
+        idempotencyKey: "k",
+        credits: 0,
+        depth: 3,
+        parentId: 8,
+        observed: true,
+        handleId: "h",
+      }),
+    );
+    expect(seenByProtobufjs(bytes)).toEqual({
+      body: "call",
+      call: {
+        id: 2 ** 40 + 1,
+        method: "demo.Echo.say",
+        kind: 3,
+        codec: 1,
+        payload: [0x31],
+        deadlineMs: 3,
+        idempotencyKey: "k",
+        metadata: { trace: "t" },
+        credits: 0,
+        parentId: 8,
+        depth: 3,
+        debug: true,
+        handleId: "h",
+      },
+    });
+  });
+
+  it("tells an empty payload from none", () => {
+    expect(payloadAfter({ payload: new EncodedPayload("protobuf", new Uint8Array(0)) }).bytes).toEqual(
+      new Uint8Array(0),
+    );
+    expect(codec.decode(codec.encode(callOf({})))).toMatchObject({ payload: undefined });
+  });
+
+  it("writes values by their codec, whichever it is", () => {
+    const { fromDynamic, toDynamic } = noteCodec;
+    const plain: BinaryMessageCodec<string> = {
+      format: "protobuf",
+      encode: (value) => noteCodec.encode(value),
+      decode: (bytes) => noteCodec.decode(bytes),
+      fromDynamic,
+      toDynamic,
+    };
+    const note = noteCodec.encode("hello");
+    expect(payloadAfter({ payload: new ValuePayload(noteCodec, "hello") })).toEqual(
+      new EncodedPayload("protobuf", note),
+    );
+    expect(payloadAfter({ payload: new ValuePayload(plain, "hello") })).toEqual(new EncodedPayload("protobuf", note));
+    const json = new TextEncoder().encode('{"a":"é"}');
+    expect(payloadAfter({ payload: new ValuePayload(jsonCodec, { a: "é" }) })).toEqual(
+      new EncodedPayload("json", json),
+    );
+    expect(payloadAfter({ payload: new EncodedPayload("json", undefined, { a: "é" }) })).toEqual(
+      new EncodedPayload("json", json),
+    );
+  });
+
+  it("gives payloads as views into the message", () => {
+    const bytes = codec.encode(callOf({ payload: new ValuePayload(noteCodec, "hello") })).slice();
+    const envelope = codec.decode(bytes);
+    expect((envelope as CallBody).payload).toMatchObject({ bytes: expect.objectContaining({ buffer: bytes.buffer }) });
+  });
+
+  it("hands large envelopes over in a buffer of their own, and says so", () => {
+    const own = createProtobufEnvelopeCodec();
+    const large = own.encode(callOf({ payload: new ValuePayload(noteCodec, "x".repeat(100_000)) }));
+    expect(own.ownsLast).toBe(true);
+    const copy = large.slice();
+    expect(own.encode(callOf({ payload: new ValuePayload(noteCodec, "y") })).buffer).not.toBe(large.buffer);
+    expect(own.ownsLast).toBe(false);
+    expect(large).toEqual(copy);
+  });
+
+  it("may be called from within itself: a getter in a payload makes a call of its own", () => {
+    const outer = codec.encode(
+      callOf({
+        payload: new ValuePayload(jsonCodec, {
+          get text() {
+            codec.encode(callOf({ id: 7, method: "inner" }));
+            return "ok";
+          },
+        }),
+      }),
+    );
+    expect(codec.decode(outer)).toMatchObject({
+      id: 1,
+      method: "demo.Echo.say",
+      payload: { bytes: new TextEncoder().encode('{"text":"ok"}') },
+    });
+  });
+
+  it("leaves nothing half-written when a value cannot be encoded (H89)", () => {
+    const bad = (): Uint8Array => codec.encode(callOf({ payload: new ValuePayload(noteCodec, "\ud800") }));
+    expect(bad).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }) as Error);
+    expect(codec.decode(codec.encode(callOf({ id: 5 })))).toMatchObject({ id: 5, payload: undefined });
+  });
+
+  it("refuses to send an envelope that it could not name", () => {
+    expect(() => codec.encode({ body: 0, number: 99 })).toThrow(RpcError);
+  });
+
+  it("knows names again without mixing them up", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.string({ unit: "binary", maxLength: 160 }).filter((name) => name.isWellFormed()),
+          { maxLength: 50 },
+        ),
+        (names) => {
+          for (const method of names) expect(codec.decode(codec.encode(callOf({ method })))).toMatchObject({ method });
+        },
+      ),
+    );
+  });
+
+  it("survives a flood of method names", () => {
+    for (let i = 0; i < 5_000; i++) {
+      const method = `flood.Contract.method${i}`;
+      expect((codec.decode(codec.encode(callOf({ method }))) as CallBody).method).toBe(method);
+    }
+  });
+
+  it("keeps metadata keys plain data (H100, H80)", () => {
+    const entries = [
+      ["__proto__", "a"],
+      ["constructor", "b"],
+      ["then", "c"],
+    ] as const;
+    const decoded = codec.decode(codec.encode(callOf({ metadata: entries }))) as CallBody;
+    expect([...(decoded.metadata ?? [])]).toEqual(entries);
+    const twice = codec.decode(
+      codec.encode(
+        callOf({
+          metadata: [
+            ["a", "1"],
+            ["a", "2"],
+          ],
+        }),
+      ),
+    ) as CallBody;
+    expect([...(twice.metadata ?? [])]).toEqual([["a", "2"]]);
+    const line: Envelope = {
+      body: Body.Progress,
+      id: 1,
+      payload: undefined,
+      log: { level: "info", message: "", fields: JSON.parse('{"__proto__":"x"}') as Record<string, string> },
+    };
+    const log = codec.decode(codec.encode(line));
+    expect(log).toMatchObject({ log: { fields: Object.fromEntries([["__proto__", "x"]]) } });
+    expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+  });
+
+  it("comes ready made", () => {
+    expect(protobufEnvelopeCodec.name).toBe("protobuf");
+    expect(protobufEnvelopeCodec.decode(protobufEnvelopeCodec.encode({ body: Body.Pong, token: 3 }))).toEqual({
+      body: Body.Pong,
+      token: 3,
+    });
+  });
+});

@@ -1,0 +1,9 @@
+/** What `run` throws; undefined when it does not. */
+export function thrownBy(run: () => unknown): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
