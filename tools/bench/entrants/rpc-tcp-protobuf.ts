@@ -1,14 +1,33 @@
 /** Ours: a contract from echo.proto over TCP. */
 import { fileURLToPath } from "node:url";
-import { createClient, createRouter } from "@rpc/core";
+import { createClient, createRouter, type MessageType, type MethodDefinition, type NoErrors } from "@rpc/core";
 import { contractFromProto } from "@rpc/protobuf";
 import { createTcpTransport, serveTcp } from "@rpc/tcp";
 import protobuf from "protobufjs";
-import type { Entrant } from "../harness/entrant.ts";
+import type { EchoMessage, Entrant } from "../harness/entrant.ts";
 import { itemsFor } from "../harness/message.ts";
 
 const root = protobuf.loadSync(fileURLToPath(new URL("../echo.proto", import.meta.url)));
-const EchoService = contractFromProto(root, "bench.EchoService");
+
+type Method<Kind extends "unary" | "serverStream", Input, Output> = MethodDefinition<
+  Kind,
+  MessageType<Input>,
+  MessageType<Output>,
+  undefined,
+  NoErrors
+>;
+
+/** What echo.proto says; `rpc gen` would write it. */
+interface Blob {
+  readonly data: Uint8Array;
+}
+type EchoMethods = {
+  readonly echo: Method<"unary", EchoMessage, EchoMessage>;
+  readonly echoBytes: Method<"unary", Blob, Blob>;
+  readonly items: Method<"serverStream", { readonly itemCount: number }, EchoMessage>;
+};
+
+const EchoService = contractFromProto<EchoMethods>(root, "bench.EchoService");
 
 export const entrant: Entrant = {
   serve: async () => {
