@@ -17,12 +17,18 @@ export async function serveTcp(handler: Handler, options: TcpListenerOptions = {
     if (sessions === undefined) channel.destroy();
     else sessions.accept(channel);
   });
-  sessions = createSessionListener({
-    ...options,
-    endpoint: acceptor.endpoint,
-    handler,
-    codec: protobufEnvelopeCodec,
-    stopAccepting: () => acceptor.stop(),
-  });
-  return sessions;
+  try {
+    sessions = createSessionListener({
+      ...options,
+      endpoint: acceptor.endpoint,
+      handler,
+      codec: protobufEnvelopeCodec,
+      stopAccepting: () => acceptor.stop(),
+    });
+    return sessions;
+  } catch (thrown) {
+    // A contract that this transport cannot carry: the port must not stay taken.
+    await acceptor.stop();
+    throw thrown;
+  }
 }

@@ -1,13 +1,14 @@
 import type { Socket } from "node:net";
-import { createClient, type RpcError } from "@rpc/core";
+import { createClient, createRouter, defineContract, event, type RpcError } from "@rpc/core";
 import { Body, type CallBody, DEFAULT_LIMITS, dynamicCodec, ValuePayload } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { createFakeClock, createRawPeer } from "@rpc/testkit";
 import { describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import { TcpChannel } from "../src/channel.ts";
 import { dialSettings } from "../src/options.ts";
 import { Greeter, greeter, serving, transportTo } from "./greeter.ts";
-import { bareSocket, caught, dial, frame, header, readAll, turns } from "./rig.ts";
+import { bareSocket, caught, dial, frame, freePort, header, readAll, turns } from "./rig.ts";
 
 /** A client that has shaken hands and does what no client of ours does. */
 async function rawClient(endpoint: string): Promise<{ peer: ReturnType<typeof createRawPeer>; socket: Socket }> {
@@ -54,6 +55,14 @@ describe("serveTcp", () => {
     const first = await serving();
     expect((await caught(serving({ endpoint: first.endpoint }))).code).toBe("ALREADY_EXISTS");
     expect(await createClient(Greeter, transportTo(first.endpoint)).echo("still")).toBe("still");
+  });
+
+  it("does not start, and keeps no port, for a contract that it cannot carry", async () => {
+    const port = await freePort();
+    const Topics = defineContract("demo.Topics", { states: event({ payload: z.string() }) });
+    const error = await caught(serving({ endpoint: `tcp://127.0.0.1:${port}` }, createRouter(Topics, {})));
+    expect(error.message).toMatch(/demo\.Topics/);
+    await serving({ endpoint: `tcp://127.0.0.1:${port}` });
   });
 
   it("tells who comes and goes", async () => {
