@@ -98,15 +98,15 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
     return this.#received ?? super.initialMetadata();
   }
 
-  /** Runs the handler of a unary call. */
-  serveUnary(input: unknown): void {
+  /** Runs the handler of a unary call. Returns whether the reply is still due. */
+  serveUnary(input: unknown): boolean {
     let output: unknown;
     try {
       output = this.link.handler.call(input, this);
     } catch (thrown) {
       this.fail(RpcError.from(thrown));
       this.#settled();
-      return;
+      return false;
     }
     if (isPromiseLike(output)) {
       output.then(
@@ -119,10 +119,11 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
           this.#settled();
         },
       );
-      return;
+      return true;
     }
     this.reply(output);
     this.#settled();
+    return false;
   }
 
   /** Runs the handler of any stream. `single` is the input of a server stream; without it the input arrives item by item. */

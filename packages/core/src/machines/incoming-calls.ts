@@ -76,12 +76,18 @@ export class IncomingCalls implements IncomingRegister {
     const input = hasInput ? decodePayload(method.input.codec, body.payload) : undefined;
     const deadline = body.deadlineMs === undefined ? undefined : clock.now() + body.deadlineMs;
     const call = new IncomingCall(this.#link, this, body, method, deadline, metadata, isCallBack);
-    this.#unanswered.set(body.id, call);
     if (!isCallBack) this.#running++;
+    if (isStream) {
+      this.#streams++;
+      this.#unanswered.set(body.id, call);
+      call.serveStream(hasInput ? new Single(input) : undefined);
+    } else if (call.serveUnary(input)) {
+      // Most handlers that need not wait have replied by now, and cost no place in the map.
+      this.#unanswered.set(body.id, call);
+    } else {
+      return;
+    }
     if (deadline !== undefined) this.#link.watchDeadline(deadline);
-    if (!isStream) return call.serveUnary(input);
-    this.#streams++;
-    call.serveStream(hasInput ? new Single(input) : undefined);
   }
 
   receiveNotify(body: NotifyBody): void {

@@ -46,8 +46,8 @@ export interface SessionEvents {
   report(error: RpcError): void;
 }
 
-/** Unsent bytes above which an acceptor stops reading from a peer that does not read. */
-const PAUSE_READING_BYTES = 1024 * 1024;
+/** Share of `maxSendBufferBytes` from which an acceptor stops reading from a peer that does not read. */
+const PAUSE_READING_SHARE = 0.5;
 
 /**
  * What two ends keep over one channel: calls both ways, streams, notifications, deadlines, signs of life. It exists before its
@@ -275,6 +275,8 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   closed(reason: RpcError): void {
+    // A stranger on this port, or a broken frame: somebody wants to see that in a log.
+    if (reason.reason === "PROTOCOL" && this.#finished === undefined) this.report(reason);
     this.#finish(reason);
   }
 
@@ -346,8 +348,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     if (channel.send(bytes, this.#codec.ownsLast)) return;
     this.writable = false;
     this.#unsentBytes += bytes.byteLength;
-    if (this.#unsentBytes <= PAUSE_READING_BYTES) return;
-    this.#backUp(channel);
+    if (this.#unsentBytes > this.limits.maxSendBufferBytes * PAUSE_READING_SHARE) this.#backUp(channel);
   }
 
   /** The peer does not read. Only an acceptor stops reading in turn: if both did, neither could ever go on. */
