@@ -1,12 +1,12 @@
 import { defineConfig, type UserConfig } from "tsdown";
 
 /**
- * How every package is built: its doors (`src/index.ts` and its named sisters) to ESM and declarations in `dist/`.
+ * How every package is built: its doors (`src/index.ts`, and those that it names itself) to ESM and declarations in `dist/`.
  * The declarations come file by file from the sources (`isolatedDeclarations`), so the build needs no type check.
  */
 export function library(overrides: UserConfig = {}): UserConfig {
   return defineConfig({
-    entry: ["src/{index,transport,generated,bin}.ts"],
+    entry: ["src/index.ts"],
     format: "esm",
     platform: "neutral",
     target: "es2023",
