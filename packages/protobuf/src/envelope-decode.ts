@@ -16,6 +16,7 @@ import {
   type PayloadFormat,
   type ProgressBody,
   type ResultBody,
+  STATUS_NUMBERS,
   type WireError,
 } from "@rpc/core/transport";
 import { payloadView, readFormat, readLog, readMetadata } from "./envelope-parts.ts";
@@ -242,8 +243,9 @@ function readCredit(reader: ProtoReader, end: number): CreditBody {
   return { body: Body.Credit, id, credits };
 }
 
+/** What a Fail without an error means: it failed, nobody knows why. */
 const NO_ERROR: WireError = Object.freeze({
-  code: 0,
+  code: STATUS_NUMBERS.UNKNOWN,
   message: "",
   reason: "",
   details: undefined,

@@ -22,7 +22,7 @@ export function writePayload(codecTag: number, payloadTag: number, payload: Payl
   if (payload instanceof EncodedPayload) {
     if (payload.format === "json") writer.uint32(codecTag).uint32(JSON_CODEC);
     if (payload.bytes !== undefined) writer.uint32(payloadTag).bytes(payload.bytes);
-    else if (payload.format === "json") writer.uint32(payloadTag).string(JSON.stringify(payload.json ?? null));
+    else if (payload.format === "json") writer.uint32(payloadTag).string(jsonText(payload.json));
     else throw wrongValue("a protobuf payload has no bytes");
     return;
   }
@@ -36,6 +36,11 @@ export function writePayload(codecTag: number, payloadTag: number, payload: Payl
   } else {
     writer.uint32(payloadTag).bytes(codec.encode(payload.value));
   }
+}
+
+/** "Nothing" is no text at all; see `dynamicCodec` in core. */
+function jsonText(json: unknown): string {
+  return json === undefined ? "" : JSON.stringify(json);
 }
 
 /** The payload between two positions, as a view. */
@@ -74,7 +79,7 @@ export function writeLog(tag: number, line: LogLine, writer: ProtoWriter): void 
   writer.ldelim();
 }
 
-/** Reads a line of text. A level from a later version counts as the highest that is known. */
+/** Reads a line of text. A level of a later version counts as `info`. */
 export function readLog(reader: ProtoReader): LogLine {
   const end = reader.lengthEnd();
   let level: LogLevel = "trace";
@@ -83,7 +88,7 @@ export function readLog(reader: ProtoReader): LogLine {
   const fields = Object.create(null) as Record<string, string>;
   while (reader.pos < end) {
     const tag = reader.tag();
-    if (tag === 0x08) level = LOG_LEVELS[Math.min(reader.uint32(), LOG_LEVELS.length - 1)] ?? "critical";
+    if (tag === 0x08) level = LOG_LEVELS[reader.uint32()] ?? "info";
     else if (tag === 0x12) message = reader.string();
     else if (tag === 0x1a) readEntry(reader, (key, value) => (fields[key] = value));
     else reader.skipType(tag & 7, tag >>> 3);
