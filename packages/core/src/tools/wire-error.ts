@@ -60,10 +60,10 @@ function wellFormed(text: string): string {
   return (text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}…` : text).toWellFormed();
 }
 
-/** The stack of what the handler threw, not of the RpcError around it. Causes are followed to a fixed depth (hostile inputs H92). */
+/** The stack of what the handler threw, not of the RpcError around it; causes further down are not followed (hostile inputs H91, H92). */
 function stackOf(error: RpcError): string {
-  const thrown = error.cause instanceof Error ? error.cause : error;
   try {
+    const thrown = error.cause instanceof Error ? error.cause : error;
     return typeof thrown.stack === "string" ? thrown.stack : "";
   } catch {
     return "";
