@@ -173,7 +173,11 @@ function contractMethod(method: MethodDescriptor): ContractMethod {
       if (shape === undefined || !(caught instanceof RpcError) || caught.reason !== reason) return false;
       try {
         // The details came from a peer: they are what the contract says only when its schema agrees.
-        return !(validated(shape, caught.details, method.name, "INTERNAL") instanceof Promise);
+        const checked = validated(shape, caught.details, method.name, "INTERNAL");
+        if (!(checked instanceof Promise)) return true;
+        // A validator that is asynchronous cannot agree in time; what it says later is of no use.
+        checked.catch(() => undefined);
+        return false;
       } catch {
         return false;
       }

@@ -98,6 +98,8 @@ class ServedMethod {
     if (input instanceof Single) {
       const checked = validated(this.method.input, input.value, this.#inputName, "INVALID_ARGUMENT");
       if (!(checked instanceof Promise)) return this.#opened(checked, context);
+      // Whoever reads the stream sees a refusal; when nobody ever does, it must not end the process.
+      checked.catch(() => undefined);
       return deferredStream(async () => this.#opened(await checked, context));
     }
     return deferredStream(async () => {

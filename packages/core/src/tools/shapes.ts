@@ -2,10 +2,14 @@ import type { MessageType, Schema } from "../words/contract.ts";
 import type { MessageShape } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { StandardIssue, StandardResult, StandardSchema } from "../words/standard-schema.ts";
+import { shown } from "./bytes.ts";
 import { dynamicCodec, validatedCodec } from "./json-message-codec.ts";
 
 /** Most issues told to a caller; a validator may find one per element of a hostile list. */
 const MAX_ISSUES = 16;
+/** Paths and messages may repeat what the caller sent: neither its megabytes nor its control characters go back. */
+const MAX_PATH_LENGTH = 200;
+const MAX_ISSUE_LENGTH = 500;
 
 /** A message without a schema: any dynamic value. */
 export const DYNAMIC_SHAPE: MessageShape = Object.freeze({ codec: dynamicCodec, validate: undefined, jsonSchema: undefined });
@@ -62,7 +66,7 @@ export function validated(shape: MessageShape, value: unknown, what: string, cod
 
 function valueOf(result: StandardResult<unknown>, what: string, code: "INVALID_ARGUMENT" | "INTERNAL"): unknown {
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => ({ path: pathOf(issue), message: issue.message }));
+  const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => ({ path: shown(pathOf(issue), MAX_PATH_LENGTH), message: shown(issue.message, MAX_ISSUE_LENGTH) }));
   const first = issues[0];
   const where = first === undefined || first.path === "" ? what : `${what}: ${first.path}`;
   throw new RpcError(code, `${where}: ${first?.message ?? "refused"}`, { reason: code, details: { issues } });
