@@ -19,7 +19,7 @@ import {
   STATUS_NUMBERS,
   type WireError,
 } from "@rpc/core/transport";
-import { payloadView, readFormat, readLog, readMetadata } from "./envelope-parts.ts";
+import { payloadBetween, readFormat, readLog, readMetadata } from "./envelope-parts.ts";
 import {
   readChallenge,
   readGoodbye,
@@ -150,7 +150,7 @@ function readCall(reader: ProtoReader, end: number, names: NameReader): CallBody
     id,
     method,
     kind,
-    payload: payloadStart < 0 ? undefined : payloadView(format, reader, payloadStart, payloadEnd),
+    payload: payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd),
     deadlineMs,
     metadata,
     idempotencyKey: idempotencyKey === "" ? undefined : idempotencyKey,
@@ -180,7 +180,7 @@ function readResult(reader: ProtoReader, end: number): ResultBody {
     else reader.skipType(tag & 7, tag >>> 3);
   }
   checkBody(reader, end, id);
-  const payload = payloadStart < 0 ? undefined : payloadView(format, reader, payloadStart, payloadEnd);
+  const payload = payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd);
   return { body: Body.Result, id, payload, metadata };
 }
 
@@ -202,7 +202,7 @@ function readItem(reader: ProtoReader, end: number): ItemBody {
     else reader.skipType(tag & 7, tag >>> 3);
   }
   checkBody(reader, end, id);
-  const payload = payloadStart < 0 ? undefined : payloadView(format, reader, payloadStart, payloadEnd);
+  const payload = payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd);
   return { body: Body.Item, id, seq, payload };
 }
 
@@ -226,7 +226,7 @@ function readNotify(reader: ProtoReader, end: number, names: NameReader): Notify
     else reader.skipType(tag & 7, tag >>> 3);
   }
   reader.checkEnd(end);
-  const payload = payloadStart < 0 ? undefined : payloadView(format, reader, payloadStart, payloadEnd);
+  const payload = payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd);
   return { body: Body.Notify, method, payload, metadata, depth };
 }
 
@@ -329,7 +329,7 @@ function readProgress(reader: ProtoReader, end: number): ProgressBody {
   }
   checkBody(reader, end, id);
   const payload: EncodedPayload | undefined =
-    payloadStart < 0 ? undefined : payloadView(format, reader, payloadStart, payloadEnd);
+    payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd);
   return { body: Body.Progress, id, payload, log };
 }
 

@@ -43,10 +43,9 @@ function jsonText(json: unknown): string {
   return json === undefined ? "" : JSON.stringify(json);
 }
 
-/** The payload between two positions, as a view. */
-export function payloadView(format: PayloadFormat, reader: ProtoReader, start: number, end: number): EncodedPayload {
-  const { buf } = reader;
-  return new EncodedPayload(format, new Uint8Array(buf.buffer, buf.byteOffset + start, end - start));
+/** The payload between two positions. */
+export function payloadBetween(format: PayloadFormat, reader: ProtoReader, start: number, end: number): EncodedPayload {
+  return new EncodedPayload(format, reader.buf, undefined, start, end);
 }
 
 /** Reads the value of a `codec` field. */

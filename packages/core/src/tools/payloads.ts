@@ -18,7 +18,7 @@ export function decodePayload(codec: MessageCodec, payload: Payload | undefined)
   if (payload instanceof ValuePayload) return payload.value;
   if (codec === OPAQUE_CODEC) return payload;
   if (codec.format === "protobuf") {
-    if (payload.format === "protobuf") return codec.decode(payload.bytes ?? NO_BYTES);
+    if (payload.format === "protobuf") return codec.decode(payload.source ?? NO_BYTES, payload.start, payload.end);
     return codec.fromDynamic(decodeJson(dynamicCodec, payload));
   }
   if (payload.format === "protobuf") {
@@ -30,10 +30,11 @@ export function decodePayload(codec: MessageCodec, payload: Payload | undefined)
 }
 
 function decodeJson(codec: MessageCodec & { readonly format: "json" }, payload: EncodedPayload): unknown {
-  if (payload.bytes === undefined) return payload.json === undefined ? undefined : codec.revive(payload.json);
+  const { bytes } = payload;
+  if (bytes === undefined) return payload.json === undefined ? undefined : codec.revive(payload.json);
   let text: string;
   try {
-    text = utf8Text(payload.bytes);
+    text = utf8Text(bytes);
   } catch (thrown) {
     throw new RpcError("INVALID_ARGUMENT", "payload is not UTF-8", { reason: "PARSE", cause: thrown });
   }

@@ -18,15 +18,29 @@ export class ValuePayload {
   }
 }
 
-/** A value that came in: `bytes` in `format`, or, inside an envelope that is JSON itself, a value that is parsed but not revived. */
+/**
+ * A value that came in: bytes in `format`, or, inside an envelope that is JSON itself, a value that is parsed but not revived. The bytes are
+ * a part of the message they came in, since a view of their own for each would cost as much as reading them.
+ */
 export class EncodedPayload {
   readonly format: PayloadFormat;
-  readonly bytes: Uint8Array | undefined;
+  /** The message; undefined for a JSON value. */
+  readonly source: Uint8Array | undefined;
+  readonly start: number;
+  readonly end: number;
   readonly json: unknown;
 
-  constructor(format: PayloadFormat, bytes: Uint8Array | undefined, json?: unknown) {
+  constructor(format: PayloadFormat, source: Uint8Array | undefined, json?: unknown, start = 0, end: number = source?.length ?? 0) {
     this.format = format;
-    this.bytes = bytes;
+    this.source = source;
+    this.start = start;
+    this.end = end;
     this.json = json;
+  }
+
+  /** The payload's own bytes, as a view. */
+  get bytes(): Uint8Array | undefined {
+    const { source, start, end } = this;
+    return source === undefined ? undefined : new Uint8Array(source.buffer, source.byteOffset + start, end - start);
   }
 }
