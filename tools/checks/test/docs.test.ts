@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { DEFAULT_LIMITS, STATUS_NUMBERS } from "@rpc/core/transport";
+import { typescriptFromProto } from "@rpc/protobuf";
 import { beforeAll, describe, expect, test } from "vitest";
 import { blocksOf, programsOf, runProgram, writeProgram } from "../../readme/programs.ts";
 
@@ -98,6 +99,13 @@ describe("the quickstart", () => {
     expect(marked("-")).toEqual(memory.filter((line) => !tcp.includes(line)));
     expect(marked("+")).toEqual(tcp.filter((line) => !memory.includes(line)));
   });
+});
+
+test("the generated file of examples/protobuf is what its .proto says", () => {
+  // Red? Run the command at the head of examples/protobuf/main.ts.
+  const folder = join(ROOT, "examples", "protobuf");
+  const written = readFileSync(join(folder, "generated", "weather.rpc.ts"), "utf8");
+  expect(written).toBe(typescriptFromProto(join(folder, "weather.proto")));
 });
 
 test("the limits table of docs/security.md has every limit with its default", () => {
