@@ -1,1 +1,14 @@
-export {};
+export { createProtobufEnvelopeCodec, protobufEnvelopeCodec } from "./envelope-codec.ts";
+export type { LongValue } from "./long-bits.ts";
+export { ProtobufMessageCodec, type ProtobufMessageOptions } from "./message-codec.ts";
+export { ProtoReader } from "./reader.ts";
+export { ProtoWriter } from "./writer.ts";
+export { contractFromProto, messageFromProto, type UntypedMethods } from "./contract-from-proto.ts";
+export { type ContractProto, contractToProto } from "./contract-to-proto.ts";
+export { typescriptFromProto } from "./gen/typescript.ts";
+export type { ProtoMessage } from "./messages/message-types.ts";
+export type { LoadOptions } from "./model/load-files.ts";
+export type { ProtobufRoot } from "./model/reflection.ts";
+export type { LockedNumbers, NumberLock } from "./to-proto/number-lock.ts";
+export type { Empty, PackedAny } from "./well-known.ts";
+export type { JsonObject, JsonValue } from "./well-known-json.ts";
