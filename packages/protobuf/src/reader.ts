@@ -3,9 +3,9 @@ import { exhausted, parseError } from "./parse-error.ts";
 import { readUtf8 } from "./utf8.ts";
 
 /** How deep groups may stand in one another; generated readers hold their messages to the same number. */
-export const MAX_NESTING = 100;
+const MAX_NESTING = 100;
 /** Elements of lists and maps that one message may have, however small they are (hostile inputs H102). */
-export const MAX_ELEMENTS = 1_000_000;
+const MAX_ELEMENTS = 1_000_000;
 
 const NO_BYTES = new Uint8Array(0);
 /** From here on, `bytes` may stay a view when it fills its buffer but for these few other bytes. */
