@@ -3,7 +3,7 @@ import { exhausted, parseError } from "./parse-error.ts";
 import { readUtf8 } from "./utf8.ts";
 
 /** How deep groups may stand in one another; generated readers hold their messages to the same number. */
-const MAX_NESTING = 100;
+export const MAX_NESTING = 100;
 /** Elements of lists and maps that one message may have, however small they are (hostile inputs H102). */
 const MAX_ELEMENTS = 1_000_000;
 
