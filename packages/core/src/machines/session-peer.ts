@@ -5,6 +5,7 @@ import type { CallPort } from "../words/transport.ts";
 
 /** The session as its peer object sees it. */
 export interface PeerSession extends CallPort {
+  readonly ignoredCount: number;
   end(reason: RpcError, told?: RpcError): void;
 }
 
@@ -19,6 +20,10 @@ export class SessionPeer implements Peer {
   constructor(session: PeerSession, createClient: (port: CallPort, contract: object) => unknown) {
     this.#session = session;
     this.#createClient = createClient;
+  }
+
+  get ignoredCount(): number {
+    return this.#session.ignoredCount;
   }
 
   client<C extends Contract>(contract: C): ClientOf<C> {

@@ -63,9 +63,10 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   readonly #codec: EnvelopeCodec;
   readonly #outgoing: OutgoingCalls;
   readonly #incoming: IncomingCalls;
-  readonly #deadlines: DeadlineSweep;
-  readonly #handshake: Handshake;
-  readonly #pings: PingBudget;
+  // What an idle session does not need is made on first use or let go: with ten thousand of them it counts.
+  #deadlines: DeadlineSweep | undefined = undefined;
+  #handshake: Handshake | undefined = undefined;
+  #pings: PingBudget | undefined = undefined;
   #channel: Channel | undefined = undefined;
   #heartbeat: Heartbeat | undefined = undefined;
   #maxSendBytes: number;
@@ -92,9 +93,6 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.#maxSendBytes = options.limits.maxMessageBytes;
     this.#outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
     this.#incoming = new IncomingCalls(this, initiator ? 0 : 1);
-    this.#deadlines = new DeadlineSweep(this.clock, () => this.#expiring());
-    this.#handshake = new Handshake(options.role, this.limits, this.clock, this);
-    this.#pings = new PingBudget(this.clock);
     this.peer = new SessionPeer(this, options.createPeerClient);
   }
 
@@ -108,6 +106,10 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     return this.#outgoing.count + this.#incoming.running;
   }
 
+  get ignoredCount(): number {
+    return this.#outgoing.lateCount + this.#incoming.lateCount;
+  }
+
   /** Gives the session its channel, once, and starts the handshake. */
   attach(channel: Channel): void {
     if (this.#finished !== undefined) return channel.close(this.#finished);
@@ -115,6 +117,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.peer.endpoint = channel.remote;
     channel.limitMessageBytes?.(this.limits.maxUnauthenticatedBytes);
     channel.open(this);
+    this.#handshake = new Handshake(this.#options.role, this.limits, this.clock, this);
     this.#handshake.start();
   }
 
@@ -174,9 +177,9 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.refusal = reason;
     this.ready = false;
     this.#channel = undefined;
-    this.#handshake.stop();
+    this.#handshake?.stop();
     this.#heartbeat?.stop();
-    this.#deadlines.stop();
+    this.#deadlines?.stop();
     this.#outgoing.failAll(reason);
     this.#incoming.abortAll(reason);
     this.#onIdle?.();
@@ -199,6 +202,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   agreed(agreement: Agreement): void {
     const { limits } = this;
     this.ready = true;
+    this.#handshake = undefined;
     this.sessionName = hexFromBytes(agreement.sessionId.subarray(0, 8));
     this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
     this.#channel?.limitMessageBytes?.(limits.maxMessageBytes);
@@ -249,7 +253,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     try {
       if (this.ready) this.#receive(envelope);
       else if (envelope.body === Body.Goodbye) this.#goodbye(envelope.error);
-      else this.#handshake.receive(envelope);
+      else this.#handshake?.receive(envelope);
     } catch (thrown) {
       this.report(RpcError.from(thrown));
     }
@@ -303,6 +307,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
       case Body.Progress:
         return this.#outgoing.receiveProgress(envelope);
       case Body.Ping:
+        this.#pings ??= new PingBudget(this.clock);
         if (!this.#pings.spend()) return this.breach("more pings than any heartbeat needs");
         return this.send({ body: Body.Pong, token: envelope.token });
       case Body.Drain:
@@ -366,6 +371,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   watchDeadline(deadline: number): void {
+    this.#deadlines ??= new DeadlineSweep(this.clock, () => this.#expiring());
     this.#deadlines.watch(deadline);
   }
 

@@ -9,6 +9,8 @@ export interface Peer {
   readonly endpoint: string;
   /** Random per process, 32 hex digits: tells a restarted peer from the same one. */
   readonly instanceId: string;
+  /** Messages from it that came too late to matter: replies after a cancel or a deadline, items of a stream that had ended. */
+  readonly ignoredCount: number;
   /** Calls this very peer over the session that is already there. */
   client<C extends Contract>(contract: C): ClientOf<C>;
   /** Ends the session; the peer is told the reason. */
