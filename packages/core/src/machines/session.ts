@@ -20,31 +20,8 @@ import { OutgoingCalls } from "./outgoing-calls.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import { PingBudget } from "./ping-budget.ts";
 import type { SessionLink } from "./session-link.ts";
+import type { SessionOptions } from "./session-options.ts";
 import { SessionPeer } from "./session-peer.ts";
-
-/** What a session is made of. */
-export interface SessionOptions {
-  readonly role: Role;
-  readonly codec: EnvelopeCodec;
-  /** What this end serves to the other. */
-  readonly handler: Handler;
-  readonly limits: SessionLimits;
-  readonly clock: Clock;
-  readonly exposeStacks: boolean;
-  /** Makes the typed client behind `peer.client(contract)`; it lives on a higher floor. */
-  readonly createPeerClient: (port: CallPort, contract: object) => unknown;
-  readonly events: SessionEvents;
-}
-
-export interface SessionEvents {
-  opened(session: Session): void;
-  /** Once, also for a session that was never opened. */
-  closed(session: Session, reason: RpcError): void;
-  /** The peer takes no new calls any more; running ones go on. */
-  draining(session: Session): void;
-  /** An error that no caller hears of. */
-  report(error: RpcError): void;
-}
 
 /** Share of `maxSendBufferBytes` from which an acceptor stops reading from a peer that does not read. */
 const PAUSE_READING_SHARE = 0.5;
