@@ -21,7 +21,8 @@ const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "notice", "wa
 export function writePayload(codecTag: number, payloadTag: number, payload: Payload, writer: ProtoWriter): void {
   if (payload instanceof EncodedPayload) {
     if (payload.format === "json") writer.uint32(codecTag).uint32(JSON_CODEC);
-    if (payload.bytes !== undefined) writer.uint32(payloadTag).bytes(payload.bytes);
+    const { bytes } = payload;
+    if (bytes !== undefined) writer.uint32(payloadTag).bytes(bytes);
     else if (payload.format === "json") writer.uint32(payloadTag).string(jsonText(payload.json));
     else throw wrongValue("a protobuf payload has no bytes");
     return;

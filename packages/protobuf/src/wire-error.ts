@@ -1,5 +1,5 @@
 import type { EncodedPayload, PayloadFormat, WireError } from "@rpc/core/transport";
-import { payloadView, readFormat, writePayload } from "./envelope-parts.ts";
+import { payloadBetween, readFormat, writePayload } from "./envelope-parts.ts";
 import type { ProtoReader } from "./reader.ts";
 import type { ProtoWriter } from "./writer.ts";
 
@@ -66,6 +66,6 @@ export function readError(reader: ProtoReader): WireError {
     }
   }
   reader.checkEnd(end);
-  if (dataStart >= 0) details = payloadView(format, reader, dataStart, dataEnd);
+  if (dataStart >= 0) details = payloadBetween(format, reader, dataStart, dataEnd);
   return { code, message, reason, details, retryable, delivered, stack };
 }
