@@ -22,11 +22,13 @@ export class CallerContext extends CallScope {
   readonly #observer: CallObserver | undefined;
   #id: string | undefined = undefined;
   #abort: (() => void) | undefined = undefined;
+  #guard: CancelListener | undefined = undefined;
 
   constructor(method: MethodDescriptor, options: CallOptions | undefined, clock: Clock, observer: CallObserver | undefined) {
     super(method, deadlineOf(method, options, clock));
     this.#options = options;
     this.#observer = observer;
+    if (options?.idempotencyKey?.isWellFormed() === false) throw refused(method, "idempotencyKey must not have a lone surrogate");
     if (options?.signal !== undefined) this.#follow(options.signal);
   }
 
@@ -84,11 +86,24 @@ export class CallerContext extends CallScope {
 
   // Undefined: the call has ended. A signal may outlive thousands of calls, so nothing of theirs may stay with it.
   override onCancel(listener: CancelListener | undefined): void {
-    if (listener === undefined && this.#abort !== undefined) {
-      this.#options?.signal?.removeEventListener("abort", this.#abort);
-      this.#abort = undefined;
-    }
+    if (listener === undefined && this.#guard === undefined) this.#unfollow();
     super.onCancel(listener);
+  }
+
+  /**
+   * A second listener beside the call on the wire, for a call that is more than one: an interceptor may try again, or never try at all.
+   * Until it is taken away the context goes on following its signal.
+   */
+  guardWith(listener: CancelListener | undefined): void {
+    this.#guard = listener;
+    if (listener === undefined) this.#unfollow();
+    else if (this.cancelReason !== undefined) listener.cancelled(this.cancelReason);
+  }
+
+  override cancelWith(reason: RpcError): void {
+    if (this.cancelReason !== undefined) return;
+    super.cancelWith(reason);
+    this.#guard?.cancelled(reason);
   }
 
   /** Ends with the signal it was given, or with the call whose handler makes this one. */
@@ -97,6 +112,12 @@ export class CallerContext extends CallScope {
     if (signal.aborted) return abort();
     this.#abort = abort;
     signal.addEventListener("abort", abort);
+  }
+
+  #unfollow(): void {
+    if (this.#abort === undefined) return;
+    this.#options?.signal?.removeEventListener("abort", this.#abort);
+    this.#abort = undefined;
   }
 }
 
@@ -113,11 +134,16 @@ function isContext(options: CallOptions): options is CallContext {
 function deadlineOf(method: MethodDescriptor, options: CallOptions | undefined, clock: Clock): number | undefined {
   const given = options?.timeoutMs;
   if (given !== undefined && !(given >= 0)) {
-    throw new RpcError("INVALID_ARGUMENT", `${method.name}: timeoutMs must be a number of at least 0, got ${String(given)}`, { reason: "INVALID_ARGUMENT" });
+    throw refused(method, `timeoutMs must be a number of at least 0, got ${String(given)}`);
   }
   const timeoutMs = given === undefined ? method.timeoutMs : Math.min(given, method.timeoutMs ?? given);
   const outer = options?.deadline;
+  if (Number.isNaN(outer)) throw refused(method, "deadline must be an instant, got NaN");
   if (timeoutMs === undefined) return outer;
   const own = clock.now() + timeoutMs;
   return outer === undefined ? own : Math.min(own, outer);
+}
+
+function refused(method: MethodDescriptor, what: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", `${method.name}: ${what}`, { reason: "INVALID_ARGUMENT" });
 }

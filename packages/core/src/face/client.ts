@@ -1,9 +1,10 @@
 import type { CallOptions } from "../words/call-context.ts";
-import { type Clock, systemClock } from "../words/clock.ts";
+import { type Clock, MAX_TIMER_MS, systemClock } from "../words/clock.ts";
 import { type ClientOf, type Contract, DESCRIPTOR } from "../words/contract.ts";
 import type { ContractDescriptor, MethodDescriptor } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CallPort, Interceptor, Transport } from "../words/transport.ts";
+import { deadlineExceeded } from "../machines/outgoing-call.ts";
 import { intercept } from "../tools/interceptors.ts";
 import { validated } from "../tools/shapes.ts";
 import { onlyValue, Single } from "../tools/single.ts";
@@ -36,7 +37,7 @@ export function createPortClient(contract: ContractDescriptor, port: CallPort, o
   // No prototype and no Proxy: what is not in the contract is undefined, so the client can be awaited, printed and inspected.
   const client = Object.create(null) as Record<string, unknown>;
   for (const [short, method] of contract.methods) {
-    const caller = new MethodCaller(method, wrapped, clock, options.validateInput ?? false);
+    const caller = new MethodCaller(method, wrapped, clock, options.validateInput ?? false, wrapped !== port);
     client[short] = clientMethod(caller);
   }
   return Object.freeze(client);
@@ -69,12 +70,15 @@ export class MethodCaller {
   readonly clock: Clock;
   readonly #port: CallPort;
   readonly #validate: boolean;
+  /** Somebody else's code runs on the way: it may throw anything, try twice, or never come back. */
+  readonly #guarded: boolean;
 
-  constructor(method: MethodDescriptor, port: CallPort, clock: Clock, validate: boolean) {
+  constructor(method: MethodDescriptor, port: CallPort, clock: Clock, validate: boolean, intercepted: boolean) {
     this.method = method;
     this.clock = clock;
     this.#port = port;
     this.#validate = validate && method.input.validate !== undefined;
+    this.#guarded = intercepted || this.#validate;
   }
 
   call(input: unknown, options: CallOptions | undefined, observer: CallObserver | undefined): Promise<unknown> {
@@ -86,20 +90,62 @@ export class MethodCaller {
   }
 
   callWith(input: unknown, context: CallerContext): Promise<unknown> {
-    if (this.#validate) return this.#callValidated(input, context);
+    if (this.#guarded) return this.#callGuarded(input, context);
     const output = this.#port.call(input, context);
     return output instanceof Promise ? output : Promise.resolve(output);
   }
 
-  async #callValidated(input: unknown, context: CallerContext): Promise<unknown> {
+  /** Settles at the deadline or when it is cancelled, whatever becomes of the code on the way, and rejects with nothing but an RpcError. */
+  #callGuarded(input: unknown, context: CallerContext): Promise<unknown> {
+    const { clock } = this;
+    const remainingMs = (context.deadline ?? Number.POSITIVE_INFINITY) - clock.now();
+    const expire = (): void => context.cancelWith(deadlineExceeded(this.method.name));
+    // Beyond what a timer keeps nobody waits for the guard: the session knows the deadline as well.
+    const timer = remainingMs <= MAX_TIMER_MS ? clock.setTimeout(expire, Math.ceil(Math.max(0, remainingMs))) : undefined;
+    return new Promise((resolve, reject) => {
+      const release = (): void => {
+        if (timer !== undefined) clock.clearTimeout(timer);
+        context.guardWith(undefined);
+      };
+      const fail = (thrown: unknown): void => {
+        release();
+        reject(RpcError.from(thrown));
+      };
+      context.guardWith({ cancelled: fail });
+      this.#callPort(input, context).then((output) => {
+        release();
+        resolve(output);
+      }, fail);
+    });
+  }
+
+  async #callPort(input: unknown, context: CallerContext): Promise<unknown> {
     // Proved, but sent as it is: the server's validator makes its own value of it.
-    await validated(this.method.input, input, `${this.method.name}: input`, "INVALID_ARGUMENT");
+    if (this.#validate) await validated(this.method.input, input, `${this.method.name}: input`, "INVALID_ARGUMENT");
     return this.#port.call(input, context);
   }
 
+  /** A stream is a call of its own each time it is read; one that is never read holds nothing. */
   stream(input: AsyncIterable<unknown>, options: CallOptions | undefined): AsyncIterable<unknown> {
-    const context = new CallerContext(this.method, options, this.clock, undefined);
-    return this.#port.stream(this.#validate ? this.#validatedItems(input) : input, context);
+    return {
+      [Symbol.asyncIterator]: () => {
+        const context = new CallerContext(this.method, options, this.clock, undefined);
+        if (this.#guarded) return this.#streamGuarded(input, context);
+        return this.#port.stream(input, context)[Symbol.asyncIterator]();
+      },
+    };
+  }
+
+  async *#streamGuarded(input: AsyncIterable<unknown>, context: CallerContext): AsyncGenerator<unknown> {
+    // Keeps the context at its signal while an interceptor tries again; a stream itself is ended by the call on the wire.
+    context.guardWith({ cancelled: () => undefined });
+    try {
+      yield* this.#port.stream(this.#validate ? this.#validatedItems(input) : input, context);
+    } catch (thrown) {
+      throw RpcError.from(thrown);
+    } finally {
+      context.guardWith(undefined);
+    }
   }
 
   async *#validatedItems(input: AsyncIterable<unknown>): AsyncIterable<unknown> {
