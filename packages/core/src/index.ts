@@ -5,7 +5,7 @@
 export { Metadata, type MetadataInit } from "./words/metadata.ts";
 export { type Delivered, RpcError, type RpcErrorOptions } from "./words/rpc-error.ts";
 export { isStatusCode, type StatusCode } from "./words/status.ts";
-export type { CallContext, CallOptions, LogLevel, LogLine } from "./words/call-context.ts";
+export type { CallContext, CallOptions, HandlerContext, LogLevel, LogLine } from "./words/call-context.ts";
 export type { Capabilities, Capability, Support, Unsupported } from "./words/capabilities.ts";
 export { type Clock, systemClock } from "./words/clock.ts";
 export type {

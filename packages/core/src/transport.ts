@@ -54,6 +54,7 @@ export type {
 } from "./words/transport.ts";
 export { shown } from "./tools/bytes.ts";
 export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
+export { allocateBytes, readUtf8, utf8Length, writeUtf8 } from "./tools/utf8.ts";
 export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";

@@ -2,7 +2,7 @@ import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Body, CALL_KINDS, EncodedPayload, type Envelope, jsonEnvelopeCodec, ValuePayload } from "../src/transport.ts";
-import { utf8Bytes, utf8Text } from "../src/tools/bytes.ts";
+import { readUtf8, utf8Bytes } from "../src/tools/utf8.ts";
 import { dynamicCodec } from "../src/tools/json-message-codec.ts";
 import { call, json, thrownBy } from "./rig.ts";
 
@@ -152,9 +152,9 @@ describe("jsonEnvelopeCodec", () => {
   });
 
   it("leaves out fields that hold their default", () => {
-    expect(utf8Text(jsonEnvelopeCodec.encode({ body: Body.Cancel, id: 3, reason: "" }))).toBe('{"b":19,"id":3}');
+    expect(readUtf8(jsonEnvelopeCodec.encode({ body: Body.Cancel, id: 3, reason: "" }))).toBe('{"b":19,"id":3}');
     const empty = { body: Body.Result, id: 1, payload: undefined, metadata: undefined } as const;
-    expect(utf8Text(jsonEnvelopeCodec.encode(empty))).toBe('{"b":17,"id":1}');
+    expect(readUtf8(jsonEnvelopeCodec.encode(empty))).toBe('{"b":17,"id":1}');
   });
 
   it("keeps a remaining time of zero, which is not the same as none", () => {
@@ -164,7 +164,7 @@ describe("jsonEnvelopeCodec", () => {
 
   it("puts a JSON payload inside as it is, readable by eye", () => {
     const value = new ValuePayload(dynamicCodec, { text: "hi", at: new Date(0) });
-    expect(utf8Text(jsonEnvelopeCodec.encode({ body: Body.Result, id: 1, payload: value, metadata: undefined }))).toBe(
+    expect(readUtf8(jsonEnvelopeCodec.encode({ body: Body.Result, id: 1, payload: value, metadata: undefined }))).toBe(
       '{"b":17,"id":1,"p":{"text":"hi","at":{"$date":"1970-01-01T00:00:00.000Z"}}}',
     );
   });

@@ -23,7 +23,7 @@ import {
   type SessionTransportOptions,
 } from "../src/transport.ts";
 import type { MemoryTransportOptions } from "../src/face/memory-transport.ts";
-import { utf8Bytes } from "../src/tools/bytes.ts";
+import { utf8Bytes } from "../src/tools/utf8.ts";
 import { DYNAMIC_SHAPE } from "../src/tools/shapes.ts";
 import type { MethodDescriptor, MethodKind } from "../src/words/method.ts";
 

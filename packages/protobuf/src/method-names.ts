@@ -1,4 +1,4 @@
-import { readUtf8 } from "./utf8.ts";
+import { readUtf8 } from "@rpc/core/transport";
 import { ProtoWriter } from "./writer.ts";
 
 /** Method names are few and repeated with every call, so both directions remember them. */

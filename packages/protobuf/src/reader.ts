@@ -1,6 +1,6 @@
+import { readUtf8 } from "@rpc/core/transport";
 import { LongBits } from "./long-bits.ts";
 import { exhausted, parseError } from "./parse-error.ts";
-import { readUtf8 } from "./utf8.ts";
 
 /** How deep groups may stand in one another; generated readers hold their messages to the same number. */
 export const MAX_NESTING = 100;

@@ -1,6 +1,6 @@
+import { allocateBytes, utf8Length, writeUtf8 } from "@rpc/core/transport";
 import { LongBits, type LongValue } from "./long-bits.ts";
 import { wrongValue } from "./parse-error.ts";
-import { allocateBytes, utf8Length, writeUtf8 } from "./utf8.ts";
 
 /** The buffer that a writer starts with, and falls back to. */
 const FIRST_BYTES = 4 * 1024;

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import protobufjs from "protobufjs";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ProtoReader, ProtoWriter } from "../src/index.ts";
 import { thrownBy } from "./thrown.ts";
 
@@ -274,33 +274,5 @@ describe("ProtoWriter", () => {
     writer.bytes(new Uint8Array(5_000_000));
     writer.clear();
     expect(writer.buf.length).toBeLessThanOrEqual(256 * 1024);
-  });
-});
-
-describe("without Node's Buffer", () => {
-  afterEach(() => {
-    vi.unstubAllGlobals();
-    vi.resetModules();
-  });
-
-  it("writes and reads the same text", async () => {
-    vi.resetModules();
-    vi.stubGlobal("Buffer", undefined);
-    const browser = await import("../src/utf8.ts");
-    vi.unstubAllGlobals();
-    const node = await import("../src/utf8.ts");
-    fc.assert(
-      fc.property(wellFormed, (text) => {
-        const bytes = browser.allocateBytes(text.length * 3 + 1);
-        const end = browser.writeUtf8(text, bytes, 1) + 1;
-        expect(end - 1).toBe(browser.utf8Length(text));
-        expect(browser.readUtf8(bytes, 1, end)).toBe(text);
-        expect(node.readUtf8(bytes, 1, end)).toBe(text);
-      }),
-    );
-    expect(thrownBy(() => browser.writeUtf8("\ud800", new Uint8Array(8), 0))).toMatchObject({
-      code: "INVALID_ARGUMENT",
-    });
-    expect(thrownBy(() => browser.readUtf8(Uint8Array.of(0xff), 0, 1))).toMatchObject({ reason: "PARSE" });
   });
 });

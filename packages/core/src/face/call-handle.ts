@@ -1,5 +1,6 @@
 import type { CallOptions, LogLine } from "../words/call-context.ts";
 import type { CallHandle, CallState } from "../words/contract.ts";
+import type { Metadata } from "../words/metadata.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { LiveFeed } from "../tools/live-feed.ts";
 import { CallerContext } from "./caller-context.ts";
@@ -55,6 +56,10 @@ class StartedCall implements CallHandle<unknown> {
 
   get progress(): AsyncIterable<unknown> {
     return this.#progress;
+  }
+
+  get responseMetadata(): Metadata {
+    return this.#context.responseMetadata;
   }
 
   get log(): AsyncIterable<LogLine> {

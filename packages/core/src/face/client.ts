@@ -99,7 +99,7 @@ export class MethodCaller {
   #callGuarded(input: unknown, context: CallerContext): Promise<unknown> {
     const { clock } = this;
     const remainingMs = (context.deadline ?? Number.POSITIVE_INFINITY) - clock.now();
-    const expire = (): void => context.cancelWith(deadlineExceeded(this.method.name));
+    const expire = (): void => context.cancelWith(deadlineExceeded(this.method.name, "unknown"));
     // Beyond what a timer keeps nobody waits for the guard: the session knows the deadline as well.
     const timer = remainingMs <= MAX_TIMER_MS ? clock.setTimeout(expire, Math.ceil(Math.max(0, remainingMs))) : undefined;
     return new Promise((resolve, reject) => {

@@ -16,7 +16,9 @@ export interface MemoryTransport extends SessionTransport {
  * so that what works here works there. Closing it closes both halves.
  */
 export function createMemoryTransport(router: Handler, options: MemoryTransportOptions = {}): MemoryTransport {
-  const { serve, ...shared } = options;
+  const { serve, ...given } = options;
+  // Nothing can get lost between the two ends, and a heartbeat's timer would keep a program from ending.
+  const shared = { heartbeatMs: 0, ...given };
   const endpoint = "memory:";
   const codec = jsonEnvelopeCodec;
   const listener = createSessionListener({ ...shared, endpoint, codec, handler: router, stopAccepting: () => Promise.resolve() });

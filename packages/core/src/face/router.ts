@@ -24,7 +24,7 @@ export function createRouter<C extends Contract>(contract: C, implementation: Im
   const descriptor = contract[DESCRIPTOR];
   const methods = new Map<string, ServedMethod>();
   for (const [short, method] of descriptor.methods) {
-    const run: unknown = Object.hasOwn(implementation, short) ? Reflect.get(implementation, short) : undefined;
+    const run = memberOf(implementation, short);
     if (typeof run === "function") {
       // Its type was proved by `ImplementationOf`; from here on it is called by the shape of its method.
       methods.set(method.name, new ServedMethod(method, run.bind(implementation) as MethodFunction, options.validateOutput ?? true));
@@ -128,6 +128,14 @@ class ServedMethod {
     // A pump reads synchronous iterables as well; only the type asks for an asynchronous one.
     return Symbol.asyncIterator in output ? output : new MappedStream(output, (item) => item);
   }
+}
+
+/** A member that the implementation or its class brings: what every object inherits implements nothing. */
+function memberOf(implementation: object, name: string): unknown {
+  for (let owner: object | null = implementation; owner !== null && owner !== Object.prototype; owner = Object.getPrototypeOf(owner) as object | null) {
+    if (Object.hasOwn(owner, name)) return Reflect.get(implementation, name);
+  }
+  return undefined;
 }
 
 function notServed(name: string): never {

@@ -95,7 +95,14 @@ class ChannelTransport implements SessionTransport {
 
   readonly stream = (input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> => {
     // The session is looked up when the stream is first read: that is when the call is made.
-    return { [Symbol.asyncIterator]: () => this.#connect(context.method.name).stream(input, context)[Symbol.asyncIterator]() };
+    let read = false;
+    return {
+      [Symbol.asyncIterator]: () => {
+        if (read) throw new RpcError("FAILED_PRECONDITION", `${context.method.name}: a stream is read once; call the method again`, { reason: "STREAM_READ" });
+        read = true;
+        return this.#connect(context.method.name).stream(input, context)[Symbol.asyncIterator]();
+      },
+    };
   };
 
   get connected(): boolean {

@@ -1,7 +1,7 @@
 import type { CallContext, CancelListener } from "../words/call-context.ts";
 import { Body } from "../words/envelope.ts";
 import type { Payload } from "../words/payload.ts";
-import { RpcError } from "../words/rpc-error.ts";
+import { type Delivered, RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import type { SessionLink } from "./session-link.ts";
@@ -66,7 +66,7 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   }
 
   expire(): void {
-    this.giveUp(deadlineExceeded(this.methodName));
+    this.giveUp(deadlineExceeded(this.methodName, this.callId === 0 ? "no" : "unknown"));
   }
 
   cancelled(reason: RpcError): void {
@@ -161,8 +161,8 @@ export class OutgoingNotification extends OutgoingUnary {
   }
 }
 
-export function deadlineExceeded(methodName: string): RpcError {
-  return new RpcError("DEADLINE_EXCEEDED", `${methodName}: deadline exceeded`, { reason: "DEADLINE" });
+export function deadlineExceeded(methodName: string, delivered: Delivered): RpcError {
+  return new RpcError("DEADLINE_EXCEEDED", `${methodName}: deadline exceeded`, { reason: "DEADLINE", delivered });
 }
 
 /** A cancel reason is a sentence, not a document. */

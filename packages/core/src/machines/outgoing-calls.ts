@@ -4,7 +4,7 @@ import { RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import { errorFromWire } from "../tools/wire-error.ts";
-import { type CallRegister, deadlineExceeded, type OutgoingCall } from "./outgoing-call.ts";
+import type { CallRegister, OutgoingCall } from "./outgoing-call.ts";
 import type { SessionLink } from "./session-link.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -43,7 +43,7 @@ export class OutgoingCalls implements CallRegister {
     const refusal = this.#link.refusal;
     if (refusal !== undefined) return call.fail(lost(context, refusal, "no"));
     if (context.deadline !== undefined) {
-      if (context.deadline <= this.#link.clock.now()) return call.fail(deadlineExceeded(context.method.name));
+      if (context.deadline <= this.#link.clock.now()) return call.expire();
       this.#link.watchDeadline(context.deadline);
     }
     // A call back goes past the queue: the calls in it may be waiting for the very call that it belongs to.
@@ -77,7 +77,7 @@ export class OutgoingCalls implements CallRegister {
     let deadlineMs: number | undefined;
     if (deadline !== undefined) {
       const remainingMs = deadline - this.#link.clock.now();
-      if (remainingMs <= 0) return call.fail(deadlineExceeded(context.method.name));
+      if (remainingMs <= 0) return call.expire();
       deadlineMs = Math.min(Math.ceil(remainingMs), MAX_DEADLINE_MS);
     }
     if (call.oneWay) return this.#notify(call);

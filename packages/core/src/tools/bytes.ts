@@ -1,16 +1,3 @@
-const encoder = new TextEncoder();
-// `fatal`: bytes that are no UTF-8 are refused instead of becoming U+FFFD. `ignoreBOM`: U+FEFF is a character like any other.
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(text);
-}
-
-/** Throws TypeError for bytes that are no UTF-8. */
-export function utf8Text(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
-}
-
 /** Node's Buffer, where there is one: its base64 is written in C++ and a hundred times faster than what browsers have had so far. */
 interface NodeBuffer {
   from(bytes: ArrayBufferLike, offset: number, length: number): { toString(encoding: "base64"): string };

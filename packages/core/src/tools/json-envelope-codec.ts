@@ -11,8 +11,9 @@ import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import type { LogLevel, LogLine } from "../words/call-context.ts";
 import { EncodedPayload, type Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import { base64FromBytes, bytesFromBase64, utf8Bytes, utf8Text } from "./bytes.ts";
+import { base64FromBytes, bytesFromBase64 } from "./bytes.ts";
 import { payloadBytes } from "./payloads.ts";
+import { readUtf8, utf8Bytes } from "./utf8.ts";
 
 /**
  * Envelopes as JSON text, for browsers, for debugging, and where no protobuf is at hand. One object with the body's number under `b`
@@ -27,7 +28,7 @@ export const jsonEnvelopeCodec: EnvelopeCodec = {
   decode: (bytes) => {
     let json: unknown;
     try {
-      json = JSON.parse(utf8Text(bytes));
+      json = JSON.parse(readUtf8(bytes));
     } catch (thrown) {
       throw broken("is not JSON", thrown);
     }
@@ -87,7 +88,7 @@ function payloadText(payload: Payload | undefined): string {
   if (payload === undefined) return "";
   if (payload instanceof EncodedPayload) {
     if (payload.format === "protobuf") return `"pb":"${base64FromBytes(payloadBytes(payload))}"`;
-    const json = payload.bytes === undefined ? JSON.stringify(payload.json) : utf8Text(payload.bytes);
+    const json = payload.bytes === undefined ? JSON.stringify(payload.json) : readUtf8(payload.bytes);
     return json === undefined || json === "" ? "" : `"p":${json}`;
   }
   if (payload.codec.format === "protobuf") return `"pb":"${base64FromBytes(payload.codec.encode(payload.value))}"`;

@@ -1,8 +1,8 @@
 import type { MessageCodec } from "../words/message-codec.ts";
 import { EncodedPayload, type Payload, ValuePayload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import { utf8Bytes, utf8Text } from "./bytes.ts";
 import { dynamicCodec } from "./json-message-codec.ts";
+import { readUtf8, utf8Bytes } from "./utf8.ts";
 
 /** A value on its way out. A gateway's value is encoded already and passes as it is. */
 export function payloadOf(codec: MessageCodec, value: unknown): Payload {
@@ -30,15 +30,9 @@ export function decodePayload(codec: MessageCodec, payload: Payload | undefined)
 }
 
 function decodeJson(codec: MessageCodec & { readonly format: "json" }, payload: EncodedPayload): unknown {
-  const { bytes } = payload;
-  if (bytes === undefined) return payload.json === undefined ? undefined : codec.revive(payload.json);
-  let text: string;
-  try {
-    text = utf8Text(bytes);
-  } catch (thrown) {
-    throw new RpcError("INVALID_ARGUMENT", "payload is not UTF-8", { reason: "PARSE", cause: thrown });
-  }
-  return codec.parse(text);
+  const { source, json } = payload;
+  if (source === undefined) return json === undefined ? undefined : codec.revive(json);
+  return codec.parse(readUtf8(source, payload.start, payload.end));
 }
 
 /** The bytes of a payload, for envelope codecs that carry bytes. */

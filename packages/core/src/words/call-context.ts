@@ -51,6 +51,11 @@ export interface CallContext {
   log(message: string, fields?: Readonly<Record<string, string>>, level?: LogLevel): void;
 }
 
+/** The context of a call at its handler, where there always is somebody who called. */
+export interface HandlerContext extends CallContext {
+  readonly peer: Peer;
+}
+
 /** Who wants to know that a call was ended early. */
 export interface CancelListener {
   cancelled(reason: RpcError): void;

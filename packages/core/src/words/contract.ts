@@ -1,5 +1,6 @@
-import type { CallContext, CallOptions, LogLine } from "./call-context.ts";
+import type { CallOptions, HandlerContext, LogLine } from "./call-context.ts";
 import type { BinaryMessageCodec } from "./message-codec.ts";
+import type { Metadata } from "./metadata.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
 import type { RpcError } from "./rpc-error.ts";
 import type { StandardSchema } from "./standard-schema.ts";
@@ -119,6 +120,8 @@ export interface CallHandle<Output, Progress = unknown> extends PromiseLike<Outp
   readonly progress: AsyncIterable<Progress>;
   /** What the handler logs, live, until the call has settled. One reader. */
   readonly log: AsyncIterable<LogLine>;
+  /** What the handler sent beside its reply; complete when the call has settled. */
+  readonly responseMetadata: Metadata;
   /** Ends the call: it rejects CANCELLED at once and the handler's signal aborts with the reason. No effect once settled. */
   cancel(reason?: string): Promise<void>;
   catch<T>(recover: (reason: unknown) => T | PromiseLike<T>): Promise<Output | T>;
@@ -138,15 +141,15 @@ export type ImplementationOf<C> = {
 export type MethodHandler<D> =
   D extends MethodDefinition<infer Kind, infer I, infer O, infer _P, infer _E>
     ? Kind extends "unary"
-      ? (input: ReceivedBy<I>, context: CallContext) => Awaitable<SentBy<O>>
+      ? (input: ReceivedBy<I>, context: HandlerContext) => Awaitable<SentBy<O>>
       : Kind extends "serverStream"
-        ? (input: ReceivedBy<I>, context: CallContext) => Streamable<SentBy<O>>
+        ? (input: ReceivedBy<I>, context: HandlerContext) => Streamable<SentBy<O>>
         : Kind extends "clientStream"
-          ? (input: AsyncIterable<ReceivedBy<I>>, context: CallContext) => Awaitable<SentBy<O>>
+          ? (input: AsyncIterable<ReceivedBy<I>>, context: HandlerContext) => Awaitable<SentBy<O>>
           : Kind extends "bidiStream"
-            ? (input: AsyncIterable<ReceivedBy<I>>, context: CallContext) => Streamable<SentBy<O>>
+            ? (input: AsyncIterable<ReceivedBy<I>>, context: HandlerContext) => Streamable<SentBy<O>>
             : Kind extends "notification"
-              ? (input: ReceivedBy<I>, context: CallContext) => Awaitable<void>
+              ? (input: ReceivedBy<I>, context: HandlerContext) => Awaitable<void>
               : Kind extends "job"
                 ? JobHandler<ReceivedBy<I>, SentBy<O>>
                 : never
@@ -156,5 +159,5 @@ export type MethodHandler<D> =
 export interface JobHandler<Input, Output> {
   /** Jobs at once. Default: 1. */
   readonly concurrency?: number;
-  readonly handle: (input: Input, context: CallContext) => Awaitable<Output>;
+  readonly handle: (input: Input, context: HandlerContext) => Awaitable<Output>;
 }

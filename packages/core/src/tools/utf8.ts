@@ -1,4 +1,4 @@
-import { parseError, wrongValue } from "./parse-error.ts";
+import { RpcError } from "../words/rpc-error.ts";
 
 /*
  * Text to bytes and back, strictly: no lone surrogate goes out, nothing overlong or broken comes in (hostile inputs H87, H101).
@@ -28,6 +28,11 @@ export function allocateBytes(byteCount: number): Uint8Array {
   return nodeBuffer === undefined ? new Uint8Array(byteCount) : nodeBuffer.allocUnsafeSlow(byteCount);
 }
 
+/** The bytes of a text, in an array of their own. A lone surrogate becomes U+FFFD. */
+export function utf8Bytes(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
 /** How many bytes `text` takes; a lone surrogate counts three. */
 export function utf8Length(text: string): number {
   return nodeBuffer === undefined ? encoder.encode(text).length : nodeBuffer.byteLength(text);
@@ -44,8 +49,8 @@ export function writeUtf8(text: string, bytes: Uint8Array, at: number): number {
   return byteCount;
 }
 
-/** Reads text strictly. Throws INVALID_ARGUMENT (`PARSE`) for bytes that are not UTF-8. */
-export function readUtf8(bytes: Uint8Array, start: number, end: number): string {
+/** Reads text strictly, from `start` to `end`. Throws INVALID_ARGUMENT (`PARSE`) for bytes that are not UTF-8. */
+export function readUtf8(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
   if (end - start <= SHORT_READ) {
     const text = readShortAscii(bytes, start, end);
     if (text !== undefined) return text;
@@ -79,11 +84,12 @@ function readStrictly(bytes: Uint8Array, start: number, end: number): string {
   try {
     return strictDecoder.decode(bytes.subarray(start, end));
   } catch {
-    throw parseError(`text at byte ${start} is not valid UTF-8`);
+    throw new RpcError("INVALID_ARGUMENT", `text at byte ${start} is not valid UTF-8`, { reason: "PARSE" });
   }
 }
 
-function loneSurrogate(text: string): Error {
+function loneSurrogate(text: string): RpcError {
   const before = /^(?:[^\uD800-\uDFFF]|[\uD800-\uDBFF][\uDC00-\uDFFF])*/.exec(text);
-  return wrongValue(`text has a lone surrogate at character ${before?.[0].length ?? 0}, which UTF-8 cannot hold`);
+  const problem = `text has a lone surrogate at character ${before?.[0].length ?? 0}, which UTF-8 cannot hold`;
+  return new RpcError("INVALID_ARGUMENT", problem, { reason: "INVALID_ARGUMENT" });
 }
