@@ -61,11 +61,7 @@ export class IncomingCalls implements IncomingRegister {
     if (this.#refuseNew) throw new RpcError("UNAVAILABLE", `${shown(body.method)}: the peer is draining`, { reason: "DRAINING", delivered: "no" });
     if (!isCallBack && this.#running >= limits.maxCallsInFlight) throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
     if (isStream && this.#streams >= limits.maxStreams) throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
-    if (body.depth > limits.maxDepth) {
-      throw new RpcError("RESOURCE_EXHAUSTED", `${shown(body.method)}: calls that call back went deeper than ${limits.maxDepth}; is there a loop?`, {
-        reason: "maxDepth",
-      });
-    }
+    if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
     const method = handler.method(body.method, body.kind);
     if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
     if (body.deadlineMs !== undefined && body.deadlineMs <= 0) {
@@ -96,6 +92,7 @@ export class IncomingCalls implements IncomingRegister {
       const method = handler.method(body.method, "notification");
       if (method === undefined) throw unimplemented(this.#link, body.method, "notification");
       if (this.#refuseNew) throw new RpcError("UNAVAILABLE", `${method.name}: notification refused while draining`, { reason: "DRAINING" });
+      if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
       if (this.#running >= limits.maxCallsInFlight) throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
       const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
       const context = new IncomingNotification(this.#link, body, method, metadata);
@@ -184,6 +181,11 @@ export class IncomingCalls implements IncomingRegister {
 
 function tooMany(method: string, what: string, option: string, limit: number): RpcError {
   return new RpcError("RESOURCE_EXHAUSTED", `${shown(method)}: the peer takes ${limit} ${what} at once`, { reason: option, delivered: "no", retryable: true });
+}
+
+function tooDeep(method: string, limit: number): RpcError {
+  const message = `${shown(method)}: calls that call back went deeper than ${limit}; is there a loop?`;
+  return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxDepth" });
 }
 
 function unimplemented(link: SessionLink, name: string, kind: MethodKind): RpcError {
