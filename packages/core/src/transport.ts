@@ -53,6 +53,7 @@ export type {
   Transport,
 } from "./words/transport.ts";
 export { shown } from "./tools/bytes.ts";
+export { CallScope } from "./tools/call-scope.ts";
 export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
 export { allocateBytes, readUtf8, utf8Length, writeUtf8 } from "./tools/utf8.ts";
 export { dynamicCodec } from "./tools/json-message-codec.ts";

@@ -18,18 +18,24 @@ export interface CallObserver {
 
 /** The context of a call at its caller. */
 export class CallerContext extends CallScope {
+  readonly parent: CallContext | undefined;
   readonly #options: CallOptions | undefined;
   readonly #observer: CallObserver | undefined;
   #id: string | undefined = undefined;
-  #abort: (() => void) | undefined = undefined;
+  #unfollow: (() => void) | undefined = undefined;
   #guard: CancelListener | undefined = undefined;
 
   constructor(method: MethodDescriptor, options: CallOptions | undefined, clock: Clock, observer: CallObserver | undefined) {
-    super(method, deadlineOf(method, options, clock));
-    this.#options = options;
+    // A context passed as options is the parent and says nothing else about this call.
+    const parent = options instanceof CallScope ? options : options?.parent;
+    const own = options instanceof CallScope ? undefined : options;
+    super(method, deadlineOf(method, own, parent, clock));
+    this.parent = parent;
+    this.#options = own;
     this.#observer = observer;
-    if (options?.idempotencyKey?.isWellFormed() === false) throw refused(method, "idempotencyKey must not have a lone surrogate");
-    if (options?.signal !== undefined) this.#follow(options.signal);
+    if (own?.idempotencyKey?.isWellFormed() === false) throw refused(method, "idempotencyKey must not have a lone surrogate");
+    if (own?.signal !== undefined) this.#follow(own.signal);
+    if (parent !== undefined) this.#follow(parent.signal);
   }
 
   get id(): string {
@@ -46,15 +52,11 @@ export class CallerContext extends CallScope {
   }
 
   get idempotencyKey(): string | undefined {
-    return this.parent === undefined ? this.#options?.idempotencyKey : undefined;
+    return this.#options?.idempotencyKey;
   }
 
   get depth(): number {
     return this.parent === undefined ? 0 : this.parent.depth + 1;
-  }
-
-  get parent(): CallContext | undefined {
-    return this.#options !== undefined && isContext(this.#options) ? this.#options : undefined;
   }
 
   get observed(): boolean {
@@ -62,7 +64,8 @@ export class CallerContext extends CallScope {
   }
 
   override get hasMetadata(): boolean {
-    return super.hasMetadata || (this.#options?.metadata !== undefined && this.metadata.size > 0);
+    if (super.hasMetadata) return true;
+    return (this.#options?.metadata !== undefined || this.parent?.hasMetadata === true) && this.metadata.size > 0;
   }
 
   progress(value: unknown): void {
@@ -74,19 +77,18 @@ export class CallerContext extends CallScope {
   }
 
   protected override initialMetadata(): Metadata {
-    const { parent } = this;
-    if (parent === undefined) return new Metadata(this.#options?.metadata);
-    const inherited = new Metadata();
+    const metadata = new Metadata(this.#options?.metadata);
+    if (this.parent?.hasMetadata !== true) return metadata;
     for (const key of INHERITED_METADATA) {
-      const value = parent.metadata.get(key);
-      if (value !== undefined) inherited.set(key, value);
+      const value = this.parent.metadata.get(key);
+      if (value !== undefined && !metadata.has(key)) metadata.set(key, value);
     }
-    return inherited;
+    return metadata;
   }
 
   // Undefined: the call has ended. A signal may outlive thousands of calls, so nothing of theirs may stay with it.
   override onCancel(listener: CancelListener | undefined): void {
-    if (listener === undefined && this.#guard === undefined) this.#unfollow();
+    if (listener === undefined && this.#guard === undefined) this.#letGo();
     super.onCancel(listener);
   }
 
@@ -96,7 +98,7 @@ export class CallerContext extends CallScope {
    */
   guardWith(listener: CancelListener | undefined): void {
     this.#guard = listener;
-    if (listener === undefined) this.#unfollow();
+    if (listener === undefined) this.#letGo();
     else if (this.cancelReason !== undefined) listener.cancelled(this.cancelReason);
   }
 
@@ -110,14 +112,17 @@ export class CallerContext extends CallScope {
   #follow(signal: AbortSignal): void {
     const abort = (): void => this.cancelWith(cancelled(this.method.name, signal.reason));
     if (signal.aborted) return abort();
-    this.#abort = abort;
+    const before = this.#unfollow;
     signal.addEventListener("abort", abort);
+    this.#unfollow = () => {
+      signal.removeEventListener("abort", abort);
+      before?.();
+    };
   }
 
-  #unfollow(): void {
-    if (this.#abort === undefined) return;
-    this.#options?.signal?.removeEventListener("abort", this.#abort);
-    this.#abort = undefined;
+  #letGo(): void {
+    this.#unfollow?.();
+    this.#unfollow = undefined;
   }
 }
 
@@ -127,21 +132,23 @@ export function cancelled(methodName: string, reason: unknown): RpcError {
   return new RpcError("CANCELLED", `${methodName}: ${message}`, { reason: "CANCELLED", cause: reason });
 }
 
-function isContext(options: CallOptions): options is CallContext {
-  return options instanceof CallScope;
-}
-
-function deadlineOf(method: MethodDescriptor, options: CallOptions | undefined, clock: Clock): number | undefined {
+function deadlineOf(
+  method: MethodDescriptor,
+  options: CallOptions | undefined,
+  parent: CallContext | undefined,
+  clock: Clock,
+): number | undefined {
   const given = options?.timeoutMs;
   if (given !== undefined && !(given >= 0)) {
     throw refused(method, `timeoutMs must be a number of at least 0, got ${String(given)}`);
   }
+  if (Number.isNaN(options?.deadline)) throw refused(method, "deadline must be an instant, got NaN");
+  let deadline = options?.deadline;
+  if (parent?.deadline !== undefined) deadline = Math.min(parent.deadline, deadline ?? parent.deadline);
   const timeoutMs = given === undefined ? method.timeoutMs : Math.min(given, method.timeoutMs ?? given);
-  const outer = options?.deadline;
-  if (Number.isNaN(outer)) throw refused(method, "deadline must be an instant, got NaN");
-  if (timeoutMs === undefined) return outer;
+  if (timeoutMs === undefined) return deadline;
   const own = clock.now() + timeoutMs;
-  return outer === undefined ? own : Math.min(own, outer);
+  return deadline === undefined ? own : Math.min(own, deadline);
 }
 
 function refused(method: MethodDescriptor, what: string): RpcError {

@@ -61,7 +61,10 @@ export interface CancelListener {
   cancelled(reason: RpcError): void;
 }
 
-/** What a user may say about one call. A handler's own context fits as well: deadline, cancellation, depth and trace go along. */
+/**
+ * What a user may say about one call. A handler's own context fits as well, and means `{ parent: context }`. Do not spread a context:
+ * what makes it one would be lost.
+ */
 export interface CallOptions {
   /** Duration; a method's own `timeoutMs` holds when it is shorter. */
   readonly timeoutMs?: number | undefined;
@@ -70,4 +73,6 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   readonly metadata?: MetadataInit | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** The call whose handler makes this one: its deadline, cancellation, depth and trace hold for this one too. */
+  readonly parent?: CallContext | undefined;
 }
