@@ -20,9 +20,9 @@ const Control = defineContract("demo.Control", {
 const control = createRouter(Control, {
   deploy: async ({ version }, context) => {
     // Whoever has called can be called back, while his own call is still running.
-    const site = context.peer?.client(Site);
-    const done = (await site?.approve({ question: `deploy ${version}?` }, context)) ?? false;
-    await site?.show({ text: done ? `${version} is on its way` : "nothing was done" });
+    const site = context.peer.client(Site);
+    const done = await site.approve({ question: `deploy ${version}?` }, context);
+    await site.show({ text: done ? `${version} is on its way` : "nothing was done" });
     return { done };
   },
 });
