@@ -33,7 +33,12 @@ function run(args: readonly string[]): number {
       console.error(USAGE);
       return 2;
     }
-    return generate(file, values.root, resolve(values.output ?? join(dirname(file), `${basename(file, ".proto")}.rpc.ts`)), values.check);
+    return generate(
+      file,
+      values.root,
+      resolve(values.output ?? join(dirname(file), `${basename(file, ".proto")}.rpc.ts`)),
+      values.check,
+    );
   } catch (caught) {
     console.error(`rpc-proto-gen: ${caught instanceof Error ? caught.message : String(caught)}`);
     return 1;

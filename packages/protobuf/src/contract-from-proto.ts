@@ -24,7 +24,16 @@ import type { ProtobufRoot } from "./model/reflection.ts";
  * messages with types, are what the type argument of `contractFromProto` is for, or generated code.
  */
 export type UntypedMethods = Readonly<
-  Record<string, MethodDefinition<"unary", MessageType, MessageType, MessageType | undefined, Readonly<Record<string, MessageType | undefined>>>>
+  Record<
+    string,
+    MethodDefinition<
+      "unary",
+      MessageType,
+      MessageType,
+      MessageType | undefined,
+      Readonly<Record<string, MessageType | undefined>>
+    >
+  >
 >;
 
 /**
@@ -41,16 +50,24 @@ export function contractFromProto<Methods extends MethodDefinitions = UntypedMet
   const definition = definitions.services.get(service);
   if (definition === undefined) {
     const known = [...definitions.services.keys()].join(", ");
-    throw protoError(undefined, `there is no service ${JSON.stringify(service)}; there is ${known === "" ? "none" : known}`);
+    throw protoError(
+      undefined,
+      `there is no service ${JSON.stringify(service)}; there is ${known === "" ? "none" : known}`,
+    );
   }
   // The type argument is the caller's word for what stands in the .proto.
   return contractOf(definition, definitions) as unknown as Contract<Methods>;
 }
 
 /** A message of a `.proto` as a schema, from the same sources as `contractFromProto`. */
-export function messageFromProto<T = unknown>(source: ProtobufRoot | string | URL, typeName: string, options: LoadOptions = {}): MessageType<T> {
+export function messageFromProto<T = unknown>(
+  source: ProtobufRoot | string | URL,
+  typeName: string,
+  options: LoadOptions = {},
+): MessageType<T> {
   const definitions = readSource(source, options);
-  if (!definitions.messages.has(typeName)) throw protoError(undefined, `there is no message ${JSON.stringify(typeName)}`);
+  if (!definitions.messages.has(typeName))
+    throw protoError(undefined, `there is no message ${JSON.stringify(typeName)}`);
   return compileMessageTypes(definitions)(typeName) as unknown as MessageType<T>;
 }
 
@@ -71,7 +88,9 @@ function methodOf(method: RpcDefinition, typeOf: (typeName: string) => MessageTy
   const input = typeOf(method.input);
   const output = typeOf(method.output);
   const doc = method.doc === undefined ? {} : { doc: method.doc };
-  const errors = Object.fromEntries(Array.from(method.errors, ([reason, details]) => [reason, details === undefined ? undefined : typeOf(details)]));
+  const errors = Object.fromEntries(
+    Array.from(method.errors, ([reason, details]) => [reason, details === undefined ? undefined : typeOf(details)]),
+  );
   const call = {
     input,
     output,

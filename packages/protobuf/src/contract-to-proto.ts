@@ -32,24 +32,34 @@ const IMPORTS: readonly (readonly [RegExp, string])[] = [
  * that a message came from; a method without a schema takes google.protobuf.Value. Field numbers are kept in `lock`: pass the last one
  * in, or every new field renumbers its neighbours. Throws INVALID_ARGUMENT with the path of a shape that protobuf cannot say.
  */
-export function contractToProto(contract: Contract, options: { readonly lock?: NumberLock | undefined } = {}): ContractProto {
+export function contractToProto(
+  contract: Contract,
+  options: { readonly lock?: NumberLock | undefined } = {},
+): ContractProto {
   const descriptor = contract[DESCRIPTOR];
   const packageName = descriptor.name.split(".").slice(0, -1).join(".");
   const known = new KnownMessages(packageName);
   const drafts: Drafts = { messages: new Map(), enums: new Map() };
   const methods = Array.from(descriptor.methods, ([name, method]) => methodText(name, method, drafts, known));
   const { lock, numbered } = assignNumbers(drafts, options.lock);
-  const messages = [...known.messageTexts(), ...Array.from(drafts.messages.values(), (draft) => messageText(draft, numbered))];
+  const messages = [
+    ...known.messageTexts(),
+    ...Array.from(drafts.messages.values(), (draft) => messageText(draft, numbered)),
+  ];
   const enums = [...known.enumTexts(), ...enumTexts(drafts, numbered)];
   refuseTwins([...messages, ...enums]);
   const file = {
     packageName,
-    service: { name: descriptor.name.slice(packageName === "" ? 0 : packageName.length + 1), doc: descriptor.doc, methods },
+    service: {
+      name: descriptor.name.slice(packageName === "" ? 0 : packageName.length + 1),
+      doc: descriptor.doc,
+      methods,
+    },
     messages,
     enums,
   };
   const used = [
-    ...methods.flatMap(({ input, output, options: said }) => [input, output, ...said]),
+    ...methods.map(({ input, output, options: said }) => [input, output, said.join(" ")].join(" ")),
     ...messages.flatMap(({ fields }) => fields.map(({ type }) => type)),
   ];
   const imports = IMPORTS.filter(([pattern]) => used.some((text) => pattern.test(text))).map(([, path]) => path);
@@ -61,16 +71,23 @@ function methodText(name: string, method: MethodDescriptor, drafts: Drafts, know
   const messageOf = (shape: MessageShape, suffix: string, part: string): string =>
     messageName(shape, `${title}${suffix}`, `${name}.${part}`, drafts, known);
   const rules: string[] = [];
-  if (method.kind === "notification" || method.kind === "event" || method.kind === "job") rules.push(`kind: ${method.kind.toUpperCase()}`);
+  if (method.kind === "notification" || method.kind === "event" || method.kind === "job")
+    rules.push(`kind: ${method.kind.toUpperCase()}`);
   if (method.idempotent) rules.push("idempotent: true");
   if (method.timeoutMs !== undefined) rules.push(`timeout_ms: ${method.timeoutMs}`);
   if (isSaid(method.progress)) rules.push(`progress: "${messageOf(method.progress, "Progress", "progress")}"`);
   for (const [reason, shape] of method.errors) {
-    const details = isSaid(shape) ? ` details: "${messageOf(shape, `${pascalCase(reason)}Details`, `errors.${reason}`)}"` : "";
+    const details = isSaid(shape)
+      ? ` details: "${messageOf(shape, `${pascalCase(reason)}Details`, `errors.${reason}`)}"`
+      : "";
     rules.push(`errors: { reason: "${reason}"${details} }`);
   }
-  const input = method.kind === "event" ? messageOf(method.output, "Event", "payload") : messageOf(method.input, "Request", "input");
-  const output = method.kind === "event" || method.kind === "notification" ? EMPTY : messageOf(method.output, "Response", "output");
+  const input =
+    method.kind === "event"
+      ? messageOf(method.output, "Event", "payload")
+      : messageOf(method.input, "Request", "input");
+  const output =
+    method.kind === "event" || method.kind === "notification" ? EMPTY : messageOf(method.output, "Response", "output");
   return {
     name: rpcName(name),
     input: streams(method.kind).input ? `stream ${input}` : input,
@@ -83,12 +100,16 @@ function methodText(name: string, method: MethodDescriptor, drafts: Drafts, know
 /** The rpc that reads back as this method. The name on the wire stays the method's own. */
 function rpcName(method: string): string {
   const rpc = method.charAt(0).toUpperCase() + method.slice(1);
-  if (methodName(rpc) !== method) throw fieldError(method, "cannot be written as an rpc: its name must begin with a small letter");
+  if (methodName(rpc) !== method)
+    throw fieldError(method, "cannot be written as an rpc: its name must begin with a small letter");
   return rpc;
 }
 
 function streams(kind: MethodKind): { readonly input: boolean; readonly output: boolean } {
-  return { input: kind === "clientStream" || kind === "bidiStream", output: kind === "serverStream" || kind === "bidiStream" };
+  return {
+    input: kind === "clientStream" || kind === "bidiStream",
+    output: kind === "serverStream" || kind === "bidiStream",
+  };
 }
 
 function isSaid(shape: MessageShape): boolean {
@@ -99,7 +120,8 @@ function messageName(shape: MessageShape, name: string, path: string, drafts: Dr
   const origin = originOf(shape.codec);
   if (origin !== undefined) return known.add(origin.definitions, origin.typeName, path);
   if (!isSaid(shape)) return VALUE;
-  if (shape.jsonSchema === undefined) throw fieldError(path, "has a validator that cannot say its shape as JSON schema");
+  if (shape.jsonSchema === undefined)
+    throw fieldError(path, "has a validator that cannot say its shape as JSON schema");
   let schema: unknown;
   try {
     schema = shape.jsonSchema();
@@ -115,7 +137,12 @@ function messageText(draft: DraftMessage, numbered: ReadonlyMap<string, Numbered
     name: draft.name,
     doc: draft.doc,
     fields: draft.fields.map(({ name, shape, optional, oneof, doc }) => ({
-      type: shape.rule === "list" ? `repeated ${shape.type}` : shape.rule === "map" ? `map<string, ${shape.type}>` : `${optional ? "optional " : ""}${shape.type}`,
+      type:
+        shape.rule === "list"
+          ? `repeated ${shape.type}`
+          : shape.rule === "map"
+            ? `map<string, ${shape.type}>`
+            : `${optional ? "optional " : ""}${shape.type}`,
       name,
       number: names?.numbers.get(name) ?? 0,
       oneof,

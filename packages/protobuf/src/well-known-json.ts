@@ -25,7 +25,8 @@ export const valueCodec: NestedCodec<JsonValue> = {
       listValueCodec.write(value, writer, depth + 1);
       writer.ldelim();
     } else {
-      if (!isPlainObject(value)) throw wrongField("", "null, a boolean, a number, a string, a list or a plain object", value);
+      if (!isPlainObject(value))
+        throw wrongField("", "null, a boolean, a number, a string, a list or a plain object", value);
       writer.uint32(42).fork();
       structCodec.write(value, writer, depth + 1);
       writer.ldelim();
@@ -42,8 +43,10 @@ export const valueCodec: NestedCodec<JsonValue> = {
       } else if (tag === 17) value = reader.double();
       else if (tag === 26) value = reader.string();
       else if (tag === 32) value = reader.bool();
-      else if (tag === 42) value = structCodec.read(reader, reader.lengthEnd(), depth + 1, isPlainObject(value) ? value : undefined);
-      else if (tag === 50) value = listValueCodec.read(reader, reader.lengthEnd(), depth + 1, Array.isArray(value) ? value : undefined);
+      else if (tag === 42)
+        value = structCodec.read(reader, reader.lengthEnd(), depth + 1, isPlainObject(value) ? value : undefined);
+      else if (tag === 50)
+        value = listValueCodec.read(reader, reader.lengthEnd(), depth + 1, Array.isArray(value) ? value : undefined);
       else reader.skipType(tag & 7, tag >>> 3);
     }
     checkEnd(reader, end);

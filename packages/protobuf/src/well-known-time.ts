@@ -18,7 +18,8 @@ interface SecondsAndNanos {
 export const timestampCodec: NestedCodec<Date> = {
   write(value, writer) {
     const ms = value instanceof Date ? value.getTime() : Number.NaN;
-    if (!(ms >= MIN_TIMESTAMP_MS && ms <= MAX_TIMESTAMP_MS)) throw wrongField("", "a Date between the years 1 and 9999", value);
+    if (!(ms >= MIN_TIMESTAMP_MS && ms <= MAX_TIMESTAMP_MS))
+      throw wrongField("", "a Date between the years 1 and 9999", value);
     const seconds = Math.floor(ms / 1_000);
     writeParts(writer, { seconds, nanos: (ms - seconds * 1_000) * NANOS_PER_MS });
   },
@@ -36,7 +37,8 @@ export const timestampCodec: NestedCodec<Date> = {
 /** google.protobuf.Duration as milliseconds, with a fraction down to the nanosecond as far as a number can say it. */
 export const durationCodec: NestedCodec<number> = {
   write(value, writer) {
-    if (typeof value !== "number" || !(Math.abs(value) <= MAX_DURATION_MS)) throw wrongField("", "milliseconds within ±10,000 years", value);
+    if (typeof value !== "number" || !(Math.abs(value) <= MAX_DURATION_MS))
+      throw wrongField("", "milliseconds within ±10,000 years", value);
     let seconds = Math.trunc(value / 1_000);
     let nanos = Math.round((value - seconds * 1_000) * NANOS_PER_MS);
     if (Math.abs(nanos) === 1_000_000_000) {
@@ -69,7 +71,11 @@ function writeParts(writer: Parameters<NestedCodec["write"]>[1], { seconds, nano
   if (nanos !== 0) writer.uint32(16).int32(nanos);
 }
 
-function readParts(reader: Parameters<NestedCodec["read"]>[0], end: number, before: SecondsAndNanos | undefined): SecondsAndNanos {
+function readParts(
+  reader: Parameters<NestedCodec["read"]>[0],
+  end: number,
+  before: SecondsAndNanos | undefined,
+): SecondsAndNanos {
   let seconds = before?.seconds ?? 0;
   let nanos = before?.nanos ?? 0;
   while (reader.pos < end) {

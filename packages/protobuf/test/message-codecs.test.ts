@@ -1,5 +1,5 @@
 import type { MessageType } from "@rpc/core";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { messageFromProto } from "../src/index.ts";
 import * as bot from "./generated/bot.rpc.ts";
@@ -8,7 +8,12 @@ import { BOT_PROTO, protobufjsLists, protobufjsOrder, protobufjsRoot, protobufjs
 
 const root = protobufjsRoot();
 
-const CASES: readonly (readonly [string, MessageType<never>, fc.Arbitrary<unknown>, (value: never) => Record<string, unknown>])[] = [
+const CASES: readonly (readonly [
+  string,
+  MessageType<never>,
+  fc.Arbitrary<unknown>,
+  (value: never) => Record<string, unknown>,
+])[] = [
   ["Scalars", bot.Scalars as unknown as MessageType<never>, scalars, protobufjsScalars],
   ["Lists", bot.Lists as unknown as MessageType<never>, lists, protobufjsLists],
   ["BuildOrder", bot.BuildOrder as unknown as MessageType<never>, order, protobufjsOrder],
@@ -51,7 +56,9 @@ describe.for(CASES)("messages of type %s", ([name, generated, values, forProtobu
     fc.assert(
       fc.property(values, (value) => {
         const dynamic = generated.codec.toDynamic(value as never);
-        expect(generated.codec.encode(generated.codec.fromDynamic(dynamic))).toEqual(generated.codec.encode(value as never));
+        expect(generated.codec.encode(generated.codec.fromDynamic(dynamic))).toEqual(
+          generated.codec.encode(value as never),
+        );
         expect(compiled.codec.toDynamic(value as never)).toEqual(dynamic);
       }),
     );

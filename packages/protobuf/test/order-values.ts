@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type * as bot from "./generated/bot.rpc.ts";
 
 /** Arbitrary messages of bot.proto, in the form that generated code takes. */
@@ -8,7 +8,10 @@ const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const float = fc.float();
 const double = fc.double();
-const text = fc.oneof(fc.string({ unit: "grapheme", maxLength: 40 }), fc.constantFrom("", "\0", "\uFEFFbom", "\uFFFD", "日本語", "🎉"));
+const text = fc.oneof(
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  fc.constantFrom("", "\0", "\uFEFFbom", "\uFFFD", "日本語", "🎉"),
+);
 const bytes = fc.uint8Array({ maxLength: 40 });
 
 export const scalars: fc.Arbitrary<bot.Scalars> = fc.record({
@@ -53,8 +56,14 @@ export const lists: fc.Arbitrary<bot.Lists> = fc.record({
 });
 
 const wholeMs = fc.integer({ min: -315_576_000_000, max: 315_576_000_000 }).map((ms) => ms + 0);
-const date = fc.date({ min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true });
-const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value, (_, item: unknown) => (Object.is(item, -0) ? 0 : item))) as never);
+const date = fc.date({
+  min: new Date("0001-01-01T00:00:00Z"),
+  max: new Date("9999-12-31T23:59:59.999Z"),
+  noInvalidDate: true,
+});
+const json = fc
+  .jsonValue({ maxDepth: 3 })
+  .map((value) => JSON.parse(JSON.stringify(value, (_, item: unknown) => (Object.is(item, -0) ? 0 : item))) as never);
 
 export const step: fc.Arbitrary<bot.BuildOrder_Step> = fc.letrec<{ step: bot.BuildOrder_Step }>((tie) => ({
   step: fc.record({
@@ -94,7 +103,7 @@ export const order: fc.Arbitrary<bot.BuildOrder> = fc.record({
   nickname: fc.option(text, { nil: undefined }),
   seen: one(fc.boolean(), date),
   states: one(uint64, state),
-  constructor: double,
+  constructor_: double,
   notes: many(json),
   tags: fc.option(many(json), { nil: undefined }),
 });

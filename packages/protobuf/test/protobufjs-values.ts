@@ -18,7 +18,9 @@ export function protobufjsRoot(): protobuf.Root {
   return root.loadSync(BOT_PROTO, { keepCase: true });
 }
 
-const long = (value: bigint, unsigned = false): unknown => library.util.Long.fromString(value.toString(), unsigned);
+// Left out of protobufjs' declarations, which know of long.js only its shape.
+const Long = library.util.Long as unknown as { fromString(text: string, unsigned: boolean): unknown };
+const long = (value: bigint, unsigned = false): unknown => Long.fromString(value.toString(), unsigned);
 
 export function protobufjsScalars(value: bot.Scalars): Record<string, unknown> {
   return {
@@ -86,11 +88,13 @@ export function protobufjsOrder(value: bot.BuildOrder): Record<string, unknown> 
     ...(value.createdAt === undefined ? {} : { created_at: timestamp(value.createdAt) }),
     ...(value.extra === undefined ? {} : { extra: struct(value.extra) }),
     ...(source === undefined ? {} : { [source.case]: source.case === "generator" ? step(source.value) : source.value }),
-    ...(value.attachment === undefined ? {} : { attachment: { type_url: value.attachment.typeUrl, value: value.attachment.value } }),
+    ...(value.attachment === undefined
+      ? {}
+      : { attachment: { type_url: value.attachment.typeUrl, value: value.attachment.value } }),
     ...(value.nickname === undefined ? {} : { nickname: { value: value.nickname } }),
     seen: Object.fromEntries(Array.from(value.seen, ([key, item]) => [String(key), timestamp(item)])),
     states: Object.fromEntries(Array.from(value.states, ([key, item]) => [key.toString(), item])),
-    constructor: value.constructor,
+    constructor: value.constructor_,
     notes: value.notes.map(json),
     ...(value.tags === undefined ? {} : { tags: { values: value.tags.map(json) } }),
   };

@@ -29,8 +29,12 @@ export function wellKnownMessages(services: readonly ServiceDefinition[]): reado
 
 /** The messages that a method names itself. */
 export function messagesOf(method: RpcDefinition): readonly string[] {
-  const named = [method.input, method.output, method.progress, ...method.errors.values()].filter((typeName) => typeName !== undefined);
-  return method.kind === "event" || method.kind === "notification" ? named.filter((typeName) => typeName !== method.output) : named;
+  const named = [method.input, method.output, method.progress, ...method.errors.values()].filter(
+    (typeName) => typeName !== undefined,
+  );
+  return method.kind === "event" || method.kind === "notification"
+    ? named.filter((typeName) => typeName !== method.output)
+    : named;
 }
 
 /** The constant that holds a message as a schema. */
@@ -56,7 +60,10 @@ function optionsOf(method: RpcDefinition, nameOf: NameOf): string[] {
   if (method.kind !== "event" && method.kind !== "notification") options.push(`output: ${value(method.output)}`);
   if (method.progress !== undefined) options.push(`progress: ${value(method.progress)}`);
   if (method.errors.size > 0) {
-    const errors = Array.from(method.errors, ([reason, details]) => `${reason}: ${details === undefined ? "undefined" : value(details)}`);
+    const errors = Array.from(
+      method.errors,
+      ([reason, details]) => `${reason}: ${details === undefined ? "undefined" : value(details)}`,
+    );
     options.push(`errors: { ${errors.join(", ")} }`);
   }
   if (method.idempotent) options.push("idempotent: true");
@@ -68,7 +75,9 @@ function optionsOf(method: RpcDefinition, nameOf: NameOf): string[] {
 
 function docBlock(doc: string | undefined): string[] {
   const lines = docLines(doc);
-  return lines.length < 2 ? lines.map((line) => `/** ${line} */`) : ["/**", ...lines.map((line) => ` * ${line}`.trimEnd()), " */"];
+  return lines.length < 2
+    ? lines.map((line) => `/** ${line} */`)
+    : ["/**", ...lines.map((line) => ` * ${line}`.trimEnd()), " */"];
 }
 
 /** A comment as a text in code. JSON.stringify escapes all that could end it. */

@@ -35,7 +35,9 @@ export function fieldType(field: FieldDefinition, nameOf: NameOf): string {
   const single = valueType(field, nameOf);
   if (field.rule === "list") return single.startsWith("readonly ") ? `readonly (${single})[]` : `readonly ${single}[]`;
   if (field.rule === "map") {
-    return field.mapKey === "string" ? `{ readonly [key: string]: ${single} }` : `ReadonlyMap<${mapKeyType(field)}, ${single}>`;
+    return field.mapKey === "string"
+      ? `{ readonly [key: string]: ${single} }`
+      : `ReadonlyMap<${mapKeyType(field)}, ${single}>`;
   }
   return field.rule === "optional" ? `${single} | undefined` : single;
 }

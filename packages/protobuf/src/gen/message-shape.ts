@@ -12,7 +12,9 @@ export function writeEnumShape(source: SourceText, definition: EnumDefinition, n
     },
     "} as const;",
   );
-  source.doc(definition.doc).line(`export type ${name} = (typeof ${name})[keyof typeof ${name}] | pb.UnknownEnumNumber;`);
+  source
+    .doc(definition.doc)
+    .line(`export type ${name} = (typeof ${name})[keyof typeof ${name}] | pb.UnknownEnumNumber;`);
   source.line(`const ${name}$numbers: ReadonlySet<number> = new Set<number>(Object.values(${name}));`).line();
 }
 
@@ -38,12 +40,15 @@ export function writeMessageShape(source: SourceText, definition: MessageDefinit
 }
 
 function writeField(source: SourceText, field: FieldDefinition, nameOf: NameOf): void {
-  source.doc(field.doc).line(`readonly ${field.name}${field.rule === "optional" ? "?" : ""}: ${fieldType(field, nameOf)};`);
+  source
+    .doc(field.doc)
+    .line(`readonly ${field.name}${field.rule === "optional" ? "?" : ""}: ${fieldType(field, nameOf)};`);
 }
 
 function writeOneof(source: SourceText, definition: MessageDefinition, oneof: string, nameOf: NameOf): void {
   source.line(`readonly ${oneof}?:`);
   const members = definition.fields.filter((field) => field.oneof === oneof);
-  for (const field of members) source.doc(field.doc).line(`  | { readonly case: "${field.name}"; readonly value: ${valueType(field, nameOf)} }`);
+  for (const field of members)
+    source.doc(field.doc).line(`  | { readonly case: "${field.name}"; readonly value: ${valueType(field, nameOf)} }`);
   source.line("  | undefined;");
 }

@@ -7,27 +7,29 @@ export function writeReadFunction(source: SourceText, definition: MessageDefinit
   const name = nameOf(definition.typeName);
   const oneofs = [...new Set(definition.fields.map((field) => field.oneof))].filter((oneof) => oneof !== undefined);
   const parameters = definition.fields.length === 0 ? "_into?" : "into?";
-  source.block(`function read$${name}(reader: pb.ProtoReader, end: number, depth: number, ${parameters}: ${name}): ${name} {`, () => {
-    source.line("if (depth > pb.MAX_DEPTH) throw pb.tooDeep();");
-    for (const field of definition.fields) if (field.oneof === undefined) source.line(localOf(field, nameOf));
-    for (const oneof of oneofs) source.line(`let $${oneof}: ${name}["${oneof}"] = into?.${oneof};`);
-    source.block("while (reader.pos < end) {", () => {
-      source.line("const tag = reader.tag();");
-      source.block("switch (tag) {", () => {
-        for (const field of definition.fields) writeCases(source, field, nameOf);
-        source.block("default:", () => source.line("reader.skipType(tag & 7, tag >>> 3);"), "");
+  source.block(
+    `function read$${name}(reader: pb.ProtoReader, end: number, depth: number, ${parameters}: ${name}): ${name} {`,
+    () => {
+      source.line("if (depth > pb.MAX_DEPTH) throw pb.tooDeep();");
+      for (const field of definition.fields) if (field.oneof === undefined) source.line(localOf(field, nameOf));
+      for (const oneof of oneofs) source.line(`let $${oneof}: ${name}["${oneof}"] = into?.${oneof};`);
+      source.block("while (reader.pos < end) {", () => {
+        source.line("const tag = reader.tag();");
+        source.block("switch (tag) {", () => {
+          for (const field of definition.fields) writeCases(source, field, nameOf);
+          source.block("default:", () => source.line("reader.skipType(tag & 7, tag >>> 3);"), "");
+        });
       });
-    });
-    source.line("if (reader.pos !== end) pb.checkEnd(reader, end);");
-    const members = definition.fields.filter((field) => field.oneof === undefined).map((field) => field.name);
-    source.line(`return { ${[...members, ...oneofs].map((member) => `${member}: $${member}`).join(", ")} };`);
-  });
+      source.line("if (reader.pos !== end) pb.checkEnd(reader, end);");
+      const members = definition.fields.filter((field) => field.oneof === undefined).map((field) => field.name);
+      source.line(`return { ${[...members, ...oneofs].map((member) => `${member}: $${member}`).join(", ")} };`);
+    },
+  );
   source.line();
 }
 
 function localOf(field: FieldDefinition, nameOf: NameOf): string {
-  const inherited = field.name in Object.prototype;
-  const before = inherited ? `(into !== undefined ? into.${field.name} : undefined)` : `into?.${field.name}`;
+  const before = `into?.${field.name}`;
   const declared = fieldType(field, nameOf);
   if (field.rule === "list") {
     const item = valueType(field, nameOf);
@@ -35,7 +37,8 @@ function localOf(field: FieldDefinition, nameOf: NameOf): string {
   }
   if (field.rule === "map") {
     const value = valueType(field, nameOf);
-    if (field.mapKey === "string") return `const $${field.name} = (${before} ?? pb.emptyRecord<${value}>()) as { [key: string]: ${value} };`;
+    if (field.mapKey === "string")
+      return `const $${field.name} = (${before} ?? pb.emptyRecord<${value}>()) as { [key: string]: ${value} };`;
     return `const $${field.name} = (${before} ?? new Map()) as Map<${mapKeyType(field)}, ${value}>;`;
   }
   if (field.rule === "optional") return `let $${field.name}: ${declared} = ${before};`;
@@ -55,7 +58,10 @@ function writeCases(source: SourceText, field: FieldDefinition, nameOf: NameOf):
     source.line("  break;");
     if (wireType !== 2) writePackedCase(source, field, nameOf);
   } else if (field.oneof !== undefined) {
-    const before = field.kind === "message" ? `$${field.oneof}?.case === "${field.name}" ? $${field.oneof}.value : undefined` : "undefined";
+    const before =
+      field.kind === "message"
+        ? `$${field.oneof}?.case === "${field.name}" ? $${field.oneof}.value : undefined`
+        : "undefined";
     source.line(`case ${tag}:`);
     source.line(`  $${field.oneof} = { case: "${field.name}", value: ${readValue(field, nameOf, before)} };`);
     source.line("  break;");
@@ -88,7 +94,9 @@ function writeMapCase(source: SourceText, field: FieldDefinition, nameOf: NameOf
   source.line(`  pb.${entry}(reader, depth, {`);
   source.line(`    keyTag: ${8 | wireTypeOf("scalar", key)},`);
   source.line(`    valueTag: ${16 | wireTypeOf(field.kind, field.type)},`);
-  source.line(`    emptyKey: ${key === "string" ? '""' : key === "bool" ? "false as boolean" : key.endsWith("64") ? "0n" : "0"},`);
+  source.line(
+    `    emptyKey: ${key === "string" ? '""' : key === "bool" ? "false as boolean" : key.endsWith("64") ? "0n" : "0"},`,
+  );
   source.line(`    readKey: (reader) => reader.${key}(),`);
   const parameters = field.kind === "message" ? "reader, depth, into" : "reader";
   source.line(`    readValue: (${parameters}): ${value} => ${readValue(field, nameOf, "into")},`);

@@ -16,7 +16,12 @@ const TAKEN: ReadonlySet<string> = new Set(
  * The TypeScript name of every message and enum, by full name: `buildbot.BuildOrder.Step` is `BuildOrder_Step`. A name of another
  * package that is taken carries its package in front.
  */
-export function typeNames(definitions: Definitions, needed: Iterable<string>, packageName: string, services: readonly string[]): ReadonlyMap<string, string> {
+export function typeNames(
+  definitions: Definitions,
+  needed: Iterable<string>,
+  packageName: string,
+  services: readonly string[],
+): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   const owners = new Map<string, string>(services.map((service) => [serviceName(service), service]));
   const claim = (name: string, typeName: string): boolean => {
@@ -31,8 +36,12 @@ export function typeNames(definitions: Definitions, needed: Iterable<string>, pa
     const packageOfType = isIn(typeName, packageName) ? packageName : foreignPackage(definitions, typeName);
     const short = escape(typeName.slice(packageOfType === "" ? 0 : packageOfType.length + 1).replaceAll(".", "_"));
     if (claim(short, typeName) || claim(escape(typeName.replaceAll(".", "_")), typeName)) continue;
-    const definition: MessageDefinition | EnumDefinition | undefined = definitions.messages.get(typeName) ?? definitions.enums.get(typeName);
-    throw protoError(definition?.place, `${typeName} and ${owners.get(short) ?? "another"} are both ${short} in TypeScript`);
+    const definition: MessageDefinition | EnumDefinition | undefined =
+      definitions.messages.get(typeName) ?? definitions.enums.get(typeName);
+    throw protoError(
+      definition?.place,
+      `${typeName} and ${owners.get(short) ?? "another"} are both ${short} in TypeScript`,
+    );
   }
   return names;
 }

@@ -17,7 +17,11 @@ const UINT32: ScalarSnippets = { wrong: notUint32, mustBe: "uint32", present: no
 const INT64: ScalarSnippets = { wrong: (v) => `!pb.isInt64(${v})`, mustBe: "int64", present: (v) => `${v} !== 0n` };
 const UINT64: ScalarSnippets = { wrong: (v) => `!pb.isUint64(${v})`, mustBe: "uint64", present: (v) => `${v} !== 0n` };
 // -0 travels: its bits are not those of the default.
-const FLOATING: ScalarSnippets = { wrong: (v) => `typeof ${v} !== "number"`, mustBe: "number", present: (v) => `!Object.is(${v}, 0)` };
+const FLOATING: ScalarSnippets = {
+  wrong: (v) => `typeof ${v} !== "number"`,
+  mustBe: "number",
+  present: (v) => `!Object.is(${v}, 0)`,
+};
 
 const SNIPPETS: ReadonlyMap<string, ScalarSnippets> = new Map<string, ScalarSnippets>([
   ["int32", INT32],
@@ -46,10 +50,12 @@ export function writeWriteFunction(source: SourceText, definition: MessageDefini
     source.line(`const ${name}$${oneof}: ReadonlySet<unknown> = new Set([${cases.join(", ")}]);`);
   }
   source.block(`function write$${name}(message: ${name}, writer: pb.ProtoWriter, depth: number): void {`, () => {
-    source.line('if (typeof message !== "object" || message === null || Array.isArray(message)) throw pb.wrongField("", "an object", message);');
+    source.line(
+      'if (typeof message !== "object" || message === null || Array.isArray(message)) throw pb.wrongField("", "an object", message);',
+    );
     source.line("if (depth > pb.MAX_DEPTH) throw pb.tooDeep();");
     for (const oneof of oneofs) {
-      source.line(`const $${oneof} = ${propertyOf(oneof)};`);
+      source.line(`const $${oneof} = message.${oneof};`);
       source.line(`if ($${oneof} !== undefined) pb.checkOneof($${oneof}, "${oneof}", ${name}$${oneof});`);
     }
     for (const field of definition.fields) writeField(source, field, nameOf);
@@ -59,24 +65,30 @@ export function writeWriteFunction(source: SourceText, definition: MessageDefini
 function writeField(source: SourceText, field: FieldDefinition, nameOf: NameOf): void {
   const variable = `$${field.name}`;
   if (field.oneof !== undefined) return writeOneofField(source, field, field.oneof, nameOf);
-  source.line(`const ${variable} = ${propertyOf(field.name)};`);
+  source.line(`const ${variable} = message.${field.name};`);
   if (field.rule === "list") return writeList(source, field, variable, nameOf);
   if (field.rule === "map") return writeMap(source, field, variable, nameOf);
   if (field.kind === "message") {
-    source.block(`if (${variable} !== undefined) {`, () => writeNested(source, field, variable, `"${field.name}"`, nameOf));
+    source.block(`if (${variable} !== undefined) {`, () =>
+      writeNested(source, field, variable, `"${field.name}"`, nameOf),
+    );
     return;
   }
   const snippets = snippetsOf(field, nameOf);
   if (field.type === "bytes" || field.rule === "optional") {
     source.block(`if (${variable} !== undefined) {`, () => {
-      source.line(`if (${snippets.wrong(variable)}) throw pb.wrongField("${field.name}", ${snippets.mustBe}, ${variable});`);
+      source.line(
+        `if (${snippets.wrong(variable)}) throw pb.wrongField("${field.name}", ${snippets.mustBe}, ${variable});`,
+      );
       const guard = field.rule === "optional" ? "" : `if (${snippets.present(variable)}) `;
       source.line(`${guard}writer.uint32(${tagOf(field)}).${methodOf(field)}(${variable});`);
     });
     return;
   }
   source.block(`if (${variable} !== undefined && ${snippets.present(variable)}) {`, () => {
-    source.line(`if (${snippets.wrong(variable)}) throw pb.wrongField("${field.name}", ${snippets.mustBe}, ${variable});`);
+    source.line(
+      `if (${snippets.wrong(variable)}) throw pb.wrongField("${field.name}", ${snippets.mustBe}, ${variable});`,
+    );
     source.line(`writer.uint32(${tagOf(field)}).${methodOf(field)}(${variable});`);
   });
 }
@@ -103,12 +115,18 @@ function writeList(source: SourceText, field: FieldDefinition, variable: string,
         // Array.isArray makes any[] of a readonly list; this gives the items their type back.
         source.line(`const value: ${valueType(field, nameOf)} | undefined = ${variable}[index];`);
         if (field.kind === "message") {
-          source.line(`if (value === undefined) throw pb.wrongField(\`${field.name}[\${index}]\`, "an object", value);`);
+          source.line(
+            `if (value === undefined) throw pb.wrongField(\`${field.name}[\${index}]\`, "an object", value);`,
+          );
           writeNested(source, field, "value", `"${field.name}", index`, nameOf);
           return;
         }
         const snippets = snippetsOf(field, nameOf);
-        source.line(`if (${snippets.wrong("value")}) throw pb.wrongField(\`${field.name}[\${index}]\`, ${snippets.mustBe}, value);`);
+        // For TypeScript, which does not learn from a Set that a value is no hole in a list.
+        const absent = field.kind === "enum" ? "value === undefined || " : "";
+        source.line(
+          `if (${absent}${snippets.wrong("value")}) throw pb.wrongField(\`${field.name}[\${index}]\`, ${snippets.mustBe}, value);`,
+        );
         source.line(`writer.${isPacked(field) ? "" : `uint32(${tagOf(field)}).`}${methodOf(field)}(value);`);
       });
     };
@@ -125,18 +143,29 @@ function writeMap(source: SourceText, field: FieldDefinition, variable: string, 
   const asRecord = field.mapKey === "string";
   const key = snippetFor(field.mapKey ?? "string");
   source.block(`if (${variable} !== undefined) {`, () => {
-    source.line(`if (!pb.isMapOrRecord(${variable}, ${asRecord})) throw pb.wrongField("${field.name}", "${asRecord ? "a plain object" : "a Map"}", ${variable});`);
+    source.line(
+      `if (!pb.isMapOrRecord(${variable}, ${asRecord})) throw pb.wrongField("${field.name}", "${asRecord ? "a plain object" : "a Map"}", ${variable});`,
+    );
     source.block(`for (const [key, value] of ${asRecord ? `Object.entries(${variable})` : variable}) {`, () => {
-      if (!asRecord) source.line(`if (${key.wrong("key")}) throw pb.fieldError("${field.name}", \`must have keys that are each \${${key.mustBe}}\`);`);
+      if (!asRecord)
+        source.line(
+          `if (${key.wrong("key")}) throw pb.fieldError("${field.name}", \`must have keys that are each \${${key.mustBe}}\`);`,
+        );
       const label = asRecord || mapKeyIsNumber(field) ? "key" : "String(key)";
-      source.line(`writer.uint32(${((field.number << 3) | 2) >>> 0}).fork().uint32(${8 | wireTypeOf("scalar", field.mapKey ?? "string")}).${field.mapKey ?? "string"}(key);`);
+      source.line(
+        `writer.uint32(${((field.number << 3) | 2) >>> 0}).fork().uint32(${8 | wireTypeOf("scalar", field.mapKey ?? "string")}).${field.mapKey ?? "string"}(key);`,
+      );
       const tag = 16 | wireTypeOf(field.kind, field.type);
       if (field.kind === "message") {
-        source.line(`if (value === undefined) throw pb.withinField(pb.wrongField("", "an object", value), "${field.name}", ${label});`);
+        source.line(
+          `if (value === undefined) throw pb.withinField(pb.wrongField("", "an object", value), "${field.name}", ${label});`,
+        );
         writeNested(source, field, "value", `"${field.name}", ${label}`, nameOf, tag);
       } else {
         const snippets = snippetsOf(field, nameOf);
-        source.line(`if (${snippets.wrong("value")}) throw pb.withinField(pb.wrongField("", ${snippets.mustBe}, value), "${field.name}", ${label});`);
+        source.line(
+          `if (${snippets.wrong("value")}) throw pb.withinField(pb.wrongField("", ${snippets.mustBe}, value), "${field.name}", ${label});`,
+        );
         source.line(`writer.uint32(${tag}).${methodOf(field)}(value);`);
       }
       source.line("writer.ldelim();");
@@ -144,11 +173,20 @@ function writeMap(source: SourceText, field: FieldDefinition, variable: string, 
   });
 }
 
-function writeNested(source: SourceText, field: FieldDefinition, variable: string, place: string, nameOf: NameOf, tag = tagOf(field)): void {
+function writeNested(
+  source: SourceText,
+  field: FieldDefinition,
+  variable: string,
+  place: string,
+  nameOf: NameOf,
+  tag = tagOf(field),
+): void {
   const codec = wellKnownCodec(field.type);
   source.line(`writer.uint32(${tag}).fork();`);
   source.line("try {");
-  source.line(`  ${codec === undefined ? `write$${nameOf(field.type)}` : `${codec}.write`}(${variable}, writer, depth + 1);`);
+  source.line(
+    `  ${codec === undefined ? `write$${nameOf(field.type)}` : `${codec}.write`}(${variable}, writer, depth + 1);`,
+  );
   source.line("} catch (error) {");
   source.line(`  throw pb.withinField(error, ${place});`);
   source.line("}");
@@ -170,7 +208,7 @@ function snippetFor(scalar: string): ScalarSnippets {
 }
 
 function mapKeyIsNumber(field: FieldDefinition): boolean {
-  return /32$/.test(field.mapKey ?? "");
+  return (field.mapKey ?? "").endsWith("32");
 }
 
 function methodOf(field: FieldDefinition): string {
@@ -179,8 +217,4 @@ function methodOf(field: FieldDefinition): string {
 
 function tagOf(field: FieldDefinition): number {
   return ((field.number << 3) | wireTypeOf(field.kind, field.type)) >>> 0;
-}
-
-function propertyOf(name: string): string {
-  return name in Object.prototype ? `Object.hasOwn(message, "${name}") ? message.${name} : undefined` : `message.${name}`;
 }

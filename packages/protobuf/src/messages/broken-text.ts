@@ -14,10 +14,12 @@ export function locateBrokenText(caught: unknown, value: unknown): unknown {
 function pathOfBrokenText(value: unknown, path: string, depth: number): string | undefined {
   if (typeof value === "string") return value.isWellFormed() ? undefined : path;
   if (typeof value !== "object" || value === null || value instanceof Uint8Array || depth > MAX_DEPTH) return undefined;
-  const entries: Iterable<readonly [unknown, unknown]> = value instanceof Map || Array.isArray(value) ? value.entries() : Object.entries(value);
+  const entries: Iterable<readonly [unknown, unknown]> =
+    value instanceof Map || Array.isArray(value) ? value.entries() : Object.entries(value);
   for (const [key, item] of entries) {
     if (typeof key === "string" && !key.isWellFormed()) return path;
-    const step = typeof key === "string" && !(value instanceof Map) ? `${path === "" ? "" : "."}${key}` : `[${String(key)}]`;
+    const step =
+      typeof key === "string" && !(value instanceof Map) ? `${path === "" ? "" : "."}${key}` : `[${String(key)}]`;
     const found = pathOfBrokenText(item, `${path}${step}`, depth + 1);
     if (found !== undefined) return found;
   }

@@ -1,4 +1,11 @@
-import { type EnumDefinition, type FieldDefinition, isPacked, isScalar, type MessageDefinition, wireTypeOf } from "../model/definitions.ts";
+import {
+  type EnumDefinition,
+  type FieldDefinition,
+  isPacked,
+  isScalar,
+  type MessageDefinition,
+  wireTypeOf,
+} from "../model/definitions.ts";
 import type { ProtoWriter } from "../writer.ts";
 import { fieldError, MAX_DEPTH, memberOf, tooDeep, withinField, wrongField } from "./field-error.ts";
 import { isMapOrRecord, mapEntries } from "./map-fields.ts";
@@ -41,10 +48,9 @@ function compileField(field: FieldDefinition, definition: MessageDefinition, con
   if (field.rule === "list") return compileList(field, value, tag);
   if (field.rule === "map") return compileMap(field, value);
   if (field.oneof !== undefined) return compileOneofField(field, field.oneof, value, tag);
-  const read = propertyOf(field.name);
   const always = field.rule === "optional";
   return (message, writer, depth) => {
-    const item = read(message);
+    const item = message[field.name];
     if (item === undefined) return;
     if (!value.accepts(item)) throw wrongField(field.name, value.mustBe, item);
     if (!always && value.isDefault(item)) return;
@@ -54,11 +60,10 @@ function compileField(field: FieldDefinition, definition: MessageDefinition, con
 }
 
 function compileList(field: FieldDefinition, value: ValueRules, tag: number): WriteField {
-  const read = propertyOf(field.name);
   const packed = isPacked(field);
   const blockTag = ((field.number << 3) | 2) >>> 0;
   return (message, writer, depth) => {
-    const list = read(message);
+    const list = message[field.name];
     if (list === undefined) return;
     if (!Array.isArray(list)) throw wrongField(field.name, "a list", list);
     if (list.length === 0) return;
@@ -74,14 +79,13 @@ function compileList(field: FieldDefinition, value: ValueRules, tag: number): Wr
 }
 
 function compileMap(field: FieldDefinition, value: ValueRules): WriteField {
-  const read = propertyOf(field.name);
   const key = SCALARS[field.mapKey ?? "string"];
   const keyTag = 8 | wireTypeOf("scalar", field.mapKey ?? "string");
   const valueTag = 16 | wireTypeOf(field.kind, field.type);
   const tag = ((field.number << 3) | 2) >>> 0;
   const asRecord = field.mapKey === "string";
   return (message, writer, depth) => {
-    const map = read(message);
+    const map = message[field.name];
     if (map === undefined) return;
     if (!isMapOrRecord(map, asRecord)) throw wrongField(field.name, asRecord ? "a plain object" : "a Map", map);
     for (const [name, item] of mapEntries(map)) {
@@ -98,9 +102,8 @@ function compileMap(field: FieldDefinition, value: ValueRules): WriteField {
 }
 
 function compileOneofField(field: FieldDefinition, oneof: string, value: ValueRules, tag: number): WriteField {
-  const read = propertyOf(oneof);
   return (message, writer, depth) => {
-    const chosen = read(message) as { readonly case?: unknown; readonly value?: unknown } | undefined;
+    const chosen = message[oneof] as { readonly case?: unknown; readonly value?: unknown } | undefined;
     if (chosen === undefined || chosen.case !== field.name) return;
     if (!value.accepts(chosen.value)) throw wrongField(`${oneof}.value`, value.mustBe, chosen.value);
     writer.uint32(tag);
@@ -114,12 +117,18 @@ function oneofChecks(definition: MessageDefinition): ((message: Fields) => void)
     if (oneof !== undefined) cases.set(oneof, (cases.get(oneof) ?? new Set()).add(name));
   }
   return Array.from(cases, ([oneof, names]) => {
-    const read = propertyOf(oneof);
-    return (message: Fields) => checkOneof(read(message), oneof, names);
+    return (message: Fields) => checkOneof(message[oneof], oneof, names);
   });
 }
 
-function writeNamed(rules: ValueRules, item: unknown, writer: ProtoWriter, depth: number, name: string, key?: number | string): void {
+function writeNamed(
+  rules: ValueRules,
+  item: unknown,
+  writer: ProtoWriter,
+  depth: number,
+  name: string,
+  key?: number | string,
+): void {
   try {
     rules.write(item, writer, depth);
   } catch (caught) {
@@ -155,10 +164,4 @@ function valueRules(field: FieldDefinition, context: CompileContext): ValueRules
       writer.ldelim();
     },
   };
-}
-
-/** A field called like something that every object inherits is read only where it is an own one. */
-function propertyOf(name: string): (message: Fields) => unknown {
-  if (name in Object.prototype) return (message) => (Object.hasOwn(message, name) ? message[name] : undefined);
-  return (message) => message[name];
 }

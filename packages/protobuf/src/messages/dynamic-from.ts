@@ -22,7 +22,8 @@ export function messageFromDynamic(definitions: Definitions, typeName: string, v
     if (field.oneof === undefined) message[field.name] = item;
     else {
       const before = message[field.oneof] as { readonly case: string } | undefined;
-      if (before !== undefined) throw fieldError(name, `and ${before.case} cannot be set both: they are one of "${field.oneof}"`);
+      if (before !== undefined)
+        throw fieldError(name, `and ${before.case} cannot be set both: they are one of "${field.oneof}"`);
       message[field.oneof] = { case: field.name, value: item };
     }
   }
@@ -57,9 +58,14 @@ function fieldFromDynamic(definitions: Definitions, field: FieldDefinition, valu
   }
   if (field.rule !== "map") return single(value);
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrongField("", "an object", value);
-  const entries: Iterable<readonly [unknown, unknown]> = value instanceof Map ? (value as Map<unknown, unknown>) : Object.entries(value);
+  const entries: Iterable<readonly [unknown, unknown]> =
+    value instanceof Map ? (value as Map<unknown, unknown>) : Object.entries(value);
   const map = new Map<unknown, unknown>();
-  for (const [name, item] of entries) map.set(keyFromDynamic(field.mapKey ?? "string", name), within("", String(name), () => single(item)));
+  for (const [name, item] of entries)
+    map.set(
+      keyFromDynamic(field.mapKey ?? "string", name),
+      within("", String(name), () => single(item)),
+    );
   if (field.mapKey !== "string") return map;
   const record = Object.create(null) as Record<string, unknown>;
   for (const [name, item] of map) record[name as string] = item;
@@ -90,7 +96,9 @@ function scalarFromDynamic(type: string, value: unknown): unknown {
 
 function enumFromDynamic(definitions: Definitions, typeName: string, value: unknown): number {
   const values = definitions.enums.get(typeName)?.values ?? [];
-  const found = values.find(({ name, number }) => (typeof value === "string" ? name === value : number === Number(value)));
+  const found = values.find(({ name, number }) =>
+    typeof value === "string" ? name === value : number === Number(value),
+  );
   if (found === undefined || (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint")) {
     throw wrongField("", `a word or ${memberOf(typeName)}`, value);
   }

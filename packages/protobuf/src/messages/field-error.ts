@@ -14,7 +14,9 @@ export function wrongField(path: string, mustBe: string, value: unknown): RpcErr
 
 /** A field that is refused, with its own sentence after the path. */
 export function fieldError(path: string, problem: string): RpcError {
-  const error = new RpcError("INVALID_ARGUMENT", path === "" ? problem : `${path} ${problem}`, { reason: "INVALID_ARGUMENT" });
+  const error = new RpcError("INVALID_ARGUMENT", path === "" ? problem : `${path} ${problem}`, {
+    reason: "INVALID_ARGUMENT",
+  });
   problems.set(error, { path, problem });
   return error;
 }
@@ -45,8 +47,9 @@ export function tooDeep(): RpcError {
 }
 
 /** A value for an error message: its kind, and the value itself where it cannot hold a secret. */
-export function describe(value: unknown): string {
-  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
+function describe(value: unknown): string {
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean")
+    return String(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return "a string";
   if (typeof value === "function") return "a function";

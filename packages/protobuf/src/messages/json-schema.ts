@@ -29,7 +29,10 @@ const WELL_KNOWN_SCHEMAS: ReadonlyMap<string, JsonSchema> = new Map<string, Json
   ["google.protobuf.Empty", { type: "object", properties: {} }],
   [
     "google.protobuf.Any",
-    { type: "object", properties: { typeUrl: { type: "string" }, value: { type: "string", contentEncoding: "base64" } } },
+    {
+      type: "object",
+      properties: { typeUrl: { type: "string" }, value: { type: "string", contentEncoding: "base64" } },
+    },
   ],
 ]);
 
@@ -42,7 +45,10 @@ export function messageJsonSchema(definitions: Definitions, typeName: string): J
     const fields = definitions.messages.get(next)?.fields ?? [];
     for (const field of fields) if (field.kind === "message") waiting.push(field.type);
     const properties = fields.map((field) => [field.name, fieldSchema(definitions, field)] as const);
-    defs.set(next, described({ type: "object", properties: Object.fromEntries(properties) }, definitions.messages.get(next)?.doc));
+    defs.set(
+      next,
+      described({ type: "object", properties: Object.fromEntries(properties) }, definitions.messages.get(next)?.doc),
+    );
   }
   if (defs.size === 0) return wellKnownSchema(typeName);
   return { $ref: `#/$defs/${typeName}`, $defs: Object.fromEntries(defs) };

@@ -13,18 +13,33 @@ export interface MapEntryRules<K, V> {
 }
 
 /** Reads one entry of a map into a record without prototype, where `__proto__` is a key like any other. Later keys win. */
-export function readRecordEntry<V>(reader: ProtoReader, depth: number, rules: MapEntryRules<string, V>, into: { [key: string]: V }): void {
+export function readRecordEntry<V>(
+  reader: ProtoReader,
+  depth: number,
+  rules: MapEntryRules<string, V>,
+  into: { [key: string]: V },
+): void {
   readEntry(reader, depth, rules, (key, value) => {
     into[key] = value;
   });
 }
 
 /** Reads one entry of a map into a Map. Later keys win. */
-export function readMapEntry<K, V>(reader: ProtoReader, depth: number, rules: MapEntryRules<K, V>, into: Map<K, V>): void {
+export function readMapEntry<K, V>(
+  reader: ProtoReader,
+  depth: number,
+  rules: MapEntryRules<K, V>,
+  into: Map<K, V>,
+): void {
   readEntry(reader, depth, rules, (key, value) => into.set(key, value));
 }
 
-function readEntry<K, V>(reader: ProtoReader, depth: number, rules: MapEntryRules<K, V>, add: (key: K, value: V) => void): void {
+function readEntry<K, V>(
+  reader: ProtoReader,
+  depth: number,
+  rules: MapEntryRules<K, V>,
+  add: (key: K, value: V) => void,
+): void {
   reader.countElement();
   const end = reader.lengthEnd();
   let key = rules.emptyKey;

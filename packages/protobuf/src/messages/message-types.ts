@@ -83,7 +83,7 @@ export function compileMessageTypes(definitions: Definitions): (typeName: string
 }
 
 /** A field as generated code writes it down: what goes without saying is left out. */
-export interface TerseField extends Omit<FieldDefinition, "protoName" | "kind" | "rule"> {
+interface TerseField extends Omit<FieldDefinition, "protoName" | "kind" | "rule"> {
   readonly protoName?: string;
   readonly kind?: FieldDefinition["kind"];
   readonly rule?: FieldDefinition["rule"];
@@ -94,11 +94,19 @@ export function definitionsOf(
   messages: readonly (readonly [typeName: string, fields: readonly TerseField[]])[],
   enums: readonly (readonly [typeName: string, values: Readonly<Record<string, number>>])[],
 ): Definitions {
-  const full = (field: TerseField): FieldDefinition => ({ protoName: field.name, kind: "scalar", rule: "one", ...field });
+  const full = (field: TerseField): FieldDefinition => ({
+    protoName: field.name,
+    kind: "scalar",
+    rule: "one",
+    ...field,
+  });
   return {
     messages: new Map(messages.map(([typeName, fields]) => [typeName, { typeName, fields: fields.map(full) }])),
     enums: new Map(
-      enums.map(([typeName, values]) => [typeName, { typeName, values: Object.entries(values).map(([name, number]) => ({ name, number })) }]),
+      enums.map(([typeName, values]) => [
+        typeName,
+        { typeName, values: Object.entries(values).map(([name, number]) => ({ name, number })) },
+      ]),
     ),
     services: new Map(),
   };

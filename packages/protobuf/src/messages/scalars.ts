@@ -28,13 +28,13 @@ export function isUint64(value: unknown): value is bigint {
 }
 
 /** Whether a value fits a signed 32-bit field. */
-export function isInt32(value: unknown): value is number {
+function isInt32(value: unknown): value is number {
   // The bit operation makes a fraction, NaN or a number out of range into another number.
   return typeof value === "number" && (value | 0) === value;
 }
 
 /** Whether a value fits an unsigned 32-bit field. */
-export function isUint32(value: unknown): value is number {
+function isUint32(value: unknown): value is number {
   return typeof value === "number" && value >>> 0 === value;
 }
 
@@ -60,20 +60,118 @@ const isNumber = (value: unknown): boolean => typeof value === "number";
 
 /** The rules of every scalar type. */
 export const SCALARS: Readonly<Record<Scalar, ScalarRules>> = {
-  int32: rules(MUST_BE.int32, zero, isInt32, isZero, (w, v: number) => w.int32(v), (r) => r.int32()),
-  sint32: rules(MUST_BE.int32, zero, isInt32, isZero, (w, v: number) => w.sint32(v), (r) => r.sint32()),
-  sfixed32: rules(MUST_BE.int32, zero, isInt32, isZero, (w, v: number) => w.sfixed32(v), (r) => r.sfixed32()),
-  uint32: rules(MUST_BE.uint32, zero, isUint32, isZero, (w, v: number) => w.uint32(v), (r) => r.uint32()),
-  fixed32: rules(MUST_BE.uint32, zero, isUint32, isZero, (w, v: number) => w.fixed32(v), (r) => r.fixed32()),
-  int64: rules(MUST_BE.int64, zeroBig, isInt64, isZeroBig, (w, v: bigint) => w.int64(v), (r) => r.int64()),
-  sint64: rules(MUST_BE.int64, zeroBig, isInt64, isZeroBig, (w, v: bigint) => w.sint64(v), (r) => r.sint64()),
-  sfixed64: rules(MUST_BE.int64, zeroBig, isInt64, isZeroBig, (w, v: bigint) => w.sfixed64(v), (r) => r.sfixed64()),
-  uint64: rules(MUST_BE.uint64, zeroBig, isUint64, isZeroBig, (w, v: bigint) => w.uint64(v), (r) => r.uint64()),
-  fixed64: rules(MUST_BE.uint64, zeroBig, isUint64, isZeroBig, (w, v: bigint) => w.fixed64(v), (r) => r.fixed64()),
-  float: rules(MUST_BE.number, zero, isNumber, isPlusZero, (w, v: number) => w.float(v), (r) => r.float()),
-  double: rules(MUST_BE.number, zero, isNumber, isPlusZero, (w, v: number) => w.double(v), (r) => r.double()),
-  bool: rules(MUST_BE.bool, () => false, (v) => typeof v === "boolean", (v) => v === false, (w, v: boolean) => w.bool(v), (r) => r.bool()),
-  string: rules(MUST_BE.string, () => "", (v) => typeof v === "string", (v) => v === "", (w, v: string) => w.string(v), (r) => r.string()),
+  int32: rules(
+    MUST_BE.int32,
+    zero,
+    isInt32,
+    isZero,
+    (w, v: number) => w.int32(v),
+    (r) => r.int32(),
+  ),
+  sint32: rules(
+    MUST_BE.int32,
+    zero,
+    isInt32,
+    isZero,
+    (w, v: number) => w.sint32(v),
+    (r) => r.sint32(),
+  ),
+  sfixed32: rules(
+    MUST_BE.int32,
+    zero,
+    isInt32,
+    isZero,
+    (w, v: number) => w.sfixed32(v),
+    (r) => r.sfixed32(),
+  ),
+  uint32: rules(
+    MUST_BE.uint32,
+    zero,
+    isUint32,
+    isZero,
+    (w, v: number) => w.uint32(v),
+    (r) => r.uint32(),
+  ),
+  fixed32: rules(
+    MUST_BE.uint32,
+    zero,
+    isUint32,
+    isZero,
+    (w, v: number) => w.fixed32(v),
+    (r) => r.fixed32(),
+  ),
+  int64: rules(
+    MUST_BE.int64,
+    zeroBig,
+    isInt64,
+    isZeroBig,
+    (w, v: bigint) => w.int64(v),
+    (r) => r.int64(),
+  ),
+  sint64: rules(
+    MUST_BE.int64,
+    zeroBig,
+    isInt64,
+    isZeroBig,
+    (w, v: bigint) => w.sint64(v),
+    (r) => r.sint64(),
+  ),
+  sfixed64: rules(
+    MUST_BE.int64,
+    zeroBig,
+    isInt64,
+    isZeroBig,
+    (w, v: bigint) => w.sfixed64(v),
+    (r) => r.sfixed64(),
+  ),
+  uint64: rules(
+    MUST_BE.uint64,
+    zeroBig,
+    isUint64,
+    isZeroBig,
+    (w, v: bigint) => w.uint64(v),
+    (r) => r.uint64(),
+  ),
+  fixed64: rules(
+    MUST_BE.uint64,
+    zeroBig,
+    isUint64,
+    isZeroBig,
+    (w, v: bigint) => w.fixed64(v),
+    (r) => r.fixed64(),
+  ),
+  float: rules(
+    MUST_BE.number,
+    zero,
+    isNumber,
+    isPlusZero,
+    (w, v: number) => w.float(v),
+    (r) => r.float(),
+  ),
+  double: rules(
+    MUST_BE.number,
+    zero,
+    isNumber,
+    isPlusZero,
+    (w, v: number) => w.double(v),
+    (r) => r.double(),
+  ),
+  bool: rules(
+    MUST_BE.bool,
+    () => false,
+    (v) => typeof v === "boolean",
+    (v) => v === false,
+    (w, v: boolean) => w.bool(v),
+    (r) => r.bool(),
+  ),
+  string: rules(
+    MUST_BE.string,
+    () => "",
+    (v) => typeof v === "string",
+    (v) => v === "",
+    (w, v: string) => w.string(v),
+    (r) => r.string(),
+  ),
   bytes: rules(
     MUST_BE.bytes,
     () => new Uint8Array(0),

@@ -8,6 +8,8 @@ export interface Tokens {
 }
 
 const BLOCKS = new Set(["message", "enum", "service", "oneof", "rpc"]);
+/** Far beyond what people write, and what keeps the time for a file made of braces in proportion to its length. */
+const MAX_SCOPES = 100;
 const STATEMENT_ENDS = new Set([";", "{", "}"]);
 
 /**
@@ -33,10 +35,13 @@ export function scanDeclarations(file: string, tokens: Tokens): Map<string, Plac
       previous = '"';
       continue;
     }
-    if (token.split(".").includes("__proto__")) throw protoError({ file, line: tokens.line }, "__proto__ cannot be a name");
+    if (token.split(".").includes("__proto__"))
+      throw protoError({ file, line: tokens.line }, "__proto__ cannot be a name");
     if (token === "[") brackets++;
     else if (token === "]") brackets--;
     else if (token === "{") {
+      if (scopes.length >= MAX_SCOPES)
+        throw protoError({ file, line: tokens.line }, `blocks nest deeper than ${MAX_SCOPES} levels`);
       scopes.push(pending);
       pending = "";
     } else if (token === "}") scopes.pop();
@@ -56,6 +61,7 @@ export function scanDeclarations(file: string, tokens: Tokens): Map<string, Plac
 }
 
 function notProto3(syntax: string): string {
-  const said = syntax === "" ? 'this file has no line `syntax = "proto3";`' : `this file says ${JSON.stringify(syntax)}`;
+  const said =
+    syntax === "" ? 'this file has no line `syntax = "proto3";`' : `this file says ${JSON.stringify(syntax)}`;
   return `only proto3 can be read, and ${said}`;
 }

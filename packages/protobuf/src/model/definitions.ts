@@ -43,7 +43,7 @@ export interface EnumDefinition {
   readonly place?: Place | undefined;
 }
 
-export interface EnumValueDefinition {
+interface EnumValueDefinition {
   readonly name: string;
   readonly number: number;
   readonly doc?: string | undefined;
@@ -106,7 +106,20 @@ export const SCALAR_WIRE_TYPES = {
 /** A scalar type of protobuf. */
 export type Scalar = keyof typeof SCALAR_WIRE_TYPES;
 
-const MAP_KEYS = ["int32", "int64", "uint32", "uint64", "sint32", "sint64", "bool", "fixed32", "sfixed32", "fixed64", "sfixed64", "string"] as const;
+const MAP_KEYS = [
+  "int32",
+  "int64",
+  "uint32",
+  "uint64",
+  "sint32",
+  "sint64",
+  "bool",
+  "fixed32",
+  "sfixed32",
+  "fixed64",
+  "sfixed64",
+  "string",
+] as const;
 
 /** A scalar that may be the key of a map. */
 export type MapKey = (typeof MAP_KEYS)[number];

@@ -1,5 +1,5 @@
 import type protobuf from "protobufjs";
-import { scanDeclarations, type Tokens } from "./declaration-lines.ts";
+import { scanDeclarations } from "./declaration-lines.ts";
 import type { Place } from "./definitions.ts";
 import { protoError } from "./proto-error.ts";
 import type { ProtobufRoot } from "./reflection.ts";
@@ -54,7 +54,8 @@ export function loadProtoFile(file: string | URL, options: LoadOptions = {}): Lo
       root.addJSON(node.protobuf.common.get(importPath)?.nested ?? {});
       return { path: importPath, imports: [] };
     }
-    if (fs.statSync(location).size > MAX_FILE_BYTES) throw protoError({ file: importPath }, `the file is larger than ${MAX_FILE_BYTES} bytes`);
+    if (fs.statSync(location).size > MAX_FILE_BYTES)
+      throw protoError({ file: importPath }, `the file is larger than ${MAX_FILE_BYTES} bytes`);
     const parsed = parseSource(node.protobuf, root, importPath, fs.readFileSync(location, "utf8"));
     for (const [name, place] of parsed.places) lines.set(name, place);
     if (importPath === first) packageName = parsed.packageName;
@@ -70,7 +71,10 @@ export function loadProtoFile(file: string | URL, options: LoadOptions = {}): Lo
     }
     const place = { file: current.path, line: wanted.line };
     if (open.some((one) => one.path === wanted.path)) {
-      throw protoError(place, `${wanted.path} imports itself: ${[...open.map((one) => one.path), wanted.path].join(" -> ")}`);
+      throw protoError(
+        place,
+        `${wanted.path} imports itself: ${[...open.map((one) => one.path), wanted.path].join(" -> ")}`,
+      );
     }
     if (seen.has(wanted.path) || OPTION_FILES.has(wanted.path)) continue;
     open.push(parse(wanted.path, locate(node, wanted.path, roots, place)));
@@ -81,14 +85,18 @@ export function loadProtoFile(file: string | URL, options: LoadOptions = {}): Lo
 /** The file that an import means; undefined for one of Google's own that protobufjs carries along. */
 function locate(node: NodeModules, wanted: string, roots: readonly string[], place: Place): string | undefined {
   if (!/^[\w.+-]+(\/[\w.+-]+)*$/.test(wanted) || wanted.split("/").some((part) => part === ".." || part === ".")) {
-    throw protoError(place, `${JSON.stringify(wanted)} cannot be imported: an import is a path below a root, with "/" between its parts`);
+    throw protoError(
+      place,
+      `${JSON.stringify(wanted)} cannot be imported: an import is a path below a root, with "/" between its parts`,
+    );
   }
   for (const folder of roots) {
     const candidate = node.path.join(folder, wanted);
     if (!node.fs.existsSync(candidate)) continue;
     const real = node.fs.realpathSync(candidate);
     // A link inside a root may still lead out of it.
-    if (!roots.some((one) => isInside(node.path, one, real))) throw protoError(place, `${wanted} leads outside the roots (${roots.join(", ")})`);
+    if (!roots.some((one) => isInside(node.path, one, real)))
+      throw protoError(place, `${wanted} leads outside the roots (${roots.join(", ")})`);
     return real;
   }
   if (Object.hasOwn(node.protobuf.common, wanted)) return undefined;
@@ -102,14 +110,17 @@ interface ParsedSource {
 }
 
 /** Parses one source into a Root. Everything that protobufjs throws comes out with file and line in front. */
-export function parseSource(library: typeof protobuf, root: protobuf.Root, file: string, source: string): ParsedSource {
+function parseSource(library: typeof protobuf, root: protobuf.Root, file: string, source: string): ParsedSource {
   // Left out of protobufjs' declarations: where the parser takes the name of the file from.
   const parser = library.parse as typeof library.parse & { filename: string | null };
   try {
-    const places = scanDeclarations(file, library.tokenize(source, true) as unknown as Tokens);
+    const places = scanDeclarations(file, library.tokenize(source, true));
     parser.filename = file;
     const parsed = parser(source, root, { keepCase: true, alternateCommentMode: true });
-    const imports = [...(parsed.imports ?? []), ...(parsed.weakImports ?? [])].map((path) => ({ path, line: lineOf(source, path) }));
+    const imports = [...(parsed.imports ?? []), ...(parsed.weakImports ?? [])].map((path) => ({
+      path,
+      line: lineOf(source, path),
+    }));
     return { places, imports, packageName: parsed.package ?? "" };
   } catch (caught) {
     if (caught instanceof Error && "reason" in caught && caught.reason === "PROTO") throw caught;
@@ -145,11 +156,20 @@ interface NodeModules {
 }
 
 /** Node's modules and protobufjs, found at run time: a static import would break the package in a browser. */
-export function nodeModules(): NodeModules {
-  const load = globalThis.process?.getBuiltinModule;
-  if (load === undefined) {
-    throw protoError(undefined, "a .proto file can be read in Node only; elsewhere pass a protobufjs Root, or generate code with rpc-proto-gen");
+function nodeModules(): NodeModules {
+  const { process } = globalThis as { readonly process?: NodeJS.Process };
+  if (process?.getBuiltinModule === undefined) {
+    throw protoError(
+      undefined,
+      "a .proto file can be read in Node only; elsewhere pass a protobufjs Root, or generate code with rpc-proto-gen",
+    );
   }
+  const load: NodeJS.Process["getBuiltinModule"] = (id: string) => process.getBuiltinModule(id);
   const require = load("node:module").createRequire(import.meta.url);
-  return { fs: load("node:fs"), path: load("node:path"), url: load("node:url"), protobuf: require("protobufjs") as typeof protobuf };
+  return {
+    fs: load("node:fs"),
+    path: load("node:path"),
+    url: load("node:url"),
+    protobuf: require("protobufjs") as typeof protobuf,
+  };
 }

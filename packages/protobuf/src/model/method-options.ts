@@ -36,14 +36,23 @@ const OURS = "(rpc.v1.";
 export function readMethodOptions(method: ReflectedMethod, place: Place | undefined): MethodOptions {
   const set = collectOptions(method);
   for (const name of set.keys()) {
-    if (name.startsWith(OURS) && !["(rpc.v1.method)", "(rpc.v1.method_id)", "(rpc.v1.pattern)", "(rpc.v1.idempotent)"].includes(name)) {
+    if (
+      name.startsWith(OURS) &&
+      !["(rpc.v1.method)", "(rpc.v1.method_id)", "(rpc.v1.pattern)", "(rpc.v1.idempotent)"].includes(name)
+    ) {
       throw protoError(place, `${method.name}: rpc/v1/options.proto has no method option ${JSON.stringify(name)}`);
     }
   }
   const rules = ruleRecord(set.get("(rpc.v1.method)"), method, place);
   const level = set.get("idempotency_level");
   const kind = lookup(KINDS, rules.get("kind"), "kind must be CALL, NOTIFICATION, EVENT or JOB", method, place);
-  const pattern = lookup(PATTERNS, set.get("(rpc.v1.pattern)"), 'pattern must be "call", "notification", "event" or "job"', method, place);
+  const pattern = lookup(
+    PATTERNS,
+    set.get("(rpc.v1.pattern)"),
+    'pattern must be "call", "notification", "event" or "job"',
+    method,
+    place,
+  );
   if (kind !== undefined && pattern !== undefined && kind !== pattern) {
     throw protoError(place, `${method.name}: kind says ${kind}, pattern says ${pattern}`);
   }
@@ -87,18 +96,27 @@ function collectOptions(method: ReflectedMethod): ReadonlyMap<string, unknown> {
 
 function ruleRecord(value: unknown, method: ReflectedMethod, place: Place | undefined): ReadonlyMap<string, unknown> {
   if (value === undefined) return new Map();
-  if (!isRecord(value)) throw protoError(place, `${method.name}: option (rpc.v1.method) must be a message, as in { kind: EVENT }`);
+  if (!isRecord(value))
+    throw protoError(place, `${method.name}: option (rpc.v1.method) must be a message, as in { kind: EVENT }`);
   const unknown = Object.keys(value).find((name) => !RULES.has(name));
-  if (unknown !== undefined) throw protoError(place, `${method.name}: option (rpc.v1.method) has no field ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined)
+    throw protoError(place, `${method.name}: option (rpc.v1.method) has no field ${JSON.stringify(unknown)}`);
   return new Map(Object.entries(value));
 }
 
-function declaredErrors(value: unknown, method: ReflectedMethod, place: Place | undefined): ReadonlyMap<string, string | undefined> {
+function declaredErrors(
+  value: unknown,
+  method: ReflectedMethod,
+  place: Place | undefined,
+): ReadonlyMap<string, string | undefined> {
   const errors = new Map<string, string | undefined>();
   for (const one of Array.isArray(value) ? (value as readonly unknown[]) : value === undefined ? [] : [value]) {
     const reason = isRecord(one) ? one["reason"] : undefined;
     if (!isRecord(one) || typeof reason !== "string" || !/^[A-Za-z]\w*$/.test(reason)) {
-      throw protoError(place, `${method.name}: each of errors needs a reason, as in { reason: "NoSuchCommit", details: "NoSuchCommit" }`);
+      throw protoError(
+        place,
+        `${method.name}: each of errors needs a reason, as in { reason: "NoSuchCommit", details: "NoSuchCommit" }`,
+      );
     }
     if (errors.has(reason)) throw protoError(place, `${method.name}: error ${reason} is declared twice`);
     errors.set(reason, text(one["details"], "details", method, place));
@@ -106,7 +124,13 @@ function declaredErrors(value: unknown, method: ReflectedMethod, place: Place | 
   return errors;
 }
 
-function lookup<T>(words: ReadonlyMap<unknown, T>, value: unknown, problem: string, method: ReflectedMethod, place: Place | undefined): T | undefined {
+function lookup<T>(
+  words: ReadonlyMap<unknown, T>,
+  value: unknown,
+  problem: string,
+  method: ReflectedMethod,
+  place: Place | undefined,
+): T | undefined {
   if (value === undefined) return undefined;
   if (!words.has(value)) throw protoError(place, `${method.name}: ${problem}, not ${JSON.stringify(value)}`);
   return words.get(value);
@@ -115,14 +139,18 @@ function lookup<T>(words: ReadonlyMap<unknown, T>, value: unknown, problem: stri
 function count(value: unknown, name: string, method: ReflectedMethod, place: Place | undefined): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > 0xffff_ffff) {
-    throw protoError(place, `${method.name}: ${name} must be a whole number from 1 to 4294967295, not ${JSON.stringify(value)}`);
+    throw protoError(
+      place,
+      `${method.name}: ${name} must be a whole number from 1 to 4294967295, not ${JSON.stringify(value)}`,
+    );
   }
   return value;
 }
 
 function text(value: unknown, name: string, method: ReflectedMethod, place: Place | undefined): string | undefined {
   if (value === undefined || value === "") return undefined;
-  if (typeof value !== "string") throw protoError(place, `${method.name}: ${name} must be a text, not ${JSON.stringify(value)}`);
+  if (typeof value !== "string")
+    throw protoError(place, `${method.name}: ${name} must be a text, not ${JSON.stringify(value)}`);
   return value;
 }
 

@@ -7,8 +7,17 @@ export function isIdentifier(name: string): boolean {
   return name.length <= MAX_NAME_LENGTH && IDENTIFIER.test(name) && name !== "__proto__";
 }
 
-/** The TypeScript name of a field or oneof: `build_number` becomes `buildNumber`, as protoc's own JSON names. */
-export function camelCase(name: string): string {
+/**
+ * The TypeScript name of a field or oneof: `build_number` becomes `buildNumber`, as protoc's own JSON names. A name that every object
+ * inherits, such as `constructor`, gets a `_` at its end: absent, it would be found on the prototype.
+ */
+export function propertyName(name: string): string {
+  const property = camelCase(name);
+  return property in Object.prototype || property === "toJSON" ? `${property}_` : property;
+}
+
+/** `build_number` becomes `buildNumber`. */
+function camelCase(name: string): string {
   const joined = name.replaceAll(/_+([A-Za-z0-9]?)/g, (_, next: string) => next.toUpperCase());
   // A field called "_1" would begin with a digit; one called "_" would be empty.
   if (!/^[A-Za-z]/.test(joined)) return name;
@@ -38,7 +47,14 @@ export function pascalCase(name: string): string {
     .join("");
 }
 
-const RESERVED_METHOD_NAMES: ReadonlySet<string> = new Set(["then", "catch", "finally", "constructor", "prototype", "toJSON"]);
+const RESERVED_METHOD_NAMES: ReadonlySet<string> = new Set([
+  "then",
+  "catch",
+  "finally",
+  "constructor",
+  "prototype",
+  "toJSON",
+]);
 
 /** What core refuses as a method's name: names that every object has, or that make an object a promise. */
 export function isReservedMethodName(name: string): boolean {

@@ -27,12 +27,14 @@ export function readRoot(root: ProtobufRoot, lines: DeclarationLines = new Map()
   const placeOf = (object: ReflectedObject): Place | undefined => placeIn(lines, object);
   const messageDefinitions = new Map<string, MessageDefinition>();
   for (const [typeName, type] of types) {
-    if (!WELL_KNOWN_TYPES.has(typeName)) messageDefinitions.set(typeName, readMessage(type, typeName, resolve, placeOf));
+    if (!WELL_KNOWN_TYPES.has(typeName))
+      messageDefinitions.set(typeName, readMessage(type, typeName, resolve, placeOf));
   }
   const enumDefinitions = new Map<string, EnumDefinition>();
   for (const [typeName, reflected] of enums) enumDefinitions.set(typeName, readEnum(reflected, typeName, placeOf));
   const serviceDefinitions = new Map<string, ServiceDefinition>();
-  for (const [typeName, service] of services) serviceDefinitions.set(typeName, readService(service, typeName, resolve, placeOf));
+  for (const [typeName, service] of services)
+    serviceDefinitions.set(typeName, readService(service, typeName, resolve, placeOf));
   refuseSharedServiceIds(serviceDefinitions);
   return { messages: messageDefinitions, enums: enumDefinitions, services: serviceDefinitions };
 }
@@ -45,20 +47,22 @@ interface Collected {
 
 function collect(root: ProtobufRoot, lines: DeclarationLines): Collected {
   const found: Collected = { types: new Map(), enums: new Map(), services: new Map() };
-  const waiting: ReflectedObject[] = [...root.nestedArray].reverse();
+  const waiting: ReflectedObject[] = root.nestedArray.toReversed();
   for (let object = waiting.pop(); object !== undefined; object = waiting.pop()) {
     const typeName = object.fullName.replace(/^\./, "");
     // Extensions of the descriptor's options are declarations for other readers; their names are dotted or free.
     if ("extend" in object && !isReflectedNamespace(object)) continue;
-    if (!isIdentifier(object.name)) throw protoError(placeIn(lines, object), `${JSON.stringify(object.name)} cannot be a name`);
+    if (!isIdentifier(object.name))
+      throw protoError(placeIn(lines, object), `${JSON.stringify(object.name)} cannot be a name`);
     if (isReflectedType(object)) {
       refuseOtherSyntax(object, lines);
       found.types.set(typeName, object);
     } else if (isReflectedEnum(object)) {
-      if (object.parent === root || !isReflectedType(object.parent as ReflectedObject)) refuseOtherSyntax(object, lines);
+      if (object.parent === root || !isReflectedType(object.parent as ReflectedObject))
+        refuseOtherSyntax(object, lines);
       found.enums.set(typeName, object);
     } else if (isReflectedService(object)) found.services.set(typeName, object);
-    if (isReflectedNamespace(object)) for (const nested of [...object.nestedArray].reverse()) waiting.push(nested);
+    if (isReflectedNamespace(object)) for (const nested of object.nestedArray.toReversed()) waiting.push(nested);
   }
   return found;
 }
@@ -84,7 +88,11 @@ function isReflected(value: object | null | undefined): value is ReflectedObject
   return value !== null && value !== undefined && "fullName" in value;
 }
 
-function readEnum(reflected: ReflectedEnum, typeName: string, placeOf: (object: ReflectedObject) => Place | undefined): EnumDefinition {
+function readEnum(
+  reflected: ReflectedEnum,
+  typeName: string,
+  placeOf: (object: ReflectedObject) => Place | undefined,
+): EnumDefinition {
   const place = placeOf(reflected);
   const values = Object.entries(reflected.values).map(([name, number]) => {
     if (!isIdentifier(name)) throw protoError(place, `${typeName}: ${JSON.stringify(name)} cannot be a name`);

@@ -1,7 +1,7 @@
 import { WELL_KNOWN_TYPES } from "../well-known-names.ts";
 
 /** A name that was found: which definition it means. */
-export interface ResolvedType {
+interface ResolvedType {
   readonly kind: "message" | "enum";
   readonly typeName: string;
 }

@@ -21,7 +21,7 @@ export interface DraftShape {
   readonly isMessage: boolean;
 }
 
-export interface DraftEnum {
+interface DraftEnum {
   readonly name: string;
   /** Without the value 0, which every enum gets. */
   readonly values: readonly { readonly name: string; readonly doc: string }[];

@@ -1,5 +1,5 @@
 import { fieldError } from "../messages/field-error.ts";
-import { camelCase, isIdentifier, pascalCase, snakeCase } from "../model/names.ts";
+import { isIdentifier, pascalCase, propertyName, snakeCase } from "../model/names.ts";
 import type { DraftField, Drafts, DraftShape } from "./drafts.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -24,7 +24,11 @@ export class JsonShapes {
   /** The shape of the whole schema as the input or output of a method: always a message. */
   message(name: string, path: string): string {
     const shape = this.#shapeOf(this.#root, name, path, 0);
-    if (shape.rule !== "one") throw refused(path, `is ${shape.rule === "list" ? "a list" : "a record"}; protobuf wants a message there: put it into an object`);
+    if (shape.rule !== "one")
+      throw refused(
+        path,
+        `is ${shape.rule === "list" ? "a list" : "a record"}; protobuf wants a message there: put it into an object`,
+      );
     if (shape.isMessage) return shape.type;
     const wrapper = WRAPPERS.get(shape.type);
     if (wrapper === undefined) throw refused(path, "is an enum; protobuf wants a message there: put it into an object");
@@ -33,7 +37,8 @@ export class JsonShapes {
 
   #shapeOf(schema: unknown, name: string, path: string, depth: number): DraftShape {
     if (depth > MAX_SCHEMA_DEPTH) throw refused(path, `nests deeper than ${MAX_SCHEMA_DEPTH} levels`);
-    if (schema === true || (isRecord(schema) && Object.keys(schema).every((word) => ANNOTATIONS.has(word)))) return DYNAMIC;
+    if (schema === true || (isRecord(schema) && Object.keys(schema).every((word) => ANNOTATIONS.has(word))))
+      return DYNAMIC;
     if (!isRecord(schema)) throw refused(path, "can have no value at all");
     const unsaid = WITHOUT_EQUIVALENT.find((word) => schema[word] !== undefined);
     if (unsaid !== undefined) throw refused(path, `uses ${unsaid} of JSON schema`);
@@ -42,7 +47,13 @@ export class JsonShapes {
     if (schema["const"] !== undefined) return this.#shapeOf({ type: typeof schema["const"] }, name, path, depth + 1);
     const choices = schema["anyOf"] ?? schema["oneOf"];
     if (Array.isArray(choices)) return this.#union(choices, name, path, depth);
-    if (Array.isArray(schema["type"])) return this.#union(schema["type"].map((type: unknown) => ({ ...schema, type })), name, path, depth);
+    if (Array.isArray(schema["type"]))
+      return this.#union(
+        schema["type"].map((type: unknown) => ({ ...schema, type })),
+        name,
+        path,
+        depth,
+      );
     switch (schema["type"]) {
       case "object":
         return this.#objectShape(schema, name, path, depth);
@@ -79,9 +90,13 @@ export class JsonShapes {
   #objectShape(schema: JsonSchema, name: string, path: string, depth: number): DraftShape {
     const { properties, additionalProperties: rest } = schema;
     if (!isRecord(properties) || (Object.keys(properties).length === 0 && isRecord(rest))) {
-      if (!isRecord(rest)) return isRecord(properties) ? this.#declare(name, schema, path, depth) : { ...DYNAMIC, type: "google.protobuf.Struct" };
+      if (!isRecord(rest))
+        return isRecord(properties)
+          ? this.#declare(name, schema, path, depth)
+          : { ...DYNAMIC, type: "google.protobuf.Struct" };
       const value = this.#shapeOf(rest, `${name}Value`, `${path}[*]`, depth + 1);
-      if (value.rule !== "one") throw refused(`${path}[*]`, "is a list or record inside a record: put it into an object");
+      if (value.rule !== "one")
+        throw refused(`${path}[*]`, "is a list or record inside a record: put it into an object");
       return { rule: "map", type: value.type, isMessage: value.isMessage };
     }
     return this.#declare(name, schema, path, depth);
@@ -90,42 +105,66 @@ export class JsonShapes {
   #declare(name: string, schema: JsonSchema, path: string, depth: number): DraftShape {
     const shape: DraftShape = { rule: "one", type: name, isMessage: true };
     if (this.#root === schema) this.#named.set("#", shape);
-    if (this.#drafts.messages.has(name) || this.#drafts.enums.has(name)) throw refused(path, `would be a second message ${name}`);
+    if (this.#drafts.messages.has(name) || this.#drafts.enums.has(name))
+      throw refused(path, `would be a second message ${name}`);
     const fields: DraftField[] = [];
     this.#drafts.messages.set(name, { name, fields, doc: textOf(schema["description"]) });
     const required = new Set(Array.isArray(schema["required"]) ? (schema["required"] as unknown[]) : []);
     for (const [property, inner] of Object.entries(isRecord(schema["properties"]) ? schema["properties"] : {})) {
       const place = `${path}.${property}`;
       const fieldName = snakeCase(property);
-      if (!isIdentifier(fieldName) || camelCase(fieldName) !== property) {
-        throw refused(place, `cannot be a field: ${JSON.stringify(property)} is no camelCase word that comes back from ${JSON.stringify(fieldName)}`);
+      if (!isIdentifier(fieldName) || propertyName(fieldName) !== property) {
+        throw refused(
+          place,
+          `cannot be a field: ${JSON.stringify(property)} is no camelCase word that comes back from ${JSON.stringify(fieldName)}`,
+        );
       }
       const value = this.#shapeOf(withoutNull(inner), `${name}${pascalCase(property)}`, place, depth + 1);
       const absent = !required.has(property) || withoutNull(inner) !== inner;
-      fields.push({ name: fieldName, shape: value, optional: absent && value.rule === "one" && !value.isMessage, doc: docOf(inner) });
+      fields.push({
+        name: fieldName,
+        shape: value,
+        optional: absent && value.rule === "one" && !value.isMessage,
+        doc: docOf(inner),
+      });
     }
     return shape;
   }
 
   #listShape(schema: JsonSchema, name: string, path: string, depth: number): DraftShape {
     if (schema["items"] === undefined) return { ...DYNAMIC, type: "google.protobuf.ListValue" };
-    const item = this.#shapeOf(schema["items"], `${name.replace(/s$/, "")}${/s$/.test(name) ? "" : "Item"}`, `${path}[]`, depth + 1);
+    const item = this.#shapeOf(
+      schema["items"],
+      `${name.replace(/s$/, "")}${name.endsWith("s") ? "" : "Item"}`,
+      `${path}[]`,
+      depth + 1,
+    );
     if (item.rule !== "one") throw refused(`${path}[]`, "is a list or record inside a list: put it into an object");
     return { rule: "list", type: item.type, isMessage: item.isMessage };
   }
 
   #enumOf(values: readonly unknown[], name: string, path: string): DraftShape {
-    if (!values.every((value) => typeof value === "string")) throw refused(path, "is an enum of something else than texts");
+    if (!values.every((value) => typeof value === "string"))
+      throw refused(path, "is an enum of something else than texts");
     if (values.length === 1) return scalar("string");
     const prefix = snakeCase(name).toUpperCase();
-    const words = values.map((value) => ({ name: `${prefix}_${snakeCase(value).toUpperCase()}`, doc: JSON.stringify(value) }));
+    const words = values.map((value) => ({
+      name: `${prefix}_${snakeCase(value).toUpperCase()}`,
+      doc: JSON.stringify(value),
+    }));
     for (const [index, word] of words.entries()) {
       const twin = words.findIndex((other) => other.name === word.name);
-      if (!isIdentifier(word.name) || word.name === `${prefix}_` || twin !== index || word.name === `${prefix}_UNSPECIFIED`) {
+      if (
+        !isIdentifier(word.name) ||
+        !/[A-Z0-9]/.test(word.name.slice(prefix.length)) ||
+        twin !== index ||
+        word.name === `${prefix}_UNSPECIFIED`
+      ) {
         throw refused(path, `has the value ${word.doc}, which has no name of its own in protobuf`);
       }
     }
-    if (this.#drafts.messages.has(name) || this.#drafts.enums.has(name)) throw refused(path, `would be a second enum ${name}`);
+    if (this.#drafts.messages.has(name) || this.#drafts.enums.has(name))
+      throw refused(path, `would be a second enum ${name}`);
     this.#drafts.enums.set(name, { name, values: words });
     return { rule: "one", type: name, isMessage: false };
   }
@@ -150,7 +189,17 @@ export class JsonShapes {
   }
 }
 
-const ANNOTATIONS: ReadonlySet<string> = new Set(["$schema", "$id", "$defs", "title", "description", "default", "examples", "deprecated", "id"]);
+const ANNOTATIONS: ReadonlySet<string> = new Set([
+  "$schema",
+  "$id",
+  "$defs",
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "id",
+]);
 const WRAPPERS: ReadonlyMap<string, string> = new Map([
   ["string", "google.protobuf.StringValue"],
   ["bytes", "google.protobuf.BytesValue"],

@@ -32,7 +32,9 @@ export class KnownMessages {
 
   /** A name without the file's own package in front. */
   nameOf(typeName: string): string {
-    return this.#packageName !== "" && typeName.startsWith(`${this.#packageName}.`) ? typeName.slice(this.#packageName.length + 1) : typeName;
+    return this.#packageName !== "" && typeName.startsWith(`${this.#packageName}.`)
+      ? typeName.slice(this.#packageName.length + 1)
+      : typeName;
   }
 
   messageTexts(): ProtoMessageText[] {

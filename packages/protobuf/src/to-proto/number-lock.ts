@@ -26,7 +26,10 @@ export interface NumberedNames {
 }
 
 /** Gives every draft its numbers: those of the old lock, and new ones for what is new. */
-export function assignNumbers(drafts: Drafts, old: NumberLock | undefined): { lock: NumberLock; numbered: ReadonlyMap<string, NumberedNames> } {
+export function assignNumbers(
+  drafts: Drafts,
+  old: NumberLock | undefined,
+): { lock: NumberLock; numbered: ReadonlyMap<string, NumberedNames> } {
   if (old !== undefined && old.version !== 1) throw fieldError("lock", `has version ${String(old.version)}, not 1`);
   const numbered = new Map<string, NumberedNames>();
   const messages: Record<string, LockedNumbers> = Object.create(null) as Record<string, LockedNumbers>;
@@ -35,13 +38,21 @@ export function assignNumbers(drafts: Drafts, old: NumberLock | undefined): { lo
   Object.assign(messages, old?.messages);
   Object.assign(enums, old?.enums);
   for (const { name, fields } of drafts.messages.values()) {
-    const wanted = fields.map((field) => ({ name: field.name, type: `${field.shape.rule === "one" ? "" : `${field.shape.rule} `}${field.shape.type}` }));
+    const wanted = fields.map((field) => ({
+      name: field.name,
+      type: `${field.shape.rule === "one" ? "" : `${field.shape.rule} `}${field.shape.type}`,
+    }));
     const locked = lockNames(wanted, messages[name], 1, nextField);
     messages[name] = locked;
     numbered.set(name, namesInUse(locked, wanted));
   }
   for (const { name, values } of drafts.enums.values()) {
-    const locked = lockNames(values.map((value) => ({ name: value.name })), enums[name], 1, (number) => number + 1);
+    const locked = lockNames(
+      values.map((value) => ({ name: value.name })),
+      enums[name],
+      1,
+      (number) => number + 1,
+    );
     enums[name] = locked;
     numbered.set(name, namesInUse(locked, values));
   }
@@ -54,7 +65,10 @@ function lockNames(
   first: number,
   after: (number: number) => number,
 ): LockedNumbers {
-  const names = Object.assign(Object.create(null) as object, old?.names) as Record<string, { number: number; type?: string }>;
+  const names = Object.assign(Object.create(null) as object, old?.names) as Record<
+    string,
+    { number: number; type?: string }
+  >;
   const retired = [...(old?.retired ?? [])];
   const taken = [...Object.values(names).map(({ number }) => number), ...retired];
   let next = taken.length === 0 ? first : after(Math.max(...taken));

@@ -36,7 +36,11 @@ export interface ProtoMethodText {
 export interface ProtoFileText {
   readonly packageName: string;
   readonly imports: readonly string[];
-  readonly service: { readonly name: string; readonly doc: string | undefined; readonly methods: readonly ProtoMethodText[] };
+  readonly service: {
+    readonly name: string;
+    readonly doc: string | undefined;
+    readonly methods: readonly ProtoMethodText[];
+  };
   readonly messages: readonly ProtoMessageText[];
   readonly enums: readonly ProtoEnumText[];
 }
@@ -88,7 +92,9 @@ function writeMessage(source: SourceText, message: ProtoMessageText, file: Proto
 
 function writeField(source: SourceText, field: ProtoFieldText): void {
   comment(source, field.doc);
-  source.line(`${field.type} ${field.name} = ${field.number}${field.options === undefined ? "" : ` [${field.options}]`};`);
+  source.line(
+    `${field.type} ${field.name} = ${field.number}${field.options === undefined ? "" : ` [${field.options}]`};`,
+  );
 }
 
 function writeEnum(source: SourceText, one: ProtoEnumText): void {

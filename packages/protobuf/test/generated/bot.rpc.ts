@@ -41,7 +41,7 @@ export interface BuildOrder {
   readonly nickname?: string | undefined;
   readonly seen: ReadonlyMap<boolean, Date>;
   readonly states: ReadonlyMap<bigint, BuildState>;
-  readonly constructor: number;
+  readonly constructor_: number;
   readonly notes: readonly pb.JsonValue[];
   readonly tags?: readonly pb.JsonValue[] | undefined;
 }
@@ -201,7 +201,7 @@ function write$BuildOrder(message: BuildOrder, writer: pb.ProtoWriter, depth: nu
       writer.uint32(66).fork();
       for (let index = 0; index < $history.length; index++) {
         const value: BuildState | undefined = $history[index];
-        if (!BuildState$numbers.has(value)) throw pb.wrongField(`history[${index}]`, pb.memberOf("buildbot.BuildState"), value);
+        if (value === undefined || !BuildState$numbers.has(value)) throw pb.wrongField(`history[${index}]`, pb.memberOf("buildbot.BuildState"), value);
         writer.int32(value);
       }
       writer.ldelim();
@@ -296,10 +296,10 @@ function write$BuildOrder(message: BuildOrder, writer: pb.ProtoWriter, depth: nu
       writer.ldelim();
     }
   }
-  const $constructor = Object.hasOwn(message, "constructor") ? message.constructor : undefined;
-  if ($constructor !== undefined && !Object.is($constructor, 0)) {
-    if (typeof $constructor !== "number") throw pb.wrongField("constructor", pb.MUST_BE.number, $constructor);
-    writer.uint32(145).double($constructor);
+  const $constructor_ = message.constructor_;
+  if ($constructor_ !== undefined && !Object.is($constructor_, 0)) {
+    if (typeof $constructor_ !== "number") throw pb.wrongField("constructor_", pb.MUST_BE.number, $constructor_);
+    writer.uint32(145).double($constructor_);
   }
   const $notes = message.notes;
   if ($notes !== undefined) {
@@ -344,7 +344,7 @@ function read$BuildOrder(reader: pb.ProtoReader, end: number, depth: number, int
   let $nickname: string | undefined = into?.nickname;
   const $seen = (into?.seen ?? new Map()) as Map<boolean, Date>;
   const $states = (into?.states ?? new Map()) as Map<bigint, BuildState>;
-  let $constructor: number = (into !== undefined ? into.constructor : undefined) ?? 0;
+  let $constructor_: number = into?.constructor_ ?? 0;
   const $notes = (into?.notes ?? []) as pb.JsonValue[];
   let $tags: readonly pb.JsonValue[] | undefined = into?.tags;
   let $source: BuildOrder["source"] = into?.source;
@@ -442,7 +442,7 @@ function read$BuildOrder(reader: pb.ProtoReader, end: number, depth: number, int
         }, $states);
         break;
       case 145:
-        $constructor = reader.double();
+        $constructor_ = reader.double();
         break;
       case 154:
         reader.countElement();
@@ -457,7 +457,7 @@ function read$BuildOrder(reader: pb.ProtoReader, end: number, depth: number, int
     }
   }
   if (reader.pos !== end) pb.checkEnd(reader, end);
-  return { commit: $commit, steps: $steps, environment: $environment, byNumber: $byNumber, orderNumber: $orderNumber, priority: $priority, state: $state, history: $history, createdAt: $createdAt, extra: $extra, attachment: $attachment, nickname: $nickname, seen: $seen, states: $states, constructor: $constructor, notes: $notes, tags: $tags, source: $source };
+  return { commit: $commit, steps: $steps, environment: $environment, byNumber: $byNumber, orderNumber: $orderNumber, priority: $priority, state: $state, history: $history, createdAt: $createdAt, extra: $extra, attachment: $attachment, nickname: $nickname, seen: $seen, states: $states, constructor_: $constructor_, notes: $notes, tags: $tags, source: $source };
 }
 
 function write$BuildOrder_Step(message: BuildOrder_Step, writer: pb.ProtoWriter, depth: number): void {
@@ -1372,7 +1372,7 @@ const definitions$: pb.Definitions = /* @__PURE__ */ pb.definitionsOf([
     { name: "nickname", number: 15, type: "google.protobuf.StringValue", kind: "message", rule: "optional" },
     { name: "seen", number: 16, type: "google.protobuf.Timestamp", kind: "message", rule: "map", mapKey: "bool" },
     { name: "states", number: 17, type: "buildbot.BuildState", kind: "enum", rule: "map", mapKey: "uint64" },
-    { name: "constructor", number: 18, type: "double" },
+    { name: "constructor_", protoName: "constructor", number: 18, type: "double" },
     { name: "notes", number: 19, type: "google.protobuf.Value", kind: "message", rule: "list" },
     { name: "tags", number: 20, type: "google.protobuf.ListValue", kind: "message", rule: "optional" },
   ]],
@@ -1476,8 +1476,6 @@ export const Bot: rpc.Contract<{
   readonly upload: rpc.MethodDefinition<"clientStream", rpc.MessageType<Chunk>, rpc.MessageType<Uploaded>, undefined, Readonly<Record<never, never>>>;
   readonly shell: rpc.MethodDefinition<"bidiStream", rpc.MessageType<Chunk>, rpc.MessageType<Chunk>, undefined, Readonly<Record<never, never>>>;
   readonly wake: rpc.MethodDefinition<"notification", rpc.MessageType<LogQuery>, undefined, undefined, Readonly<Record<never, never>>>;
-  readonly states: rpc.MethodDefinition<"event", undefined, rpc.MessageType<BuildResult>, undefined, Readonly<Record<never, never>>>;
-  readonly jobs: rpc.MethodDefinition<"job", rpc.MessageType<BuildOrder>, rpc.MessageType<BuildResult>, undefined, Readonly<Record<never, never>>>;
 }> = rpc.defineContract("buildbot.Bot", {
   /** Answers at once. */
   ping: rpc.unary({ input: Empty$message, output: StringValue$message, idempotent: true, timeoutMs: 2000, doc: "Answers at once." }),
@@ -1487,6 +1485,13 @@ export const Bot: rpc.Contract<{
   upload: rpc.clientStream({ input: Chunk, output: Uploaded }),
   shell: rpc.bidiStream({ input: Chunk, output: Chunk }),
   wake: rpc.notification({ input: LogQuery }),
+}, { doc: "What a master asks of a build bot." });
+
+/** What many masters share. */
+export const Board: rpc.Contract<{
+  readonly states: rpc.MethodDefinition<"event", undefined, rpc.MessageType<BuildResult>, undefined, Readonly<Record<never, never>>>;
+  readonly jobs: rpc.MethodDefinition<"job", rpc.MessageType<BuildOrder>, rpc.MessageType<BuildResult>, undefined, Readonly<Record<never, never>>>;
+}> = rpc.defineContract("buildbot.Board", {
   states: rpc.event({ payload: BuildResult }),
   jobs: rpc.job({ input: BuildOrder, output: BuildResult, idempotent: true, maxAttempts: 3 }),
-}, { doc: "What a master asks of a build bot." });
+}, { doc: "What many masters share." });
