@@ -22,6 +22,8 @@ export class Heartbeat {
   #lastSent = 0;
   #lastReceived = 0;
   #silentMs = 0;
+  /** The peer is given up unless something of it turns up within one more turn. */
+  #lastTurn = false;
 
   constructor(clock: Clock, port: HeartbeatPort, intervalMs: number, aliveMs: number) {
     this.#clock = clock;
@@ -32,6 +34,8 @@ export class Heartbeat {
 
   start(): void {
     this.#lastTick = this.#clock.now();
+    this.#lastSent = this.#port.sentCount;
+    this.#lastReceived = this.#port.receivedCount;
     this.#arm(this.#intervalMs);
   }
 
@@ -58,10 +62,16 @@ export class Heartbeat {
       this.#silentMs = heard || this.#port.readingPaused ? 0 : this.#silentMs + elapsedMs;
     }
     if (this.#silentMs >= this.#aliveMs) {
+      // This timer may be late because our own event loop was: what the peer sent is read right after it, so the next turn decides.
+      if (!this.#lastTurn) {
+        this.#lastTurn = true;
+        return this.#arm(0);
+      }
       this.#timer = undefined;
       this.#port.peerSilent(this.#silentMs);
       return;
     }
+    this.#lastTurn = false;
     // Also when only the far end was quiet: it may send no heartbeats of its own, and its pong is the sign of life.
     if (quiet || !heard) this.#port.sendPing();
     this.#lastSent = this.#port.sentCount;
