@@ -7,7 +7,7 @@ export interface ChannelPair {
   readonly dialed: Channel;
   readonly accepted: Channel;
   /** Frees everything, listener included; both ends may be closed already. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** What the suite asks a fresh pair to be. */

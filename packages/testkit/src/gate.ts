@@ -40,6 +40,12 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
 }
 
+/** Proves that nothing is left on the clock. A socket may need some turns to say that it is closed, but no time. */
+export async function noTimersLeft(clock: { readonly pendingCount: number }, place: string): Promise<void> {
+  for (let turn = 0; clock.pendingCount > 0 && turn < 100; turn += 1) await turns(1);
+  if (clock.pendingCount > 0) fail(`${place}: ${clock.pendingCount} timers are left`);
+}
+
 /** Whether a promise has settled by now. */
 export interface Watched {
   readonly settled: boolean;

@@ -34,7 +34,10 @@ export {
   swap,
   wrapChannel,
 } from "./faults.ts";
+export type { FarOptions, FarProcess, ProcessSuiteOptions } from "./process-bench.ts";
+export { processSuite } from "./process-suite.ts";
 export { createRawPeer, type RawPeer } from "./raw-peer.ts";
+export { createRemoteHandler } from "./remote.ts";
 export { type CaseReport, reportJson, reportLine, type SuiteReport } from "./report.ts";
 export { type Need, type Requirement, type RequirementLevel, requirementOf, requirements } from "./requirements.ts";
 export { runSuite, type SuiteOptions, type TestRunner } from "./suite.ts";

@@ -40,6 +40,9 @@ export interface RawPeer {
   welcome(): Promise<void>;
   /** Leaves everything that comes from now on unread, as a peer that has stopped does. */
   pauseReading(): void;
+  /** Ends the channel as a peer does that says goodbye. */
+  leave(): void;
+  /** Ends the channel without a word: the other end cannot know whether this one still reads. */
   close(): void;
   /** Whether the other end has ended the channel. */
   readonly isClosed: boolean;
@@ -120,6 +123,10 @@ export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
       });
     },
     pauseReading: () => channel.pause?.(),
+    leave: () => {
+      peer.send({ body: Body.Goodbye, error: undefined, sessionOver: true });
+      peer.close();
+    },
     close: () => channel.close(new RpcError("UNAVAILABLE", "the raw peer has left", { reason: "PEER_LOST" })),
     get isClosed() {
       return end.isOpen;

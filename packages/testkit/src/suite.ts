@@ -25,6 +25,8 @@ export interface SuiteOptions extends TestRunner {
   readonly knownFailures?: Readonly<Record<string, string>> | undefined;
   /** Requirements to leave out, each with the reason; for a variant of a transport that another run already covers. */
   readonly leaveOut?: Readonly<Record<string, string>> | undefined;
+  /** Requirements to prove, by id; for a test of the suite itself. Default: all of them. */
+  readonly only?: readonly string[] | undefined;
   /** How long a case may take before it counts as hanging, in milliseconds of the wall clock. Default: 10,000. */
   readonly patienceMs?: number | undefined;
   /** Called at the end of the run with what was found. */
@@ -49,7 +51,7 @@ export function registerCases<Case extends Pick<SuiteCase<never>, "id" | "behavi
   const patienceMs = options.patienceMs ?? 10_000;
   options.describe(options.name, () => {
     for (const each of cases) {
-      if (options.leaveOut?.[each.id] !== undefined) continue;
+      if (options.leaveOut?.[each.id] !== undefined || options.only?.includes(each.id) === false) continue;
       options.it(titleOf(each), async () => {
         const found = await outcomeOf(() => withPatience(perform(each), patienceMs), options.knownFailures?.[each.id]);
         report.cases.push({ id: each.id, title: titleOf(each), outcome: found.outcome, sentence: found.sentence });

@@ -48,7 +48,7 @@ export interface TransportPair {
   /** Missing where nothing listens, as in memory. */
   readonly listener?: Listener | undefined;
   /** Frees everything; either end may be closed already. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
   /** One more transport to the same listener. */
   readonly another?: (() => Transport) | undefined;
   /** Cuts every connection from beneath, as a network does. For a transport that declares `reconnect`. */

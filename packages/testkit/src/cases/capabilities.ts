@@ -28,7 +28,8 @@ const NEEDING: Readonly<Partial<Record<Capability, Contract>>> = {
   queue: defineContract("testkit.NeedsQueue", { go: job() }),
 };
 
-const DEGREES: { readonly [Name in Capability]: readonly string[] } = {
+/** The degrees of each capability, the best first. */
+export const DEGREES: { readonly [Name in Capability]: readonly string[] } = {
   duplex: ["native"],
   notify: ["native", "emulated"],
   serverStream: ["native", "emulated"],

@@ -99,6 +99,19 @@ export const channelEndCases: readonly ChannelCase[] = [
     },
   ),
 
+  provesChannel("C13", "tells an end that came before open, after the messages that came before it", async (bench) => {
+    for (const count of [0, 3]) {
+      const { dialed, accepted } = await bench.connect();
+      openRecording(dialed);
+      for (let i = 0; i < count; i += 1) dialed.send(numbered(i, 100));
+      dialed.close();
+      await turns(20);
+      const sink = openRecording(accepted);
+      await sink.end();
+      equal(sink.messages.map(numberOf), range(count), "messages before the end");
+    }
+  }),
+
   provesChannel("C13", "tells the other end when one is destroyed", async (bench) => {
     const { dialed, accepted } = await bench.connect();
     const left = openRecording(dialed);

@@ -276,7 +276,7 @@ export const hostileSessionCases: readonly TransportCase[] = [
       const other = await connect();
       other.send(callEnvelope(1, "testkit.Mixed.count", { kind: "serverStream", credits: 1 }));
       await other.next(Body.Item);
-      other.close();
+      other.leave();
       await until(() => running === 0, "the last handler has seen its signal");
     },
   ),

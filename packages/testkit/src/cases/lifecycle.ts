@@ -1,6 +1,6 @@
 import { createRouter, defineContract, RpcError, serverStream, unary } from "@rpc/core";
 import { check, equal, fail, rejects } from "../assert.ts";
-import { collect, createGate, turns, until, watch } from "../gate.ts";
+import { collect, createGate, noTimersLeft, turns, until, watch } from "../gate.ts";
 import { clientOf, clientOfOne, one, proves, serveOne, type TransportCase } from "../transport-bench.ts";
 import { range } from "./bytes.ts";
 
@@ -244,7 +244,7 @@ export const lifecycleCases: readonly TransportCase[] = [
       await turns();
       await handle.cancel();
       await pair.close();
-      equal(bench.clock.pendingCount, 0, "timers left");
+      await noTimersLeft(bench.clock, "after close");
     },
   ),
 
@@ -263,7 +263,7 @@ export const lifecycleCases: readonly TransportCase[] = [
       equal((await Promise.all(range(10).map(() => collect(client.read(3))))).length, 10, `streams of batch ${batch}`);
     }
     await pair.close();
-    equal(bench.clock.pendingCount, 0, "timers left");
+    await noTimersLeft(bench.clock, "after close");
   }),
 
   proves("C18", "serves other clients when one of them leaves", async (bench) => {

@@ -1,0 +1,40 @@
+import { channelSuite, createFakeClock, transportSuite } from "@rpc/testkit";
+import { afterAll, describe, it } from "vitest";
+import {
+  addressesOf,
+  channelsOf,
+  framingOf,
+  pairOf,
+  removeFolders,
+  tcp,
+  tls,
+  unix,
+  wireOf,
+} from "./conformance-wire.ts";
+
+const KINDS = { tcp, tls, unix };
+const WRONG_ENDPOINTS = [
+  "udp://127.0.0.1:7000",
+  "ws://127.0.0.1:7000",
+  "127.0.0.1:7000",
+  "tcp://127.0.0.1",
+  "tcp://127.0.0.1:7000?color=red",
+  "tcp://127.0.0.1:7000#top",
+  "tcp://127.0.0.1:99999",
+  "unix:/tmp/a?mode=7",
+];
+
+afterAll(removeFolders);
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  channelSuite({
+    describe,
+    it,
+    name: `${name} channel`,
+    factory: (options) => channelsOf(kind, options),
+    addresses: addressesOf(kind, WRONG_ENDPOINTS, createFakeClock()),
+    // Beneath TLS there is nothing that a bare socket could say.
+    framing: kind === tls ? undefined : framingOf(kind),
+  });
+  transportSuite({ describe, it, name: `${name} transport`, factory: pairOf(kind), wire: wireOf(kind) });
+}
