@@ -72,7 +72,13 @@ export function messageFromProto<T = unknown>(
 }
 
 function readSource(source: ProtobufRoot | string | URL, options: LoadOptions): Definitions {
-  if (typeof source !== "string" && !(source instanceof URL)) return readRoot(source);
+  if (typeof source !== "string" && !(source instanceof URL)) {
+    // Plain JSON, such as a peer could have sent, is no Root.
+    if (!("nestedArray" in source && typeof source.addJSON === "function")) {
+      throw protoError(undefined, "a contract is read from a .proto file or a protobufjs Root, and from nothing else");
+    }
+    return readRoot(source);
+  }
   const { root, lines } = loadProtoFile(source, options);
   return readRoot(root, lines);
 }

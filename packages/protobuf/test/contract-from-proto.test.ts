@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createClient, createMemoryTransport, createRouter, type Contract, type MethodDefinition } from "@rpc/core";
 import { DESCRIPTOR } from "@rpc/core/transport";
 import { describe, expect, it } from "vitest";
@@ -113,5 +114,25 @@ describe("a contract from a .proto", () => {
     expect(lines).toEqual([{ text: "line of 3", at: new Date(5) }]);
     expect(await client.upload([{ data: new Uint8Array(3) }, { data: new Uint8Array(4) }])).toEqual({ bytes: 7n });
     await expect(client.build({ commit: 5 } as never)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("H105 is never made of a descriptor that came as bytes or as a peer's JSON", () => {
+    const descriptor = new Uint8Array([10, 7, 10, 1, 97, 34, 2, 10, 0]);
+    expect(() => contractFromProto(descriptor as never, "S")).toThrow(
+      "a contract is read from a .proto file or a protobufjs Root",
+    );
+    expect(() => contractFromProto({ nested: { S: { methods: {} } } } as never, "S")).toThrow(
+      "a contract is read from",
+    );
+  });
+
+  it("leaves protobufjs and files alone until a file is asked for, so that the package loads in browsers", () => {
+    const program = `
+      import { createRequire } from "node:module";
+      await import(${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)});
+      await import(${JSON.stringify(new URL("../src/generated.ts", import.meta.url).href)});
+      console.log(Object.keys(createRequire(import.meta.url).cache).length);`;
+    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8" });
+    expect(stdout).toBe("0\n");
   });
 });

@@ -4,6 +4,8 @@
  */
 export interface ProtobufRoot extends ReflectedObject {
   readonly nestedArray: readonly ReflectedObject[];
+  /** Not called; a method is what tells a Root from the JSON of one. */
+  addJSON(json: Record<string, never>): unknown;
 }
 
 export interface ReflectedObject {
