@@ -3,6 +3,7 @@
  * wires that misbehave on purpose, a peer that speaks raw envelopes.
  */
 export { type ExpectedError, ExpectationFailed } from "./assert.ts";
+export { capabilityMatrix, type MatrixColumn, requirementTable, withGenerated } from "./capability-matrix.ts";
 export type {
   BytePipe,
   ChannelAddresses,
