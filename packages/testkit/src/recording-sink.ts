@@ -3,7 +3,7 @@ import type { Channel, ChannelSink } from "@rpc/core/transport";
 import { until } from "./gate.ts";
 
 /** Something that a channel told its sink. */
-export type SinkEvent =
+type SinkEvent =
   | { readonly kind: "message"; readonly bytes: Uint8Array }
   | { readonly kind: "drained" }
   | { readonly kind: "closed"; readonly reason: RpcError };
