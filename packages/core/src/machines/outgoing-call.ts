@@ -78,7 +78,12 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
     if (this.settled) return;
     this.fail(reason);
     if (this.callId === 0) return;
-    this.link.send({ body: Body.Cancel, id: this.callId, reason: reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed() });
+    try {
+      this.link.send({ body: Body.Cancel, id: this.callId, reason: reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed() });
+    } catch {
+      // The peer takes no message as large as the reason: that it is over counts more.
+      this.link.send({ body: Body.Cancel, id: this.callId, reason: "" });
+    }
     this.register.forget(this);
   }
 

@@ -142,7 +142,11 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   end(reason: RpcError, told?: RpcError): void {
     if (this.#finished !== undefined) return;
     const error = told === undefined ? undefined : wireErrorOf(told, undefined, false);
-    if (this.#channel !== undefined) this.send({ body: Body.Goodbye, error, sessionOver: true });
+    try {
+      if (this.#channel !== undefined) this.send({ body: Body.Goodbye, error, sessionOver: true });
+    } catch {
+      // A peer that takes no message as large as a farewell sees the channel close.
+    }
     const channel = this.#channel;
     this.#finish(reason);
     channel?.close(reason);
