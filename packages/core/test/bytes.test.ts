@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { shown } from "../src/transport.ts";
-import { base64FromBytes, bytesFromBase64, hexFromBytes, utf8Bytes, utf8Text } from "../src/tools/bytes.ts";
+import { base64FromBytes, bytesFromBase64, hexFromBytes } from "../src/tools/bytes.ts";
 
 describe("base64", () => {
   it("brings back any bytes, and is what every other program writes", () => {
@@ -21,26 +21,6 @@ describe("base64", () => {
 
   it.each(["A", "QQ", "QQ=", "QQ===", "Q Q=", "QQ==\n", "QQ_-", "=QQ=", "QQ==QQ=="])("refuses %j", (text) => {
     expect(bytesFromBase64(text)).toBeUndefined();
-  });
-});
-
-describe("utf8Text", () => {
-  it("brings back any text, byte order mark included", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
-        expect(utf8Text(utf8Bytes(`\ufeff${text}`))).toBe(`\ufeff${text}`);
-      }),
-    );
-  });
-
-  it.each([
-    ["overlong", [0xc0, 0x80]],
-    ["half a surrogate pair", [0xed, 0xa0, 0x80]],
-    ["beyond Unicode", [0xf4, 0x90, 0x80, 0x80]],
-    ["cut short", [0xe2, 0x82]],
-    ["no UTF-8 at all", [0xff]],
-  ])("H87 refuses bytes that are %s", (_what, bytes) => {
-    expect(() => utf8Text(Uint8Array.from(bytes))).toThrow(TypeError);
   });
 });
 

@@ -406,14 +406,14 @@ describe("interceptors", () => {
 
   it.each(throwing)("H79 that %s at the client fails the call with an RpcError", async (_what, interceptor) => {
     const client = createClient(Test, memory(served()), { interceptors: [interceptor] });
-    expect(await failure(client.echo(1))).toMatchObject({ code: "UNKNOWN", message: "logger broke" });
-    expect(await failure(client.echo.start(1))).toMatchObject({ code: "UNKNOWN", message: "logger broke" });
+    expect(await failure(client.echo(1))).toMatchObject({ code: "INTERNAL", message: "an interceptor failed: logger broke" });
+    expect(await failure(client.echo.start(1))).toMatchObject({ code: "INTERNAL", message: "an interceptor failed: logger broke" });
   });
 
   it.each(throwing)("H79 that %s at the server fails the call, and the session lives", async (_what, interceptor) => {
     const Broken = defineContract("test.Broken", { run: unary() });
     const transport = memory(mergeRouters(createRouter(Broken, { run: () => 1 }, { interceptors: [interceptor] }), served()));
-    expect(await failure(createClient(Broken, transport).run())).toMatchObject({ code: "UNKNOWN", message: "logger broke" });
+    expect(await failure(createClient(Broken, transport).run())).toMatchObject({ code: "INTERNAL", message: "an interceptor failed: logger broke" });
     expect(await createClient(Test, transport).echo(1)).toBe(1);
     expect(transport.connected).toBe(true);
   });
@@ -431,8 +431,8 @@ describe("interceptors", () => {
         },
       ],
     });
-    expect(await failure(all(client.count(5)))).toMatchObject({ code: "UNKNOWN", message: "meter broke" });
-    expect(await failure(client.sum([1]))).toMatchObject({ code: "UNKNOWN" });
+    expect(await failure(all(client.count(5)))).toMatchObject({ code: "INTERNAL", message: "an interceptor failed: meter broke" });
+    expect(await failure(client.sum([1]))).toMatchObject({ code: "INTERNAL" });
   });
 
   it("H79 that never settle are ended by the caller's cancel", async () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { readUtf8, utf8Bytes } from "../src/tools/utf8.ts";
 import { RpcError } from "../src/words/rpc-error.ts";
 
 const wellFormed = fc.string({ unit: "binary" }).map((text) => text.toWellFormed());
@@ -27,5 +28,25 @@ describe("without Node's Buffer", () => {
     );
     expect(() => browser.writeUtf8("\ud800", new Uint8Array(8), 0)).toThrow(RpcError);
     expect(() => browser.readUtf8(Uint8Array.of(0xff), 0, 1)).toThrow("not valid UTF-8");
+  });
+});
+
+describe("readUtf8", () => {
+  it("brings back any text, byte order mark included", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(readUtf8(utf8Bytes(`\ufeff${text}`))).toBe(`\ufeff${text}`);
+      }),
+    );
+  });
+
+  it.each([
+    ["overlong", [0xc0, 0x80]],
+    ["half a surrogate pair", [0xed, 0xa0, 0x80]],
+    ["beyond Unicode", [0xf4, 0x90, 0x80, 0x80]],
+    ["cut short", [0xe2, 0x82]],
+    ["no UTF-8 at all", [0xff]],
+  ])("H87 refuses bytes that are %s", (_what, bytes) => {
+    expect(() => readUtf8(Uint8Array.from(bytes))).toThrow(RpcError);
   });
 });

@@ -9,7 +9,7 @@ import { WriteBatch } from "./write-batch.ts";
 
 /**
  * A channel over a connected TCP, TLS or Unix socket, which it owns from here on. The socket must be made with `allowHalfOpen`.
- * What one tick sends leaves in one write at the end of the tick.
+ * What one tick sends leaves in one write at the end of the tick, or sooner when it is more than a few KiB.
  */
 export class TcpChannel implements Channel {
   readonly remote: string;
@@ -54,6 +54,8 @@ export class TcpChannel implements Channel {
       socket.destroy();
     });
     socket.on("close", () => this.#reportClosed());
+    // Likewise: a peer that leaves without a word is told at once, and not again to whoever listens later.
+    socket.on("end", () => this.#receiveEnd());
   }
 
   open(sink: ChannelSink): void {
@@ -63,7 +65,7 @@ export class TcpChannel implements Channel {
       return;
     }
     this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    this.#socket.on("end", () => this.#receiveEnd());
+    if (this.#peerEnded) process.nextTick(() => this.#receiveEnd());
     if (this.#paused) this.#socket.pause();
   }
 
@@ -74,6 +76,7 @@ export class TcpChannel implements Channel {
       this.#flushScheduled = true;
       process.nextTick(TcpChannel.#flushTick, this);
     }
+    if (this.#batch.bytes >= EARLY_BYTES && this.#socket.writableLength === 0) this.#flush();
     if (this.#batch.bytes >= FULL_BYTES) this.#full = true;
     if (this.#full) this.#senderWaits = true;
     return !this.#full;
@@ -125,21 +128,21 @@ export class TcpChannel implements Channel {
   // Static, so that scheduling costs no closure for each tick.
   static #flushTick(this: void, channel: TcpChannel): void {
     channel.#flushScheduled = false;
-    if (channel.#state === "open") channel.#flush();
+    if (channel.#state !== "open") return;
+    channel.#flush();
+    if (!channel.#full) channel.#reportRoom();
   }
 
   #flush(): void {
     this.#batch.flush(this.#socket);
     this.#full = this.#socket.writableNeedDrain;
-    if (!this.#full) this.#reportRoom();
-    else if (!this.#awaitsDrain) {
-      this.#awaitsDrain = true;
-      this.#socket.once("drain", () => {
-        this.#awaitsDrain = false;
-        this.#full = this.#batch.bytes >= FULL_BYTES;
-        if (!this.#full) this.#reportRoom();
-      });
-    }
+    if (!this.#full || this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
+    this.#socket.once("drain", () => {
+      this.#awaitsDrain = false;
+      this.#full = this.#batch.bytes >= FULL_BYTES;
+      if (!this.#full) this.#reportRoom();
+    });
   }
 
   #reportRoom(): void {
@@ -193,7 +196,7 @@ export class TcpChannel implements Channel {
   #receiveEnd(): void {
     if (this.#state !== "open" || this.#error !== undefined) return;
     this.#peerEnded = true;
-    if (this.#reader.hasUnread) return;
+    if (this.#sink === undefined || this.#reader.hasUnread) return;
     if (this.#reader.isPartial) {
       this.destroy(
         peerLost(`${this.remote} closed the connection in the middle of a message, after ${this.#reader.progress}`),
@@ -249,6 +252,12 @@ export class TcpChannel implements Channel {
     return peerLost(`${this.remote} closed the connection`);
   }
 }
+
+/**
+ * From here on a tick's messages do not wait for its end, so that the far end works on the first of them while this one makes the
+ * rest. Measured with 64 calls in flight between two processes: 1.5 times the calls of one write per tick; 8 KiB gave 1.3 times.
+ */
+const EARLY_BYTES = 4 * 1024;
 
 /** With more waiting than this in one tick, `send` returns false. */
 const FULL_BYTES = 64 * 1024;

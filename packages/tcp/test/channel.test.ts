@@ -84,11 +84,22 @@ describe("writing", () => {
     await Promise.all(
       Array.from({ length: 64 }, async (_, i) => {
         for (let hop = 0; hop < i % 5; hop++) await Promise.resolve();
-        dialed.send(Buffer.alloc(100, i));
+        dialed.send(Buffer.alloc(50, i));
       }),
     );
     await sink.count(64);
     expect(write).toHaveBeenCalledTimes(1);
+  });
+
+  it("does not let more than a few KiB wait for the end of the tick", async () => {
+    const { dialed, accepted } = await connected();
+    const sink = opened(accepted);
+    opened(dialed);
+    const write = vi.spyOn(Socket.prototype, "write");
+    for (let i = 0; i < 64; i++) dialed.send(Buffer.alloc(200, i));
+    expect(write).toHaveBeenCalledTimes(3);
+    await sink.count(64);
+    expect(write).toHaveBeenCalledTimes(4);
   });
 
   it("hands a large message over without copying it when it is transferred", async () => {

@@ -139,6 +139,14 @@ export class IncomingCalls implements IncomingRegister {
     for (const call of this.#unanswered.values()) call.resume();
   }
 
+  /** The peer sends nothing more. Streams live by what both ends send; a unary reply may still find a reader. */
+  callerEnded(reason: RpcError): void {
+    for (const call of this.#unanswered.values()) {
+      if (call.method.kind === "unary") call.cancelWith(reason);
+      else call.cancelled(reason);
+    }
+  }
+
   /** The peer is gone for good: handlers get their signal. */
   abortAll(reason: RpcError): void {
     const orphans = this.#unanswered;

@@ -3,7 +3,7 @@ import { Body } from "../words/envelope.ts";
 import type { Payload } from "../words/payload.ts";
 import { type Delivered, RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
-import { decodePayload } from "../tools/payloads.ts";
+import { decodePayload, encodedNow } from "../tools/payloads.ts";
 import type { SessionLink } from "./session-link.ts";
 
 /** Where calls of this end are kept while they run. */
@@ -24,15 +24,16 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   protected readonly link: SessionLink;
   protected readonly register: CallRegister;
 
-  constructor(link: SessionLink, register: CallRegister, context: CallContext, parentId: number) {
+  constructor(link: SessionLink, register: CallRegister, context: CallContext, parentId: number, payload: Payload | undefined) {
     this.link = link;
     this.register = register;
     this.context = context;
     this.parentId = parentId;
+    this.payload = payload;
   }
 
   /** The input that goes with the call itself; undefined when it follows as a stream. */
-  abstract readonly payload: Payload | undefined;
+  payload: Payload | undefined;
   /** Nothing comes back: it has succeeded as soon as it was handed over. */
   get oneWay(): boolean {
     return false;
@@ -46,6 +47,11 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   abstract receiveCredit(credits: number): void;
   /** Tells the caller that the call has failed. Once; later calls do nothing. */
   abstract fail(error: RpcError): void;
+
+  /** Encodes the input now, since the caller may change it while the call waits. Throws INVALID_ARGUMENT. */
+  encodeInput(): void {
+    if (this.payload !== undefined) this.payload = encodedNow(this.payload);
+  }
 
   /** It is on the wire under this id. */
   sent(id: number): void {
@@ -105,7 +111,6 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
 
 /** A unary call: one promise. */
 export class OutgoingUnary extends OutgoingCall {
-  readonly payload: Payload;
   readonly #resolve: (output: unknown) => void;
   readonly #reject: (error: RpcError) => void;
 
@@ -118,8 +123,7 @@ export class OutgoingUnary extends OutgoingCall {
     resolve: (output: unknown) => void,
     reject: (error: RpcError) => void,
   ) {
-    super(link, register, context, parentId);
-    this.payload = payload;
+    super(link, register, context, parentId, payload);
     this.#resolve = resolve;
     this.#reject = reject;
   }

@@ -48,6 +48,11 @@ export class OutgoingCalls implements CallRegister {
     }
     // A call back goes past the queue: the calls in it may be waiting for the very call that it belongs to.
     if ((this.#queue.isEmpty || call.parentId !== 0) && this.#mayStart(call)) return this.#send(call);
+    try {
+      call.encodeInput();
+    } catch (thrown) {
+      return call.fail(about(context, RpcError.from(thrown)));
+    }
     if (!this.#queue.push(call)) {
       const { maxQueuedCalls } = this.#link.limits;
       const message = `${context.method.name}: ${maxQueuedCalls} calls are already waiting for the peer`;

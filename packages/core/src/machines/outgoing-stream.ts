@@ -9,7 +9,6 @@ import { type SenderOwner, StreamSender } from "./stream-sender.ts";
 
 /** A stream call of this end. It starts when it is first read, so that one that is never read holds nothing. */
 export class OutgoingStream extends OutgoingCall implements ReceiverOwner, SenderOwner, AsyncIterableIterator<unknown, undefined> {
-  readonly payload: Payload | undefined;
   readonly #input: AsyncIterable<unknown> | undefined;
   readonly #receiver: StreamReceiver;
   #sender: StreamSender | undefined = undefined;
@@ -23,8 +22,7 @@ export class OutgoingStream extends OutgoingCall implements ReceiverOwner, Sende
     payload: Payload | undefined,
     input: AsyncIterable<unknown> | undefined,
   ) {
-    super(link, register, context, parentId);
-    this.payload = payload;
+    super(link, register, context, parentId, payload);
     this.#input = input;
     this.#receiver = new StreamReceiver(link, this, context.method.output.codec);
   }

@@ -252,10 +252,12 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   ended(): void {
-    // What this end has called can never be answered; what the far end has called still can.
+    // A process that died looks like one that has only stopped sending: handlers learn that nobody may be listening, and what they
+    // make in spite of that is still sent.
     const reason = new RpcError("UNAVAILABLE", `${this.peer.endpoint} closed the connection`, { reason: "PEER_LOST" });
     this.refusal ??= reason;
     this.#outgoing.failAll(reason);
+    this.#incoming.callerEnded(reason);
     void this.close({ drainMs: this.ready ? this.limits.aliveMs : 0 }); // Never rejects.
   }
 

@@ -20,15 +20,11 @@ function createJsonMessageCodec(inherit: boolean): JsonMessageCodec {
 
 function stringify(value: unknown): string {
   try {
-    return JSON.stringify(isPlainJson(value) ? value : toTaggedJson(value));
-  } catch (thrown) {
-    if (thrown instanceof RpcError) throw thrown;
-    // A throwing getter or a revoked proxy in the user's value (hostile inputs H89).
-    throw new RpcError("INVALID_ARGUMENT", `value cannot be read: ${RpcError.from(thrown).message}`, {
-      reason: "INVALID_ARGUMENT",
-      cause: thrown,
-    });
+    if (isPlainJson(value)) return JSON.stringify(value);
+  } catch {
+    // A throwing getter or a revoked proxy in the user's value (hostile inputs H89): the careful way says where.
   }
+  return JSON.stringify(toTaggedJson(value));
 }
 
 function parse(text: string): unknown {

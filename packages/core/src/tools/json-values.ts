@@ -49,6 +49,16 @@ export function isPlainJson(value: unknown, depth = 0): boolean {
 
 /** A copy with tags, for values that are not plain JSON. Throws INVALID_ARGUMENT with the path of what cannot travel. */
 export function toTaggedJson(value: unknown, path = "", depth = 0, ancestors: readonly unknown[] = []): unknown {
+  try {
+    return taggedJson(value, path, depth, ancestors);
+  } catch (thrown) {
+    if (thrown instanceof RpcError) throw thrown;
+    // A getter that throws, a proxy that was revoked (hostile inputs H89).
+    throw refused(path, `cannot be read: ${RpcError.from(thrown).message}`);
+  }
+}
+
+function taggedJson(value: unknown, path: string, depth: number, ancestors: readonly unknown[]): unknown {
   switch (typeof value) {
     case "string":
       if (!value.isWellFormed()) throw refused(path, "has a lone surrogate");
@@ -76,7 +86,10 @@ export function toTaggedJson(value: unknown, path = "", depth = 0, ancestors: re
   const inside = [...ancestors, value];
   if (Array.isArray(value)) {
     const list: unknown[] = [];
-    for (let i = 0; i < value.length; i++) list.push(toTaggedJson(value[i], `${path}[${i}]`, depth + 1, inside));
+    for (let i = 0; i < value.length; i++) {
+      const place = `${path}[${i}]`;
+      list.push(toTaggedJson(memberOf(value, i, place), place, depth + 1, inside));
+    }
     return list;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -85,13 +98,23 @@ export function toTaggedJson(value: unknown, path = "", depth = 0, ancestors: re
   }
   const record = emptyRecord();
   for (const key of Object.keys(value)) {
-    const member = (value as Record<string, unknown>)[key];
+    const place = path === "" ? key : `${path}.${key}`;
+    const member = memberOf(value, key, place);
     if (member === undefined) continue;
     if (!key.isWellFormed()) throw refused(path, "has a key with a lone surrogate");
     const name = key.charCodeAt(0) === DOLLAR ? `$${key}` : key;
-    record[name] = toTaggedJson(member, path === "" ? key : `${path}.${key}`, depth + 1, inside);
+    record[name] = toTaggedJson(member, place, depth + 1, inside);
   }
   return record;
+}
+
+/** A member, or INVALID_ARGUMENT with its path when it cannot be read. */
+function memberOf(container: object, key: string | number, path: string): unknown {
+  try {
+    return (container as Record<string | number, unknown>)[key];
+  } catch (thrown) {
+    throw refused(path, `cannot be read: ${RpcError.from(thrown).message}`);
+  }
 }
 
 /**

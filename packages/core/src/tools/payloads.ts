@@ -42,6 +42,11 @@ export function payloadBytes(payload: Payload): Uint8Array {
   return codec.format === "json" ? utf8Bytes(codec.stringify(value)) : codec.encode(value);
 }
 
+/** A payload that no longer depends on the value it was made of. Throws as its codec does. */
+export function encodedNow(payload: Payload): EncodedPayload {
+  return payload instanceof EncodedPayload ? payload : new EncodedPayload(payload.codec.format, payloadBytes(payload));
+}
+
 /** Passes payloads on without looking inside; what a gateway's methods are decoded with. */
 export const OPAQUE_CODEC: MessageCodec = {
   format: "json",

@@ -4,7 +4,7 @@ import { EncodedPayload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { STATUS_NUMBERS, statusFromNumber } from "../words/status.ts";
 import { dynamicCodec } from "./json-message-codec.ts";
-import { decodePayload, payloadBytes, payloadOf } from "./payloads.ts";
+import { decodePayload, encodedNow, payloadOf } from "./payloads.ts";
 
 /** Longest error text on the wire; a longer one is cut, so that an error always fits (hostile inputs H49). */
 const MAX_MESSAGE_LENGTH = 64 * 1024;
@@ -27,7 +27,7 @@ function detailsPayload(error: RpcError, method: MethodDescriptor | undefined): 
   const codec = method?.errors.get(error.reason ?? "")?.codec ?? dynamicCodec;
   try {
     // Encoded here and now: a failure inside the envelope would take the whole error with it.
-    return new EncodedPayload(codec.format, payloadBytes(payloadOf(codec, error.details)));
+    return encodedNow(payloadOf(codec, error.details));
   } catch {
     return undefined;
   }
