@@ -166,8 +166,9 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
   }
 
   receiveEnd(error: RpcError | undefined): void {
-    if (this.#receiver === undefined) return this.#misshapen("the end of a stream arrived for a call without input stream");
-    this.#receiver.inbox.end(error);
+    if (this.#receiver === undefined)
+      return this.#misshapen("the end of a stream arrived for a call without input stream");
+    this.#receiver.end(error);
   }
 
   receiveCredit(credits: number): void {
@@ -279,7 +280,10 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
 function unsendable(methodName: string, thrown: unknown): RpcError {
   const { code, message, reason } = RpcError.from(thrown);
   // Too large is the caller's business as well; anything else is the handler's fault.
-  if (code === "RESOURCE_EXHAUSTED") return new RpcError(code, `${methodName}: output: ${message}`, { reason, cause: thrown });
-  return new RpcError("INTERNAL", `${methodName}: output: ${message}`, { reason: "RESULT_UNSERIALIZABLE", cause: thrown });
+  if (code === "RESOURCE_EXHAUSTED")
+    return new RpcError(code, `${methodName}: output: ${message}`, { reason, cause: thrown });
+  return new RpcError("INTERNAL", `${methodName}: output: ${message}`, {
+    reason: "RESULT_UNSERIALIZABLE",
+    cause: thrown,
+  });
 }
-

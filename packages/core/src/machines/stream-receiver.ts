@@ -27,6 +27,7 @@ export class StreamReceiver implements InboxOwner {
   readonly #codec: MessageCodec;
   #granted: number;
   #received = 0;
+  #ended = false;
 
   constructor(link: SessionLink, owner: ReceiverOwner, codec: MessageCodec) {
     this.#link = link;
@@ -37,19 +38,32 @@ export class StreamReceiver implements InboxOwner {
   }
 
   accept(seq: number, payload: Payload | undefined): void {
-    if (this.#received >= this.#granted) return this.#link.breach(`stream item of call ${this.#owner.callId} without credit`);
+    if (this.#received >= this.#granted)
+      return this.#link.breach(`stream item of call ${this.#owner.callId} without credit`);
     if (seq !== this.#received + 1) {
       const code = seq > this.#received ? "DATA_LOSS" : "INTERNAL";
       const message = `${this.#owner.methodName}: stream item ${seq} arrived where ${this.#received + 1} is due`;
       return this.#owner.streamFailed(new RpcError(code, message, { reason: "PROTOCOL" }));
+    }
+    if (this.#ended) {
+      const message = `${this.#owner.methodName}: stream item ${seq} arrived after the end of the stream`;
+      return this.#owner.streamFailed(new RpcError("INTERNAL", message, { reason: "PROTOCOL" }));
     }
     this.#received = seq;
     try {
       this.inbox.push(decodePayload(this.#codec, payload));
     } catch (thrown) {
       const { code, message, reason } = RpcError.from(thrown);
-      this.#owner.streamFailed(new RpcError(code, `${this.#owner.methodName}: stream item ${seq}: ${message}`, { reason, cause: thrown }));
+      this.#owner.streamFailed(
+        new RpcError(code, `${this.#owner.methodName}: stream item ${seq}: ${message}`, { reason, cause: thrown }),
+      );
     }
+  }
+
+  /** The sender says that nothing more comes. */
+  end(error: RpcError | undefined): void {
+    this.#ended = true;
+    this.inbox.end(error);
   }
 
   taken(count: number): void {
