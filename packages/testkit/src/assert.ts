@@ -5,6 +5,16 @@ export class ExpectationFailed extends Error {
   override readonly name: string = "ExpectationFailed";
 }
 
+/** What a case throws that has nothing to prove on this transport. */
+export class SetAside extends Error {
+  override readonly name: string = "SetAside";
+}
+
+/** Ends the case as not applicable, with the sentence. */
+export function setAside(sentence: string): never {
+  throw new SetAside(sentence);
+}
+
 /** Fails the case unless the condition holds. */
 export function check(condition: unknown, message: string): asserts condition {
   if (!condition) throw new ExpectationFailed(message);

@@ -196,12 +196,17 @@ interface ReadyEvent {
   deliver(): void;
 }
 
+/** Events in the queue beyond which the wire beneath is paused, so that back-pressure still reaches the sender. */
+const MOST_READY = 1_000;
+
 function queueing(
   channel: Channel,
   pump: (queue: ReadyEvent[], deliver: (events: readonly ReadyEvent[]) => void) => void,
 ): Channel {
   const queue: ReadyEvent[] = [];
   let scheduled = false;
+  let pausedOutside = false;
+  let pausedHere = false;
 
   function schedule(): void {
     if (scheduled) return;
@@ -209,21 +214,41 @@ function queueing(
     setTimeout(() => {
       scheduled = false;
       pump(queue, (events) => events.forEach((event) => event.deliver()));
+      if (pausedHere && queue.length < MOST_READY) {
+        pausedHere = false;
+        if (!pausedOutside) channel.resume?.();
+      }
       if (queue.length > 0) schedule();
     }, 0);
   }
   function enqueue(drained: boolean, deliver: () => void): void {
     queue.push({ drained, deliver });
+    if (!pausedHere && queue.length >= MOST_READY) {
+      pausedHere = true;
+      channel.pause?.();
+    }
     schedule();
   }
 
-  return wrapChannel(channel, {
+  const wrapped = wrapChannel(channel, {
     sink: (outer) => ({
       message: (bytes) => enqueue(false, () => outer.message(bytes)),
       drained: () => enqueue(true, () => outer.drained()),
       closed: (reason) => enqueue(false, () => outer.closed(reason)),
     }),
   });
+  if (channel.pause === undefined) return wrapped;
+  return {
+    ...wrapped,
+    pause: () => {
+      pausedOutside = true;
+      channel.pause?.();
+    },
+    resume: () => {
+      pausedOutside = false;
+      if (!pausedHere) channel.resume?.();
+    },
+  };
 }
 
 function replacing(

@@ -1,4 +1,4 @@
-import { ExpectationFailed, fail, show } from "./assert.ts";
+import { ExpectationFailed, fail, SetAside, show } from "./assert.ts";
 import type { CaseReport, SuiteReport } from "./report.ts";
 import { requirementOf } from "./requirements.ts";
 
@@ -80,6 +80,7 @@ async function outcomeOf(run: () => Promise<NotApplicable>, knownFailure: string
     if (result !== undefined) return { outcome: "notApplicable", sentence: result.notApplicable };
     return { outcome: "passed", sentence: undefined };
   } catch (error) {
+    if (error instanceof SetAside) return { outcome: "notApplicable", sentence: error.message };
     if (knownFailure !== undefined) return { outcome: "knownFailure", sentence: knownFailure };
     return { outcome: "failed", sentence: show(error), error };
   }
