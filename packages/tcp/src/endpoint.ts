@@ -17,7 +17,7 @@ export interface InternetEndpoint {
 }
 
 /** A Unix socket in the file system. */
-export interface UnixEndpoint {
+interface UnixEndpoint {
   readonly scheme: "unix";
   readonly path: string;
 }

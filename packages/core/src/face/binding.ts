@@ -19,9 +19,13 @@ export function checkBinding(contract: ContractDescriptor, capabilities: Capabil
     const need = NEEDS[method.kind];
     const gap = need === undefined ? undefined : gapOf(capabilities[need]);
     if (gap === undefined) continue;
-    throw new RpcError("FAILED_PRECONDITION", `${method.name} is of kind ${method.kind}, which ${endpoint} does not carry: ${gap}`, {
-      reason: "CAPABILITY",
-      details: { capability: need, method: method.name },
-    });
+    throw new RpcError(
+      "FAILED_PRECONDITION",
+      `${method.name} is of kind ${method.kind}, which ${endpoint} does not carry: ${gap}`,
+      {
+        reason: "CAPABILITY",
+        details: { capability: need, method: method.name },
+      },
+    );
   }
 }

@@ -25,7 +25,12 @@ export class CallerContext extends CallScope {
   #unfollow: (() => void) | undefined = undefined;
   #guard: CancelListener | undefined = undefined;
 
-  constructor(method: MethodDescriptor, options: CallOptions | undefined, clock: Clock, observer: CallObserver | undefined) {
+  constructor(
+    method: MethodDescriptor,
+    options: CallOptions | undefined,
+    clock: Clock,
+    observer: CallObserver | undefined,
+  ) {
     // A context passed as options is the parent and says nothing else about this call.
     const parent = options instanceof CallScope ? options : options?.parent;
     const own = options instanceof CallScope ? undefined : options;
@@ -33,7 +38,8 @@ export class CallerContext extends CallScope {
     this.parent = parent;
     this.#options = own;
     this.#observer = observer;
-    if (own?.idempotencyKey?.isWellFormed() === false) throw refused(method, "idempotencyKey must not have a lone surrogate");
+    if (own?.idempotencyKey?.isWellFormed() === false)
+      throw refused(method, "idempotencyKey must not have a lone surrogate");
     if (own?.signal !== undefined) this.#follow(own.signal);
     if (parent !== undefined) this.#follow(parent.signal);
   }
@@ -126,7 +132,7 @@ export class CallerContext extends CallScope {
   }
 }
 
-export function cancelled(methodName: string, reason: unknown): RpcError {
+function cancelled(methodName: string, reason: unknown): RpcError {
   if (reason instanceof RpcError && (reason.code === "CANCELLED" || reason.code === "DEADLINE_EXCEEDED")) return reason;
   const message = reason instanceof Error || typeof reason === "string" ? RpcError.from(reason).message : "cancelled";
   return new RpcError("CANCELLED", `${methodName}: ${message}`, { reason: "CANCELLED", cause: reason });

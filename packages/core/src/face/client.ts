@@ -17,17 +17,21 @@ export interface ClientOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Whether inputs are validated here already, before they travel. The server validates in any case. Default: false. */
   readonly validateInput?: boolean;
-  /** Where deadlines come from. Default: the process's clock. */
-  readonly clock?: Clock;
+  /** Where deadlines come from. Default: the transport's clock. */
+  readonly clock?: Clock | undefined;
 }
 
 /**
  * The typed client of a contract. It does no I/O and holds nothing: closing the transport is all there is to close.
  * Throws FAILED_PRECONDITION when the transport lacks something that the contract needs, with the sentence that says what to do.
  */
-export function createClient<C extends Contract>(contract: C, transport: Transport, options: ClientOptions = {}): ClientOf<C> {
+export function createClient<C extends Contract>(
+  contract: C,
+  transport: Transport,
+  options: ClientOptions = {},
+): ClientOf<C> {
   checkBinding(contract[DESCRIPTOR], transport.capabilities, transport.endpoint);
-  return createPortClient(contract[DESCRIPTOR], transport, options) as ClientOf<C>;
+  return createPortClient(contract[DESCRIPTOR], transport, { clock: transport.clock, ...options }) as ClientOf<C>;
 }
 
 /** The client over a bare port, its type still to be proved by the caller. */
@@ -54,13 +58,17 @@ function clientMethod(caller: MethodCaller): unknown {
     case "serverStream":
       return (input: unknown, options?: CallOptions) => caller.stream(new Single(input), options);
     case "clientStream":
-      return (input: AsyncIterable<unknown> | Iterable<unknown>, options?: CallOptions) => caller.collect(input, options);
+      return (input: AsyncIterable<unknown> | Iterable<unknown>, options?: CallOptions) =>
+        caller.collect(input, options);
     case "bidiStream":
-      return (input: AsyncIterable<unknown> | Iterable<unknown>, options?: CallOptions) => caller.stream(asyncIterable(input), options);
+      return (input: AsyncIterable<unknown> | Iterable<unknown>, options?: CallOptions) =>
+        caller.stream(asyncIterable(input), options);
     case "event":
     case "job":
       // The binding has refused them; they get their machinery with the patterns.
       return undefined;
+    default:
+      return caller.method.kind satisfies never;
   }
 }
 
@@ -101,7 +109,8 @@ export class MethodCaller {
     const remainingMs = (context.deadline ?? Number.POSITIVE_INFINITY) - clock.now();
     const expire = (): void => context.cancelWith(deadlineExceeded(this.method.name, "unknown"));
     // Beyond what a timer keeps nobody waits for the guard: the session knows the deadline as well.
-    const timer = remainingMs <= MAX_TIMER_MS ? clock.setTimeout(expire, Math.ceil(Math.max(0, remainingMs))) : undefined;
+    const timer =
+      remainingMs <= MAX_TIMER_MS ? clock.setTimeout(expire, Math.ceil(Math.max(0, remainingMs))) : undefined;
     return new Promise((resolve, reject) => {
       const release = (): void => {
         if (timer !== undefined) clock.clearTimeout(timer);
@@ -136,7 +145,7 @@ export class MethodCaller {
     };
   }
 
-  async *#streamGuarded(input: AsyncIterable<unknown>, context: CallerContext): AsyncGenerator<unknown> {
+  async *#streamGuarded(input: AsyncIterable<unknown>, context: CallerContext): AsyncGenerator {
     // Keeps the context at its signal while an interceptor tries again; a stream itself is ended by the call on the wire.
     context.guardWith({ cancelled: () => undefined });
     try {

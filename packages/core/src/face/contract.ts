@@ -28,8 +28,16 @@ export interface MethodOptions<I extends Schema, O extends Schema, P extends Sch
   readonly doc?: string;
 }
 
-type Defined<K extends MethodKind, I extends Schema, O extends Schema, P extends Schema, E extends ErrorSchemas> = MethodDefinition<K, I, O, P, E>;
+// Without NoInfer a method that declares no errors would take its errors from where it is used, and then every reason would do.
+type Defined<
+  K extends MethodKind,
+  I extends Schema,
+  O extends Schema,
+  P extends Schema,
+  E extends ErrorSchemas,
+> = MethodDefinition<K, I, O, P, NoInfer<E>>;
 /** A method that declares no errors. */
+// oxlint-disable-next-line typescript/no-generated-empty-object-type -- empty is what it says
 export type NoErrors = Readonly<Record<never, never>>;
 
 /** One input, one output. */
@@ -43,44 +51,58 @@ export function unary<
 }
 
 /** One input, many outputs. */
-export function serverStream<I extends Schema = undefined, O extends Schema = undefined, const E extends ErrorSchemas = NoErrors>(
-  options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {},
-): Defined<"serverStream", I, O, undefined, E> {
+export function serverStream<
+  I extends Schema = undefined,
+  O extends Schema = undefined,
+  const E extends ErrorSchemas = NoErrors,
+>(options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {}): Defined<"serverStream", I, O, undefined, E> {
   return define("serverStream", options);
 }
 
 /** Many inputs, one output. */
-export function clientStream<I extends Schema = undefined, O extends Schema = undefined, const E extends ErrorSchemas = NoErrors>(
-  options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {},
-): Defined<"clientStream", I, O, undefined, E> {
+export function clientStream<
+  I extends Schema = undefined,
+  O extends Schema = undefined,
+  const E extends ErrorSchemas = NoErrors,
+>(options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {}): Defined<"clientStream", I, O, undefined, E> {
   return define("clientStream", options);
 }
 
 /** Many inputs and many outputs, in any order. */
-export function bidiStream<I extends Schema = undefined, O extends Schema = undefined, const E extends ErrorSchemas = NoErrors>(
-  options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {},
-): Defined<"bidiStream", I, O, undefined, E> {
+export function bidiStream<
+  I extends Schema = undefined,
+  O extends Schema = undefined,
+  const E extends ErrorSchemas = NoErrors,
+>(options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {}): Defined<"bidiStream", I, O, undefined, E> {
   return define("bidiStream", options);
 }
 
 /** A one-way call: nothing comes back, not even an error. */
-export function notification<I extends Schema = undefined>(options: {
-  readonly input?: I;
-  readonly doc?: string;
-} = {}): Defined<"notification", I, undefined, undefined, NoErrors> {
+export function notification<I extends Schema = undefined>(
+  options: {
+    readonly input?: I;
+    readonly doc?: string;
+  } = {},
+): Defined<"notification", I, undefined, undefined, NoErrors> {
   return define("notification", options);
 }
 
 /** A topic that is published and subscribed to. */
-export function event<T extends Schema = undefined>(options: {
-  readonly payload?: T;
-  readonly doc?: string;
-} = {}): Defined<"event", undefined, T, undefined, NoErrors> {
+export function event<T extends Schema = undefined>(
+  options: {
+    readonly payload?: T;
+    readonly doc?: string;
+  } = {},
+): Defined<"event", undefined, T, undefined, NoErrors> {
   return define("event", { output: options.payload, doc: options.doc });
 }
 
 /** Work that waits in a queue until a consumer takes it. */
-export function job<I extends Schema = undefined, O extends Schema = undefined, const E extends ErrorSchemas = NoErrors>(
+export function job<
+  I extends Schema = undefined,
+  O extends Schema = undefined,
+  const E extends ErrorSchemas = NoErrors,
+>(
   options: Omit<MethodOptions<I, O, undefined, E>, "progress"> & { readonly maxAttempts?: number } = {},
 ): Defined<"job", I, O, undefined, E> {
   return define("job", options);
@@ -94,7 +116,9 @@ function define<K extends MethodKind, I extends Schema, O extends Schema, P exte
 ): Defined<K, I, O, P, E> {
   const { timeoutMs } = options;
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new RpcError("INVALID_ARGUMENT", `timeoutMs must be above 0, got ${String(timeoutMs)}`, { reason: "INVALID_ARGUMENT" });
+    throw new RpcError("INVALID_ARGUMENT", `timeoutMs must be above 0, got ${String(timeoutMs)}`, {
+      reason: "INVALID_ARGUMENT",
+    });
   }
   return {
     kind,
@@ -113,7 +137,16 @@ function define<K extends MethodKind, I extends Schema, O extends Schema, P exte
 const CONTRACT_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 const METHOD_NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 /** Names that JavaScript itself asks objects for; a client with a `then` would be awaited by mistake. */
-const RESERVED_NAMES: ReadonlySet<string> = new Set(["then", "catch", "finally", "constructor", "prototype", "toJSON", "toString", "valueOf"]);
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  "then",
+  "catch",
+  "finally",
+  "constructor",
+  "prototype",
+  "toJSON",
+  "toString",
+  "valueOf",
+]);
 
 /** One contract: methods, events and jobs under one name. Pure data: it can be made anywhere and shared by both ends. */
 export function defineContract<const Methods extends MethodDefinitions>(
@@ -121,7 +154,8 @@ export function defineContract<const Methods extends MethodDefinitions>(
   methods: Methods,
   options: { readonly doc?: string } = {},
 ): Contract<Methods> {
-  if (!CONTRACT_NAME.test(name)) throw badName(`contract name ${JSON.stringify(name)} must be identifiers joined by dots`);
+  if (!CONTRACT_NAME.test(name))
+    throw badName(`contract name ${JSON.stringify(name)} must be identifiers joined by dots`);
   const descriptors = new Map<string, MethodDescriptor>();
   const descriptor: ContractDescriptor = { name, doc: options.doc, methods: descriptors };
   // No prototype: a method can have any name, and nothing but methods can be found.
@@ -129,7 +163,9 @@ export function defineContract<const Methods extends MethodDefinitions>(
   contract[DESCRIPTOR] = descriptor;
   for (const [short, definition] of Object.entries(methods)) {
     if (!METHOD_NAME.test(short) || RESERVED_NAMES.has(short)) {
-      throw badName(`${name}: ${JSON.stringify(short)} cannot be a method's name; use letters, digits and "_", and no name of JavaScript's own`);
+      throw badName(
+        `${name}: ${JSON.stringify(short)} cannot be a method's name; use letters, digits and "_", and no name of JavaScript's own`,
+      );
     }
     const method = describe(name, short, definition);
     descriptors.set(short, method);
@@ -147,7 +183,8 @@ export function descriptorOf(contract: Contract): ContractDescriptor {
 function describe(contract: string, short: string, definition: MethodDefinition): MethodDescriptor {
   const name = `${contract}.${short}`;
   const errors = new Map<string, MessageShape>();
-  for (const [reason, schema] of Object.entries(definition.errors)) errors.set(reason, shapeOf(schema, `${name}: error ${reason}`));
+  for (const [reason, schema] of Object.entries(definition.errors))
+    errors.set(reason, shapeOf(schema, `${name}: error ${reason}`));
   return Object.freeze({
     name,
     contract,
@@ -166,7 +203,10 @@ function contractMethod(method: MethodDescriptor): ContractMethod {
   return Object.freeze({
     [DESCRIPTOR]: method,
     error(reason: string, details: unknown, options: { readonly code?: StatusCode; readonly message?: string } = {}) {
-      return new RpcError(options.code ?? "FAILED_PRECONDITION", options.message ?? `${method.name}: ${reason}`, { reason, details });
+      return new RpcError(options.code ?? "FAILED_PRECONDITION", options.message ?? `${method.name}: ${reason}`, {
+        reason,
+        details,
+      });
     },
     isError(caught: unknown, reason: string) {
       const shape = method.errors.get(reason);

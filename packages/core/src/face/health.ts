@@ -10,7 +10,13 @@ export type HealthState = "SERVING" | "DRAINING" | "UNKNOWN";
 
 /** Asks whether a server serves. */
 export const Health: Contract<{
-  readonly check: MethodDefinition<"unary", StandardSchema<string | undefined>, StandardSchema<HealthState>, undefined, NoErrors>;
+  readonly check: MethodDefinition<
+    "unary",
+    StandardSchema<string | undefined>,
+    StandardSchema<HealthState>,
+    undefined,
+    NoErrors
+  >;
 }> = defineContract("rpc.health.v1.Health", {
   check: unary({
     input: schemaOf(isName),

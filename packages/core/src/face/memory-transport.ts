@@ -21,7 +21,13 @@ export function createMemoryTransport(router: Handler, options: MemoryTransportO
   const shared = { heartbeatMs: 0, ...given };
   const endpoint = "memory:";
   const codec = jsonEnvelopeCodec;
-  const listener = createSessionListener({ ...shared, endpoint, codec, handler: router, stopAccepting: () => Promise.resolve() });
+  const listener = createSessionListener({
+    ...shared,
+    endpoint,
+    codec,
+    handler: router,
+    stopAccepting: () => Promise.resolve(),
+  });
   const transport = createSessionTransport({
     ...shared,
     serve,

@@ -30,10 +30,21 @@ export interface MethodListing {
 /** Lists what a server serves: data to print and to call dynamically, never code. */
 export const Reflection: Contract<{
   readonly listContracts: MethodDefinition<"unary", undefined, StandardSchema<readonly string[]>, undefined, NoErrors>;
-  readonly describe: MethodDefinition<"unary", StandardSchema<string>, StandardSchema<ContractListing>, undefined, NoErrors>;
+  readonly describe: MethodDefinition<
+    "unary",
+    StandardSchema<string>,
+    StandardSchema<ContractListing>,
+    undefined,
+    NoErrors
+  >;
 }> = defineContract("rpc.reflection.v1.Reflection", {
   listContracts: unary({ output: schemaOf(isList), idempotent: true, doc: "names of the contracts served here" }),
-  describe: unary({ input: schemaOf(isText), output: schemaOf(isListing), idempotent: true, doc: "one contract with its methods; input: its name" }),
+  describe: unary({
+    input: schemaOf(isText),
+    output: schemaOf(isListing),
+    idempotent: true,
+    doc: "one contract with its methods; input: its name",
+  }),
 });
 
 /** Serves {@link Reflection} about other handlers: `mergeRouters(router, reflection(router))`. */
@@ -44,7 +55,8 @@ export function reflection(...handlers: readonly Handler[]): Handler {
     listContracts: () => [...contracts.keys()],
     describe: (name) => {
       const contract = contracts.get(name);
-      if (contract === undefined) throw new RpcError("NOT_FOUND", "no contract of this name is served here", { reason: "CONTRACT_NOT_FOUND" });
+      if (contract === undefined)
+        throw new RpcError("NOT_FOUND", "no contract of this name is served here", { reason: "CONTRACT_NOT_FOUND" });
       return listingOf(contract);
     },
   });
@@ -54,7 +66,16 @@ function listingOf(contract: ContractDescriptor): ContractListing {
   const methods = [...contract.methods].map(([name, method]): MethodListing => {
     const { kind, doc, idempotent, timeoutMs } = method;
     const errors = [...method.errors.keys()];
-    return { name, kind, doc, idempotent, timeoutMs, errors, input: jsonSchemaOf(method.input), output: jsonSchemaOf(method.output) };
+    return {
+      name,
+      kind,
+      doc,
+      idempotent,
+      timeoutMs,
+      errors,
+      input: jsonSchemaOf(method.input),
+      output: jsonSchemaOf(method.output),
+    };
   });
   return { name: contract.name, doc: contract.doc, methods };
 }
@@ -77,5 +98,7 @@ function isList(value: unknown): value is readonly string[] {
 }
 
 function isListing(value: unknown): value is ContractListing {
-  return typeof value === "object" && value !== null && "name" in value && "methods" in value && Array.isArray(value.methods);
+  return (
+    typeof value === "object" && value !== null && "name" in value && "methods" in value && Array.isArray(value.methods)
+  );
 }

@@ -20,16 +20,25 @@ export interface RouterOptions {
 }
 
 /** A contract with the functions behind it: what a listener serves. */
-export function createRouter<C extends Contract>(contract: C, implementation: ImplementationOf<C>, options: RouterOptions = {}): Handler {
+export function createRouter<C extends Contract>(
+  contract: C,
+  implementation: ImplementationOf<C>,
+  options: RouterOptions = {},
+): Handler {
   const descriptor = contract[DESCRIPTOR];
   const methods = new Map<string, ServedMethod>();
   for (const [short, method] of descriptor.methods) {
     const run = memberOf(implementation, short);
     if (typeof run === "function") {
       // Its type was proved by `ImplementationOf`; from here on it is called by the shape of its method.
-      methods.set(method.name, new ServedMethod(method, run.bind(implementation) as MethodFunction, options.validateOutput ?? true));
+      methods.set(
+        method.name,
+        new ServedMethod(method, run.bind(implementation) as MethodFunction, options.validateOutput ?? true),
+      );
     } else if (method.kind !== "event" && method.kind !== "job") {
-      throw new RpcError("INVALID_ARGUMENT", `${method.name}: the implementation has no function of this name`, { reason: "INVALID_ARGUMENT" });
+      throw new RpcError("INVALID_ARGUMENT", `${method.name}: the implementation has no function of this name`, {
+        reason: "INVALID_ARGUMENT",
+      });
     }
   }
   return new ContractRouter(descriptor, methods, options.interceptors ?? []);
@@ -43,10 +52,15 @@ class ContractRouter implements Handler {
   readonly stream: CallPort["stream"];
   readonly #methods: ReadonlyMap<string, ServedMethod>;
 
-  constructor(contract: ContractDescriptor, methods: ReadonlyMap<string, ServedMethod>, interceptors: readonly Interceptor[]) {
+  constructor(
+    contract: ContractDescriptor,
+    methods: ReadonlyMap<string, ServedMethod>,
+    interceptors: readonly Interceptor[],
+  ) {
     this.contracts = [contract];
     this.#methods = methods;
-    const served = (context: CallContext): ServedMethod => methods.get(context.method.name) ?? notServed(context.method.name);
+    const served = (context: CallContext): ServedMethod =>
+      methods.get(context.method.name) ?? notServed(context.method.name);
     const port: CallPort = {
       call: (input, context) => served(context).call(input, context),
       stream: (input, context) => served(context).stream(input, context),
@@ -80,13 +94,17 @@ class ServedMethod {
   call(input: unknown, context: CallContext): Awaitable<unknown> {
     if (this.method.input.validate === undefined) return this.#called(input, context);
     const checked = validated(this.method.input, input, this.#inputName, "INVALID_ARGUMENT");
-    return checked instanceof Promise ? checked.then((value) => this.#called(value, context)) : this.#called(checked, context);
+    return checked instanceof Promise
+      ? checked.then((value) => this.#called(value, context))
+      : this.#called(checked, context);
   }
 
   #called(input: unknown, context: CallContext): Awaitable<unknown> {
     const output = this.#run(input, context);
     if (!this.#validateOutput) return output;
-    return isPromiseLike(output) ? Promise.resolve(output).then((value) => this.#checkedOutput(value)) : this.#checkedOutput(output);
+    return isPromiseLike(output)
+      ? Promise.resolve(output).then((value) => this.#checkedOutput(value))
+      : this.#checkedOutput(output);
   }
 
   #checkedOutput(output: unknown): Awaitable<unknown> {
@@ -122,7 +140,9 @@ class ServedMethod {
       });
     }
     if (!isStreamable(output)) {
-      throw new RpcError("INTERNAL", `${this.method.name}: the handler must return an async iterable`, { reason: "INTERNAL" });
+      throw new RpcError("INTERNAL", `${this.method.name}: the handler must return an async iterable`, {
+        reason: "INTERNAL",
+      });
     }
     if (this.#validateOutput) return new MappedStream(output, (item) => this.#checkedOutput(item));
     // A pump reads synchronous iterables as well; only the type asks for an asynchronous one.
@@ -132,7 +152,11 @@ class ServedMethod {
 
 /** A member that the implementation or its class brings: what every object inherits implements nothing. */
 function memberOf(implementation: object, name: string): unknown {
-  for (let owner: object | null = implementation; owner !== null && owner !== Object.prototype; owner = Object.getPrototypeOf(owner) as object | null) {
+  for (
+    let owner: object | null = implementation;
+    owner !== null && owner !== Object.prototype;
+    owner = Object.getPrototypeOf(owner) as object | null
+  ) {
     if (Object.hasOwn(owner, name)) return Reflect.get(implementation, name);
   }
   return undefined;
@@ -148,7 +172,9 @@ export function mergeRouters(...handlers: readonly Handler[]): Handler {
   for (const handler of handlers) {
     for (const contract of handler.contracts) {
       if (owners.has(contract.name)) {
-        throw new RpcError("INVALID_ARGUMENT", `contract ${contract.name} is served twice; merge each contract once`, { reason: "INVALID_ARGUMENT" });
+        throw new RpcError("INVALID_ARGUMENT", `contract ${contract.name} is served twice; merge each contract once`, {
+          reason: "INVALID_ARGUMENT",
+        });
       }
       owners.set(contract.name, handler);
     }

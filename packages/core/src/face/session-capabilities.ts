@@ -14,8 +14,12 @@ export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
   ordering: "per-peer",
   heartbeat: "native",
   reconnect: "native",
-  resume: { unsupported: "a call in flight does not survive a lost connection yet; mark the method idempotent and call again" },
-  authentication: { unsupported: "peers are not authenticated by the session yet; use TLS client certificates or a Unix socket" },
+  resume: {
+    unsupported: "a call in flight does not survive a lost connection yet; mark the method idempotent and call again",
+  },
+  authentication: {
+    unsupported: "peers are not authenticated by the session yet; use TLS client certificates or a Unix socket",
+  },
   compression: { unsupported: "messages are not compressed; compress large fields yourself" },
   batch: { unsupported: "calls made in one tick already leave in one write; there is no batch to build" },
   replyCache: { unsupported: "a repeated idempotency key runs the handler again; make the handler idempotent" },

@@ -89,7 +89,8 @@ class ChannelListener implements SessionListener {
   }
 
   accept(channel: Channel): void {
-    if (this.#closing !== undefined) return channel.close(new RpcError("UNAVAILABLE", `${this.endpoint} is closing`, { reason: "DRAINING" }));
+    if (this.#closing !== undefined)
+      return channel.close(new RpcError("UNAVAILABLE", `${this.endpoint} is closing`, { reason: "DRAINING" }));
     const session = new Session({
       role: "acceptor",
       codec: this.#options.codec,

@@ -64,7 +64,7 @@ class ChannelTransport implements SessionTransport {
   readonly capabilities: Capabilities;
   readonly #options: SessionTransportOptions;
   readonly #limits: SessionLimits;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #emitter: Emitter<TransportEvents>;
   #session: Session | undefined = undefined;
   #dialing: AbortController | undefined = undefined;
@@ -75,7 +75,7 @@ class ChannelTransport implements SessionTransport {
   constructor(options: SessionTransportOptions) {
     this.#options = options;
     this.#limits = resolveLimits(options);
-    this.#clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? systemClock;
     this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
     this.endpoint = options.endpoint;
     this.capabilities = { ...SESSION_CAPABILITIES, ...options.capabilities };
@@ -98,7 +98,12 @@ class ChannelTransport implements SessionTransport {
     let read = false;
     return {
       [Symbol.asyncIterator]: () => {
-        if (read) throw new RpcError("FAILED_PRECONDITION", `${context.method.name}: a stream is read once; call the method again`, { reason: "STREAM_READ" });
+        if (read)
+          throw new RpcError(
+            "FAILED_PRECONDITION",
+            `${context.method.name}: a stream is read once; call the method again`,
+            { reason: "STREAM_READ" },
+          );
         read = true;
         return this.#connect(context.method.name).stream(input, context)[Symbol.asyncIterator]();
       },
@@ -147,7 +152,10 @@ class ChannelTransport implements SessionTransport {
   /** The session that calls go to, made and dialed when there is none. */
   #connect(what: string): Session {
     if (this.#closing !== undefined) {
-      throw new RpcError("FAILED_PRECONDITION", `${what}: the transport to ${this.endpoint} is closed`, { reason: "CLOSED", delivered: "no" });
+      throw new RpcError("FAILED_PRECONDITION", `${what}: the transport to ${this.endpoint} is closed`, {
+        reason: "CLOSED",
+        delivered: "no",
+      });
     }
     if (this.#session !== undefined) return this.#session;
     const session = new Session({
@@ -155,9 +163,9 @@ class ChannelTransport implements SessionTransport {
       codec: this.#options.codec,
       handler: this.#options.serve ?? EMPTY_HANDLER,
       limits: this.#limits,
-      clock: this.#clock,
+      clock: this.clock,
       exposeStacks: this.#options.exposeStacks ?? false,
-      createPeerClient: peerClientFactory(this.capabilities, this.endpoint, this.#clock),
+      createPeerClient: peerClientFactory(this.capabilities, this.endpoint, this.clock),
       events: {
         opened: () => this.#emitter.emit("connected"),
         draining: (draining) => this.#letDrain(draining),
@@ -175,7 +183,7 @@ class ChannelTransport implements SessionTransport {
     const controller = new AbortController();
     this.#dialing = controller;
     const timeoutMs = this.#options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-    const timer = this.#clock.setTimeout(() => {
+    const timer = this.clock.setTimeout(() => {
       const message = `${this.endpoint} did not answer within ${timeoutMs} ms`;
       controller.abort(new RpcError("UNAVAILABLE", message, { reason: "connectTimeoutMs", delivered: "no" }));
     }, timeoutMs);
@@ -186,7 +194,7 @@ class ChannelTransport implements SessionTransport {
       // Aborted by the timeout or by close: that is the reason, whatever the dial makes of it.
       session.end(RpcError.from(controller.signal.aborted ? controller.signal.reason : thrown));
     } finally {
-      this.#clock.clearTimeout(timer);
+      this.clock.clearTimeout(timer);
       if (this.#dialing === controller) this.#dialing = undefined;
     }
   }
@@ -205,10 +213,17 @@ class ChannelTransport implements SessionTransport {
 }
 
 /** Makes the clients behind `peer.client(contract)`. */
-export function peerClientFactory(capabilities: Capabilities, endpoint: string, clock: Clock): (port: CallPort, contract: object) => object {
+export function peerClientFactory(
+  capabilities: Capabilities,
+  endpoint: string,
+  clock: Clock,
+): (port: CallPort, contract: object) => object {
   return (port, contract) => {
     const descriptor = (contract as { readonly [DESCRIPTOR]?: ContractDescriptor })[DESCRIPTOR];
-    if (descriptor === undefined) throw new RpcError("INVALID_ARGUMENT", "peer.client() takes a contract of defineContract()", { reason: "INVALID_ARGUMENT" });
+    if (descriptor === undefined)
+      throw new RpcError("INVALID_ARGUMENT", "peer.client() takes a contract of defineContract()", {
+        reason: "INVALID_ARGUMENT",
+      });
     checkBinding(descriptor, capabilities, endpoint);
     return createPortClient(descriptor, port, { clock });
   };

@@ -80,7 +80,11 @@ export class Handshake {
         return this.#done({ sessionId: envelope.sessionId, instanceId, limits });
       }
     }
-    this.#port.refused(new RpcError("INTERNAL", `message ${envelope.body} arrived in the middle of the handshake`, { reason: "PROTOCOL" }));
+    this.#port.refused(
+      new RpcError("INTERNAL", `message ${envelope.body} arrived in the middle of the handshake`, {
+        reason: "PROTOCOL",
+      }),
+    );
   }
 
   #hello(): HelloBody {

@@ -1,4 +1,13 @@
-import { Body, type CallBody, type CancelBody, type CreditBody, type EndBody, type ItemBody, type MetadataEntries, type NotifyBody } from "../words/envelope.ts";
+import {
+  Body,
+  type CallBody,
+  type CancelBody,
+  type CreditBody,
+  type EndBody,
+  type ItemBody,
+  type MetadataEntries,
+  type NotifyBody,
+} from "../words/envelope.ts";
 import { Metadata } from "../words/metadata.ts";
 import type { MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
@@ -45,7 +54,10 @@ export class IncomingCalls implements IncomingRegister {
     if (id % 2 !== this.#parity) return this.#link.breach(`call id ${id} belongs to the other end`);
     if (id <= this.#highestId) {
       // The first call of this id is untouched (hostile inputs H42).
-      return this.#refuse(body, new RpcError("ALREADY_EXISTS", `call id ${id} was used before`, { reason: "PROTOCOL" }));
+      return this.#refuse(
+        body,
+        new RpcError("ALREADY_EXISTS", `call id ${id} was used before`, { reason: "PROTOCOL" }),
+      );
     }
     this.#highestId = id;
     try {
@@ -58,14 +70,22 @@ export class IncomingCalls implements IncomingRegister {
   #accept(body: CallBody, isCallBack: boolean): void {
     const { limits, handler, clock } = this.#link;
     const isStream = body.kind !== "unary";
-    if (this.#refuseNew) throw new RpcError("UNAVAILABLE", `${shown(body.method)}: the peer is draining`, { reason: "DRAINING", delivered: "no" });
-    if (!isCallBack && this.#running >= limits.maxCallsInFlight) throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
-    if (isStream && this.#streams >= limits.maxStreams) throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
+    if (this.#refuseNew)
+      throw new RpcError("UNAVAILABLE", `${shown(body.method)}: the peer is draining`, {
+        reason: "DRAINING",
+        delivered: "no",
+      });
+    if (!isCallBack && this.#running >= limits.maxCallsInFlight)
+      throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
+    if (isStream && this.#streams >= limits.maxStreams)
+      throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
     if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
     const method = handler.method(body.method, body.kind);
     if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
     if (body.deadlineMs !== undefined && body.deadlineMs <= 0) {
-      throw new RpcError("DEADLINE_EXCEEDED", `${method.name}: deadline exceeded before the call was taken up`, { reason: "DEADLINE" });
+      throw new RpcError("DEADLINE_EXCEEDED", `${method.name}: deadline exceeded before the call was taken up`, {
+        reason: "DEADLINE",
+      });
     }
     const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
     const hasInput = body.kind === "unary" || body.kind === "serverStream";
@@ -91,9 +111,13 @@ export class IncomingCalls implements IncomingRegister {
     try {
       const method = handler.method(body.method, "notification");
       if (method === undefined) throw unimplemented(this.#link, body.method, "notification");
-      if (this.#refuseNew) throw new RpcError("UNAVAILABLE", `${method.name}: notification refused while draining`, { reason: "DRAINING" });
+      if (this.#refuseNew)
+        throw new RpcError("UNAVAILABLE", `${method.name}: notification refused while draining`, {
+          reason: "DRAINING",
+        });
       if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
-      if (this.#running >= limits.maxCallsInFlight) throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
+      if (this.#running >= limits.maxCallsInFlight)
+        throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
       const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
       const context = new IncomingNotification(this.#link, body, method, metadata);
       const done = handler.call(decodePayload(method.input.codec, body.payload), context);
@@ -113,7 +137,9 @@ export class IncomingCalls implements IncomingRegister {
   }
 
   receiveCancel(body: CancelBody): void {
-    const reason = new RpcError("CANCELLED", body.reason === "" ? "cancelled by the caller" : body.reason, { reason: "CANCELLED" });
+    const reason = new RpcError("CANCELLED", body.reason === "" ? "cancelled by the caller" : body.reason, {
+      reason: "CANCELLED",
+    });
     this.#find(body.id)?.cancelled(reason);
   }
 
@@ -183,12 +209,21 @@ export class IncomingCalls implements IncomingRegister {
 
   #refuse(body: CallBody, error: RpcError): void {
     const { exposeStacks } = this.#link;
-    this.#link.send({ body: Body.Fail, id: body.id, error: wireErrorOf(error, undefined, exposeStacks), metadata: undefined });
+    this.#link.send({
+      body: Body.Fail,
+      id: body.id,
+      error: wireErrorOf(error, undefined, exposeStacks),
+      metadata: undefined,
+    });
   }
 }
 
 function tooMany(method: string, what: string, option: string, limit: number): RpcError {
-  return new RpcError("RESOURCE_EXHAUSTED", `${shown(method)}: the peer takes ${limit} ${what} at once`, { reason: option, delivered: "no", retryable: true });
+  return new RpcError("RESOURCE_EXHAUSTED", `${shown(method)}: the peer takes ${limit} ${what} at once`, {
+    reason: option,
+    delivered: "no",
+    retryable: true,
+  });
 }
 
 function tooDeep(method: string, limit: number): RpcError {
@@ -201,17 +236,23 @@ function unimplemented(link: SessionLink, name: string, kind: MethodKind): RpcEr
   const contractName = name.slice(0, Math.max(dot, 0));
   const contract = link.handler.contracts.find((served) => served.name === contractName);
   let message: string;
-  if (contract === undefined) message = `${shown(name)}: contract ${JSON.stringify(shown(contractName))} is not served here`;
-  else if (contract.methods.has(name.slice(dot + 1))) message = `${shown(name)}: is not of kind ${kind}; do both ends have the same contract?`;
+  if (contract === undefined)
+    message = `${shown(name)}: contract ${JSON.stringify(shown(contractName))} is not served here`;
+  else if (contract.methods.has(name.slice(dot + 1)))
+    message = `${shown(name)}: is not of kind ${kind}; do both ends have the same contract?`;
   else message = `${shown(name)}: contract ${contractName} has no such method`;
-  return new RpcError("UNIMPLEMENTED", message, { reason: contract === undefined ? "CONTRACT_NOT_FOUND" : "METHOD_NOT_FOUND" });
+  return new RpcError("UNIMPLEMENTED", message, {
+    reason: contract === undefined ? "CONTRACT_NOT_FOUND" : "METHOD_NOT_FOUND",
+  });
 }
 
 function checkMetadata(entries: MetadataEntries | undefined, maxBytes: number): Metadata | undefined {
   if (entries === undefined) return undefined;
   const metadata = new Metadata(entries);
   if (metadata.lengthInCharacters > maxBytes) {
-    throw new RpcError("RESOURCE_EXHAUSTED", `metadata is larger than ${maxBytes} bytes`, { reason: "maxMetadataBytes" });
+    throw new RpcError("RESOURCE_EXHAUSTED", `metadata is larger than ${maxBytes} bytes`, {
+      reason: "maxMetadataBytes",
+    });
   }
   return metadata;
 }

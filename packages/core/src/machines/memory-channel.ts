@@ -54,7 +54,8 @@ class MemoryChannel implements Channel {
     if (this.#closedHere) return;
     this.#closedHere = true;
     const far = this.#far;
-    if (far !== undefined) far.#end(new RpcError("UNAVAILABLE", "the peer has closed the channel", { reason: "PEER_LOST" }));
+    if (far !== undefined)
+      far.#end(new RpcError("UNAVAILABLE", "the peer has closed the channel", { reason: "PEER_LOST" }));
     this.#inbox = [];
     this.#inboxBytes = 0;
     this.#end(reason);
@@ -120,7 +121,11 @@ class MemoryChannel implements Channel {
         }
         this.#inboxBytes -= message.byteLength;
         if (message.byteLength > this.#maxMessageBytes) {
-          this.destroy(new RpcError("RESOURCE_EXHAUSTED", `message of ${message.byteLength} bytes is over the limit`, { reason: "maxMessageBytes" }));
+          this.destroy(
+            new RpcError("RESOURCE_EXHAUSTED", `message of ${message.byteLength} bytes is over the limit`, {
+              reason: "maxMessageBytes",
+            }),
+          );
           break;
         }
         sink.message(message);

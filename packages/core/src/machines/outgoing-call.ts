@@ -24,7 +24,13 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   protected readonly link: SessionLink;
   protected readonly register: CallRegister;
 
-  constructor(link: SessionLink, register: CallRegister, context: CallContext, parentId: number, payload: Payload | undefined) {
+  constructor(
+    link: SessionLink,
+    register: CallRegister,
+    context: CallContext,
+    parentId: number,
+    payload: Payload | undefined,
+  ) {
     this.link = link;
     this.register = register;
     this.context = context;
@@ -85,7 +91,11 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
     this.fail(reason);
     if (this.callId === 0) return;
     try {
-      this.link.send({ body: Body.Cancel, id: this.callId, reason: reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed() });
+      this.link.send({
+        body: Body.Cancel,
+        id: this.callId,
+        reason: reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed(),
+      });
     } catch {
       // The peer takes no message as large as the reason: that it is over counts more.
       this.link.send({ body: Body.Cancel, id: this.callId, reason: "" });
@@ -104,7 +114,10 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
       return decodePayload(this.context.method.output.codec, payload);
     } catch (thrown) {
       const { message, reason } = RpcError.from(thrown);
-      throw new RpcError("INTERNAL", `${this.methodName}: the reply cannot be decoded: ${message}`, { reason, cause: thrown });
+      throw new RpcError("INTERNAL", `${this.methodName}: the reply cannot be decoded: ${message}`, {
+        reason,
+        cause: thrown,
+      });
     }
   }
 }

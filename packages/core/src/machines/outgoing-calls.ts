@@ -1,5 +1,15 @@
 import type { CallContext } from "../words/call-context.ts";
-import { Body, type CallBody, type CallKind, type CreditBody, type EndBody, type FailBody, type ItemBody, type ProgressBody, type ResultBody } from "../words/envelope.ts";
+import {
+  Body,
+  type CallBody,
+  type CallKind,
+  type CreditBody,
+  type EndBody,
+  type FailBody,
+  type ItemBody,
+  type ProgressBody,
+  type ResultBody,
+} from "../words/envelope.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
 import { decodePayload } from "../tools/payloads.ts";
@@ -210,15 +220,26 @@ function about(context: CallContext, error: RpcError): RpcError {
 }
 
 function lost(context: CallContext, reason: RpcError, delivered: "no" | "unknown"): RpcError {
-  const code = reason.code === "UNAUTHENTICATED" || reason.code === "PERMISSION_DENIED" || reason.code === "FAILED_PRECONDITION" ? reason.code : "UNAVAILABLE";
-  return new RpcError(code, `${context.method.name}: ${reason.message}`, { reason: reason.reason ?? "PEER_LOST", delivered, cause: reason });
+  const code =
+    reason.code === "UNAUTHENTICATED" || reason.code === "PERMISSION_DENIED" || reason.code === "FAILED_PRECONDITION"
+      ? reason.code
+      : "UNAVAILABLE";
+  return new RpcError(code, `${context.method.name}: ${reason.message}`, {
+    reason: reason.reason ?? "PEER_LOST",
+    delivered,
+    cause: reason,
+  });
 }
 
 /**
  * Metadata from a peer is data: what breaks the rules is left out, the reply itself counts. More than the limit is not taken; the error
  * says so.
  */
-function receiveMetadata(context: CallContext, entries: Iterable<readonly [string, string]> | undefined, maxBytes: number): RpcError | undefined {
+function receiveMetadata(
+  context: CallContext,
+  entries: Iterable<readonly [string, string]> | undefined,
+  maxBytes: number,
+): RpcError | undefined {
   if (entries === undefined) return undefined;
   let length = 0;
   for (const [key, value] of entries) {

@@ -8,7 +8,10 @@ import { type ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
 import { type SenderOwner, StreamSender } from "./stream-sender.ts";
 
 /** A stream call of this end. It starts when it is first read, so that one that is never read holds nothing. */
-export class OutgoingStream extends OutgoingCall implements ReceiverOwner, SenderOwner, AsyncIterableIterator<unknown, undefined> {
+export class OutgoingStream
+  extends OutgoingCall
+  implements ReceiverOwner, SenderOwner, AsyncIterableIterator<unknown, undefined>
+{
   readonly #input: AsyncIterable<unknown> | undefined;
   readonly #receiver: StreamReceiver;
   #sender: StreamSender | undefined = undefined;
@@ -69,7 +72,10 @@ export class OutgoingStream extends OutgoingCall implements ReceiverOwner, Sende
   }
 
   receiveResult(payload: Payload | undefined): void {
-    if (!this.#oneResult) return this.fail(new RpcError("INTERNAL", `${this.methodName}: a result arrived for a stream`, { reason: "PROTOCOL" }));
+    if (!this.#oneResult)
+      return this.fail(
+        new RpcError("INTERNAL", `${this.methodName}: a result arrived for a stream`, { reason: "PROTOCOL" }),
+      );
     try {
       this.#receiver.inbox.push(this.decodeOutput(payload));
       this.#settle(undefined);

@@ -36,7 +36,9 @@ export class SessionPeer implements Peer {
     return this.#createClient(port, contract) as ClientOf<C>;
   }
 
-  disconnect(reason: RpcError = new RpcError("UNAVAILABLE", "disconnected by the other end", { reason: "DISCONNECTED" })): void {
+  disconnect(
+    reason: RpcError = new RpcError("UNAVAILABLE", "disconnected by the other end", { reason: "DISCONNECTED" }),
+  ): void {
     this.#session.end(reason, reason);
   }
 }

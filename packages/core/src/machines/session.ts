@@ -12,7 +12,7 @@ import { Heartbeat, type HeartbeatPort } from "../tools/heartbeat.ts";
 import { payloadOf } from "../tools/payloads.ts";
 import { Single } from "../tools/single.ts";
 import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
-import { type Agreement, Handshake, type HandshakePort, type Role } from "./handshake.ts";
+import { type Agreement, Handshake, type HandshakePort } from "./handshake.ts";
 import { IncomingCall } from "./incoming-call.ts";
 import { IncomingCalls } from "./incoming-calls.ts";
 import { OutgoingNotification, OutgoingUnary } from "./outgoing-call.ts";
@@ -108,7 +108,8 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
 
   stream(input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> {
     const parentId = this.#parentId(context);
-    if (context.method.kind !== "serverStream") return new OutgoingStream(this, this.#outgoing, context, parentId, undefined, input);
+    if (context.method.kind !== "serverStream")
+      return new OutgoingStream(this, this.#outgoing, context, parentId, undefined, input);
     if (input instanceof Single) {
       const payload = payloadOf(context.method.input.codec, input.value);
       return new OutgoingStream(this, this.#outgoing, context, parentId, payload, undefined);
@@ -116,7 +117,11 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     return this.#streamAfterInput(input, context, parentId);
   }
 
-  async *#streamAfterInput(input: AsyncIterable<unknown>, context: CallContext, parentId: number): AsyncIterable<unknown> {
+  async *#streamAfterInput(
+    input: AsyncIterable<unknown>,
+    context: CallContext,
+    parentId: number,
+  ): AsyncIterable<unknown> {
     for await (const only of input) {
       const payload = payloadOf(context.method.input.codec, only);
       yield* new OutgoingStream(this, this.#outgoing, context, parentId, payload, undefined);
@@ -188,7 +193,8 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
     this.#channel?.limitMessageBytes?.(limits.maxMessageBytes);
     const theirs = agreement.limits;
-    if (theirs !== undefined && theirs.maxMessageBytes > 0) this.#maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
+    if (theirs !== undefined && theirs.maxMessageBytes > 0)
+      this.#maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
     if (theirs !== undefined && theirs.maxCalls > 0) this.peerMaxCalls = theirs.maxCalls;
     if (limits.heartbeatMs > 0) {
       const aliveMs = Math.max(limits.aliveMs, 3 * (theirs?.heartbeatMs ?? 0));
@@ -361,7 +367,9 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   breach(message: string): void {
     if (this.#finished !== undefined) return;
     const told = new RpcError("INTERNAL", message, { reason: "PROTOCOL" });
-    this.report(new RpcError("INTERNAL", `${this.peer.endpoint} broke the protocol: ${message}`, { reason: "PROTOCOL" }));
+    this.report(
+      new RpcError("INTERNAL", `${this.peer.endpoint} broke the protocol: ${message}`, { reason: "PROTOCOL" }),
+    );
     this.end(new RpcError("UNAVAILABLE", `the peer broke the protocol: ${message}`, { reason: "PROTOCOL" }), told);
   }
 

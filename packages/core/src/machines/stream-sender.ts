@@ -24,7 +24,13 @@ export class StreamSender implements PumpOutlet {
   readonly #pump: StreamPump;
   #sent = 0;
 
-  constructor(link: SessionLink, owner: SenderOwner, codec: MessageCodec, source: AsyncIterable<unknown>, credits: number) {
+  constructor(
+    link: SessionLink,
+    owner: SenderOwner,
+    codec: MessageCodec,
+    source: AsyncIterable<unknown>,
+    credits: number,
+  ) {
     this.#link = link;
     this.#owner = owner;
     this.#codec = codec;
@@ -62,7 +68,11 @@ export class StreamSender implements PumpOutlet {
       this.#link.send({ body: Body.Item, id: this.#owner.callId, seq, payload: payloadOf(this.#codec, value) });
     } catch (thrown) {
       const { code, message, reason, details } = RpcError.from(thrown);
-      throw new RpcError(code, `${this.#owner.methodName}: stream item ${seq}: ${message}`, { reason, details, cause: thrown });
+      throw new RpcError(code, `${this.#owner.methodName}: stream item ${seq}: ${message}`, {
+        reason,
+        details,
+        cause: thrown,
+      });
     }
     this.#sent = seq;
   }

@@ -6,7 +6,8 @@ interface NodeBuffer {
 const nodeBuffer = (globalThis as { readonly Buffer?: NodeBuffer }).Buffer;
 
 export function base64FromBytes(bytes: Uint8Array): string {
-  if (nodeBuffer !== undefined) return nodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+  if (nodeBuffer !== undefined)
+    return nodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
   let binary = "";
   // In slices, because a call takes a limited number of arguments.
   for (let start = 0; start < bytes.length; start += 0x2000) {
@@ -14,7 +15,6 @@ export function base64FromBytes(bytes: Uint8Array): string {
   }
   return btoa(binary);
 }
-
 
 /** Undefined for text that is not padded base64 of RFC 4648 §4. */
 export function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
@@ -48,6 +48,8 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
 /** Text from a peer, made harmless for a message or a log: bounded, on one line, without terminal escapes. */
 export function shown(text: string, maxLength = 100): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return cut.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return cut.replace(NOT_SHOWN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const NOT_SHOWN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;

@@ -8,19 +8,24 @@ import { isPromiseLike } from "./promise-like.ts";
  */
 export function intercept(port: CallPort, interceptors: readonly Interceptor[]): CallPort {
   if (interceptors.length === 0) return port;
-  let call: CallHandler = (input, context) => rethrowing(() => port.call(input, context), RpcError.from);
-  let stream: StreamHandler = (input, context) => rethrowingStream(() => port.stream(input, context), RpcError.from);
+  let call: CallHandler = (input, context) => rethrowing(() => port.call(input, context), toRpcError);
+  let stream: StreamHandler = (input, context) => rethrowingStream(() => port.stream(input, context), toRpcError);
   for (const interceptor of interceptors.toReversed()) {
     const wrapCall = interceptor.call?.bind(interceptor);
     const wrapStream = interceptor.stream?.bind(interceptor);
     const nextCall = call;
     const nextStream = stream;
-    if (wrapCall !== undefined) call = (input, context) => rethrowing(() => wrapCall(input, context, nextCall), ownFault);
+    if (wrapCall !== undefined)
+      call = (input, context) => rethrowing(() => wrapCall(input, context, nextCall), ownFault);
     if (wrapStream !== undefined) {
       stream = (input, context) => rethrowingStream(() => wrapStream(input, context, nextStream), ownFault);
     }
   }
   return { call, stream };
+}
+
+function toRpcError(thrown: unknown): RpcError {
+  return RpcError.from(thrown);
 }
 
 function ownFault(thrown: unknown): RpcError {

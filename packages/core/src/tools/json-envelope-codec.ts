@@ -41,13 +41,15 @@ const PAYLOAD_BODIES: ReadonlySet<number> = new Set([Body.Call, Body.Result, Bod
 function textOf(envelope: Envelope): string {
   const { body } = envelope;
   // By hand where it counts: most calls and results are nothing but an id and a payload.
-  if (body === Body.Result && envelope.metadata === undefined) return `{"b":17,"id":${envelope.id}${memberOf(envelope.payload)}}`;
+  if (body === Body.Result && envelope.metadata === undefined)
+    return `{"b":17,"id":${envelope.id}${memberOf(envelope.payload)}}`;
   if (body === Body.Item) return `{"b":21,"id":${envelope.id},"seq":${envelope.seq}${memberOf(envelope.payload)}}`;
   if (body === 0) throw broken("of an unknown kind cannot be sent");
   const fields: Record<string, unknown> = { b: body };
   for (const name in envelope) {
     const value: unknown = envelope[name as keyof Envelope];
-    if (name === "body" || name === "payload" || isDefault(value) || (value === 0 && !MEANINGFUL_ZEROS.has(name))) continue;
+    if (name === "body" || name === "payload" || isDefault(value) || (value === 0 && !MEANINGFUL_ZEROS.has(name)))
+      continue;
     fields[name] = fieldValue(name, value);
   }
   const text = JSON.stringify(fields);
@@ -159,7 +161,13 @@ function envelopeOf(f: Fields): Envelope {
     case Body.Cancel:
       return { body: Body.Cancel, id: f.id(), reason: f.text("reason") };
     case Body.Notify:
-      return { body: Body.Notify, method: f.text("method"), payload: f.payload(), metadata: f.metadata(), depth: f.wholeNumber("depth") };
+      return {
+        body: Body.Notify,
+        method: f.text("method"),
+        payload: f.payload(),
+        metadata: f.metadata(),
+        depth: f.wholeNumber("depth"),
+      };
     case Body.Item:
       return { body: Body.Item, id: f.id(), seq: f.wholeNumber("seq"), payload: f.payload() };
     case Body.Credit:
@@ -169,13 +177,26 @@ function envelopeOf(f: Fields): Envelope {
     case Body.Drain:
       return { body: Body.Drain, reason: f.text("reason"), deadlineMs: f.wholeNumber("deadlineMs") };
     case Body.Progress:
-      return { body: Body.Progress, id: f.id(), payload: f.has("p") || f.has("pb") ? f.payload() : undefined, log: f.log() };
+      return {
+        body: Body.Progress,
+        id: f.id(),
+        payload: f.has("p") || f.has("pb") ? f.payload() : undefined,
+        log: f.log(),
+      };
     default:
       return { body: 0, number };
   }
 }
 
-const NO_ERROR: WireError = { code: 2, message: "", reason: "", details: undefined, retryable: false, delivered: undefined, stack: "" };
+const NO_ERROR: WireError = {
+  code: 2,
+  message: "",
+  reason: "",
+  details: undefined,
+  retryable: false,
+  delivered: undefined,
+  stack: "",
+};
 const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "notice", "warning", "error", "critical"];
 
 /** Fields of an envelope that a peer wrote, each proved on reading. A field that is missing has its default; unknown ones are skipped. */
@@ -220,7 +241,8 @@ class Fields {
   optionalNumber(name: string, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > max) throw broken(`has a wrong ${name}`);
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > max)
+      throw broken(`has a wrong ${name}`);
     return value;
   }
 

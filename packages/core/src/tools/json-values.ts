@@ -11,9 +11,10 @@ import { base64FromBytes, bytesFromBase64 } from "./bytes.ts";
  * pass for a type. Undefined members of records are left out.
  */
 export const MAX_DEPTH = 64;
-export const MAX_ELEMENTS = 1_000_000;
+const MAX_ELEMENTS = 1_000_000;
 /** BigInt's parser is quadratic: a million digits would hold the event loop for seconds. */
 const MAX_BIGINT_DIGITS = 4_096;
+const BIGINT_BOUND = 10n ** BigInt(MAX_BIGINT_DIGITS);
 
 const DOLLAR = 36;
 
@@ -69,6 +70,8 @@ function taggedJson(value: unknown, path: string, depth: number, ancestors: read
     case "boolean":
       return value;
     case "bigint":
+      // Compared before it is written out: that alone takes seconds for a million digits (hostile inputs H86).
+      if (value >= BIGINT_BOUND || value <= -BIGINT_BOUND) throw tooManyDigits(path);
       return { $bigint: value.toString() };
     case "object":
       break;
@@ -138,7 +141,8 @@ function revive(json: unknown, inherit: boolean, depth: number): unknown {
     return json;
   }
   if (typeof json === "number") {
-    if (!Number.isFinite(json)) throw new RpcError("OUT_OF_RANGE", "value has a number beyond the range of a double", { reason: "OUT_OF_RANGE" });
+    if (!Number.isFinite(json))
+      throw new RpcError("OUT_OF_RANGE", "value has a number beyond the range of a double", { reason: "OUT_OF_RANGE" });
     return json;
   }
   if (typeof json !== "object" || json === null) return json;
@@ -161,7 +165,10 @@ function revive(json: unknown, inherit: boolean, depth: number): unknown {
 function withoutPrototype(record: Record<string, unknown>, inherit: boolean, depth: number): Record<string, unknown> {
   const clean = emptyRecord();
   for (const key of Object.keys(record)) {
-    clean[key] = key === "__proto__" ? revive(Object.getOwnPropertyDescriptor(record, key)?.value, inherit, depth + 1) : record[key];
+    clean[key] =
+      key === "__proto__"
+        ? revive(Object.getOwnPropertyDescriptor(record, key)?.value, inherit, depth + 1)
+        : record[key];
   }
   return clean;
 }
@@ -200,9 +207,7 @@ function reviveTag(tag: string, content: unknown): unknown {
         break;
       }
       case "$bigint":
-        if (content.length > MAX_BIGINT_DIGITS) {
-          throw new RpcError("RESOURCE_EXHAUSTED", `value has an integer of more than ${MAX_BIGINT_DIGITS} digits`, { reason: "maxElements" });
-        }
+        if (content.length > MAX_BIGINT_DIGITS + 1) throw tooManyDigits("");
         if (/^-?(?:0|[1-9][0-9]*)$/.test(content)) return BigInt(content);
         break;
       case "$date": {
@@ -232,6 +237,15 @@ function refused(path: string, what: string): RpcError {
   return new RpcError("INVALID_ARGUMENT", `${path === "" ? "value" : path} ${what}`, { reason: "INVALID_ARGUMENT" });
 }
 
+function tooManyDigits(path: string): RpcError {
+  const message = `${path === "" ? "value" : path} has an integer of more than ${MAX_BIGINT_DIGITS} digits`;
+  return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxElements" });
+}
+
 function tooDeep(path: string): RpcError {
-  return new RpcError("RESOURCE_EXHAUSTED", `${path === "" ? "value" : path} is nested deeper than ${MAX_DEPTH} levels`, { reason: "maxDepth" });
+  return new RpcError(
+    "RESOURCE_EXHAUSTED",
+    `${path === "" ? "value" : path} is nested deeper than ${MAX_DEPTH} levels`,
+    { reason: "maxDepth" },
+  );
 }

@@ -31,7 +31,9 @@ export class MappedStream implements AsyncIterableIterator<unknown> {
 }
 
 /** A stream that first has to be waited for. */
-export async function* deferredStream(open: () => Promise<AsyncIterable<unknown> | Iterable<unknown>>): AsyncIterable<unknown> {
+export async function* deferredStream(
+  open: () => Promise<AsyncIterable<unknown> | Iterable<unknown>>,
+): AsyncIterable<unknown> {
   yield* await open();
 }
 
@@ -40,6 +42,8 @@ export function isStreamable(value: unknown): value is AsyncIterable<unknown> | 
   return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
 
-export function iteratorOf(values: AsyncIterable<unknown> | Iterable<unknown>): AsyncIterator<unknown> | Iterator<unknown> {
+export function iteratorOf(
+  values: AsyncIterable<unknown> | Iterable<unknown>,
+): AsyncIterator<unknown> | Iterator<unknown> {
   return Symbol.asyncIterator in values ? values[Symbol.asyncIterator]() : values[Symbol.iterator]();
 }

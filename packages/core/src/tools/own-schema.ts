@@ -6,7 +6,8 @@ export function schemaOf<T>(guard: (value: unknown) => value is T): StandardSche
     "~standard": {
       version: 1,
       vendor: "@rpc/core",
-      validate: (value) => (guard(value) ? { value } : { issues: [{ message: "has not the shape that the contract asks for" }] }),
+      validate: (value) =>
+        guard(value) ? { value } : { issues: [{ message: "has not the shape that the contract asks for" }] },
     },
   };
 }

@@ -22,9 +22,13 @@ export function decodePayload(codec: MessageCodec, payload: Payload | undefined)
     return codec.fromDynamic(decodeJson(dynamicCodec, payload));
   }
   if (payload.format === "protobuf") {
-    throw new RpcError("INVALID_ARGUMENT", "payload is protobuf, but the contract describes this message without protobuf", {
-      reason: "PARSE",
-    });
+    throw new RpcError(
+      "INVALID_ARGUMENT",
+      "payload is protobuf, but the contract describes this message without protobuf",
+      {
+        reason: "PARSE",
+      },
+    );
   }
   return decodeJson(codec, payload);
 }
@@ -37,7 +41,8 @@ function decodeJson(codec: MessageCodec & { readonly format: "json" }, payload: 
 
 /** The bytes of a payload, for envelope codecs that carry bytes. */
 export function payloadBytes(payload: Payload): Uint8Array {
-  if (payload instanceof EncodedPayload) return payload.bytes ?? utf8Bytes(payload.json === undefined ? "" : JSON.stringify(payload.json));
+  if (payload instanceof EncodedPayload)
+    return payload.bytes ?? utf8Bytes(payload.json === undefined ? "" : JSON.stringify(payload.json));
   const { codec, value } = payload;
   return codec.format === "json" ? utf8Bytes(codec.stringify(value)) : codec.encode(value);
 }

@@ -12,7 +12,11 @@ const MAX_PATH_LENGTH = 200;
 const MAX_ISSUE_LENGTH = 500;
 
 /** A message without a schema: any dynamic value. */
-export const DYNAMIC_SHAPE: MessageShape = Object.freeze({ codec: dynamicCodec, validate: undefined, jsonSchema: undefined });
+export const DYNAMIC_SHAPE: MessageShape = Object.freeze({
+  codec: dynamicCodec,
+  validate: undefined,
+  jsonSchema: undefined,
+});
 
 /** What a schema means to the machines. Throws INVALID_ARGUMENT for what is no schema. */
 export function shapeOf(schema: Schema, where: string): MessageShape {
@@ -22,9 +26,13 @@ export function shapeOf(schema: Schema, where: string): MessageShape {
     const standard = schema["~standard"];
     return { codec: validatedCodec, validate: (value) => standard.validate(value), jsonSchema: jsonSchemaOf(schema) };
   }
-  throw new RpcError("INVALID_ARGUMENT", `${where} is no schema: pass a Standard Schema (zod, valibot, arktype) or a protobuf message`, {
-    reason: "INVALID_ARGUMENT",
-  });
+  throw new RpcError(
+    "INVALID_ARGUMENT",
+    `${where} is no schema: pass a Standard Schema (zod, valibot, arktype) or a protobuf message`,
+    {
+      reason: "INVALID_ARGUMENT",
+    },
+  );
 }
 
 // Validators are objects or, with arktype, functions.
@@ -40,14 +48,21 @@ function isMessageType(schema: unknown): schema is MessageType {
 function jsonSchemaOf(schema: StandardSchema): (() => unknown) | undefined {
   const standard = schema["~standard"] as { readonly jsonSchema?: { readonly input?: unknown } };
   const input = standard.jsonSchema?.input;
-  return typeof input === "function" ? (): unknown => input.call(standard.jsonSchema, { target: "draft-2020-12" }) : undefined;
+  return typeof input === "function"
+    ? (): unknown => input.call(standard.jsonSchema, { target: "draft-2020-12" })
+    : undefined;
 }
 
 /**
  * Runs a shape's validator. Gives the value that the validator made of it, or a promise of it for a validator that is
  * asynchronous; throws (or rejects with) `code` and the path of the first issue.
  */
-export function validated(shape: MessageShape, value: unknown, what: string, code: "INVALID_ARGUMENT" | "INTERNAL"): unknown {
+export function validated(
+  shape: MessageShape,
+  value: unknown,
+  what: string,
+  code: "INVALID_ARGUMENT" | "INTERNAL",
+): unknown {
   if (shape.validate === undefined) return value;
   let result: StandardResult<unknown> | Promise<StandardResult<unknown>>;
   try {
@@ -66,14 +81,19 @@ export function validated(shape: MessageShape, value: unknown, what: string, cod
 
 function valueOf(result: StandardResult<unknown>, what: string, code: "INVALID_ARGUMENT" | "INTERNAL"): unknown {
   if (result.issues === undefined) return result.value;
-  const issues = result.issues.slice(0, MAX_ISSUES).map((issue) => ({ path: shown(pathOf(issue), MAX_PATH_LENGTH), message: shown(issue.message, MAX_ISSUE_LENGTH) }));
+  const issues = result.issues
+    .slice(0, MAX_ISSUES)
+    .map((issue) => ({ path: shown(pathOf(issue), MAX_PATH_LENGTH), message: shown(issue.message, MAX_ISSUE_LENGTH) }));
   const first = issues[0];
   const where = first === undefined || first.path === "" ? what : `${what}: ${first.path}`;
   throw new RpcError(code, `${where}: ${first?.message ?? "refused"}`, { reason: code, details: { issues } });
 }
 
 function validatorFault(what: string, thrown: unknown): RpcError {
-  return new RpcError("INTERNAL", `${what}: the validator failed: ${RpcError.from(thrown).message}`, { reason: "INTERNAL", cause: thrown });
+  return new RpcError("INTERNAL", `${what}: the validator failed: ${RpcError.from(thrown).message}`, {
+    reason: "INTERNAL",
+    cause: thrown,
+  });
 }
 
 /** `steps[2].command` */

@@ -19,7 +19,8 @@ export async function onlyValue(values: AsyncIterable<unknown>, method: string):
   let found = false;
   let only: unknown;
   for await (const value of values) {
-    if (found) throw new RpcError("INTERNAL", `${method}: more than one message where one is due`, { reason: "PROTOCOL" });
+    if (found)
+      throw new RpcError("INTERNAL", `${method}: more than one message where one is due`, { reason: "PROTOCOL" });
     found = true;
     only = value;
   }

@@ -20,7 +20,8 @@ export type Schema = StandardSchema | MessageType | undefined;
 /** What a sender passes: a schema's input side. */
 export type SentBy<S> = S extends StandardSchema<infer I, infer _> ? I : S extends MessageType<infer T> ? T : unknown;
 /** What a receiver gets: a schema's output side. */
-export type ReceivedBy<S> = S extends StandardSchema<infer _, infer O> ? O : S extends MessageType<infer T> ? T : unknown;
+export type ReceivedBy<S> =
+  S extends StandardSchema<infer _, infer O> ? O : S extends MessageType<infer T> ? T : unknown;
 
 /** Errors that a method declares: reason → shape of the details. */
 export type ErrorSchemas = Readonly<Record<string, Schema>>;
@@ -87,7 +88,9 @@ export type MethodsOf<C> = C extends { readonly [DEFINITION]?: infer Methods } ?
 export type ClientOf<C> = { readonly [Name in keyof MethodsOf<C>]: ClientMethod<MethodsOf<C>[Name]> };
 
 /** Arguments of a call: the input may be left out where the schema allows undefined. */
-type InputArguments<Input, Options> = undefined extends Input ? [input?: Input, options?: Options] : [input: Input, options?: Options];
+type InputArguments<Input, Options> = undefined extends Input
+  ? [input?: Input, options?: Options]
+  : [input: Input, options?: Options];
 
 /** What a client offers for one method. */
 export type ClientMethod<D> =
@@ -132,9 +135,9 @@ export type CallState = "running" | "done" | "failed" | "cancelled";
 
 /** What a router needs for each method of a contract. Events need nothing: they are published through the router. */
 export type ImplementationOf<C> = {
-  readonly [Name in keyof MethodsOf<C> as MethodsOf<C>[Name] extends MethodDefinition<"event"> ? never : Name]: MethodHandler<
-    MethodsOf<C>[Name]
-  >;
+  readonly [
+    Name in keyof MethodsOf<C> as MethodsOf<C>[Name] extends MethodDefinition<"event"> ? never : Name
+  ]: MethodHandler<MethodsOf<C>[Name]>;
 };
 
 /** The function behind one method. */

@@ -51,9 +51,13 @@ export function resolveLimits(options: { readonly [Name in keyof SessionLimits]?
     const value = options[name];
     if (value === undefined) continue;
     if (!Number.isInteger(value) || value < 0) {
-      throw new RpcError("INVALID_ARGUMENT", `option ${name} must be a whole number of at least 0, got ${String(value)}`, {
-        reason: "INVALID_ARGUMENT",
-      });
+      throw new RpcError(
+        "INVALID_ARGUMENT",
+        `option ${name} must be a whole number of at least 0, got ${String(value)}`,
+        {
+          reason: "INVALID_ARGUMENT",
+        },
+      );
     }
     limits[name] = value;
     changed = true;

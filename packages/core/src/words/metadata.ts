@@ -1,7 +1,10 @@
 import { RpcError } from "./rpc-error.ts";
 
 /** What a caller may pass as metadata: a record, a list of pairs, or a {@link Metadata}. */
-export type MetadataInit = Metadata | Readonly<Record<string, string | Uint8Array>> | Iterable<readonly [string, string | Uint8Array]>;
+export type MetadataInit =
+  | Metadata
+  | Readonly<Record<string, string | Uint8Array>>
+  | Iterable<readonly [string, string | Uint8Array]>;
 
 /**
  * Strings that travel beside input and output. Keys know no case and keep no order; a key given twice has its values
@@ -12,7 +15,8 @@ export class Metadata implements Iterable<readonly [string, string]> {
 
   constructor(init?: MetadataInit) {
     if (init === undefined) return;
-    const pairs = Symbol.iterator in init ? (init as Iterable<readonly [string, string | Uint8Array]>) : Object.entries(init);
+    const pairs =
+      Symbol.iterator in init ? (init as Iterable<readonly [string, string | Uint8Array]>) : Object.entries(init);
     for (const [key, value] of pairs) this.append(key, value);
   }
 
@@ -79,9 +83,13 @@ const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 function checkedKey(key: string): string {
   const name = key.toLowerCase();
   if (!KEY.test(name)) {
-    throw new RpcError("INVALID_ARGUMENT", `metadata key ${JSON.stringify(key.slice(0, 80))} must be a non-empty HTTP token`, {
-      reason: "INVALID_ARGUMENT",
-    });
+    throw new RpcError(
+      "INVALID_ARGUMENT",
+      `metadata key ${JSON.stringify(key.slice(0, 80))} must be a non-empty HTTP token`,
+      {
+        reason: "INVALID_ARGUMENT",
+      },
+    );
   }
   return name;
 }
@@ -89,10 +97,14 @@ function checkedKey(key: string): string {
 function checkedValue(key: string, value: string | Uint8Array): string {
   if (typeof value !== "string") {
     if (key.endsWith("-bin")) return btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join(""));
-    throw new RpcError("INVALID_ARGUMENT", `metadata ${key}: bytes need a key that ends in "-bin"`, { reason: "INVALID_ARGUMENT" });
+    throw new RpcError("INVALID_ARGUMENT", `metadata ${key}: bytes need a key that ends in "-bin"`, {
+      reason: "INVALID_ARGUMENT",
+    });
   }
   if (CONTROL.test(value)) {
-    throw new RpcError("INVALID_ARGUMENT", `metadata ${key}: control characters are not allowed`, { reason: "INVALID_ARGUMENT" });
+    throw new RpcError("INVALID_ARGUMENT", `metadata ${key}: control characters are not allowed`, {
+      reason: "INVALID_ARGUMENT",
+    });
   }
   return value;
 }

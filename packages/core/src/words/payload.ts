@@ -30,7 +30,13 @@ export class EncodedPayload {
   readonly end: number;
   readonly json: unknown;
 
-  constructor(format: PayloadFormat, source: Uint8Array | undefined, json?: unknown, start = 0, end: number = source?.length ?? 0) {
+  constructor(
+    format: PayloadFormat,
+    source: Uint8Array | undefined,
+    json?: unknown,
+    start = 0,
+    end: number = source?.length ?? 0,
+  ) {
     this.format = format;
     this.source = source;
     this.start = start;

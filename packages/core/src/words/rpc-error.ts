@@ -69,7 +69,10 @@ export class RpcError<Details = unknown> extends Error {
     if (thrown instanceof RpcError) return thrown;
     const name = readText(thrown, "name");
     if (name === "AbortError") {
-      return new RpcError("CANCELLED", readText(thrown, "message") ?? "cancelled", { reason: "CANCELLED", cause: thrown });
+      return new RpcError("CANCELLED", readText(thrown, "message") ?? "cancelled", {
+        reason: "CANCELLED",
+        cause: thrown,
+      });
     }
     if (name === "TimeoutError") {
       const message = readText(thrown, "message") ?? "deadline exceeded";

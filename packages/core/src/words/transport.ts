@@ -1,5 +1,6 @@
 import type { CallContext } from "./call-context.ts";
 import type { Capabilities } from "./capabilities.ts";
+import type { Clock } from "./clock.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
 import type { Peer } from "./peer.ts";
 
@@ -30,6 +31,8 @@ export interface Transport extends CallPort, AsyncDisposable {
   /** For messages and logs; never holds a secret. */
   readonly endpoint: string;
   readonly capabilities: Capabilities;
+  /** Where its deadlines come from; clients of this transport use it as well. Default: the process's clock. */
+  readonly clock?: Clock | undefined;
   /** Connects now instead of at the first call; rejects as that call would. */
   ready(): Promise<void>;
   /** Idempotent. Refuses new calls (FAILED_PRECONDITION), lets running ones finish for `drainMs`, rejects the rest UNAVAILABLE. */
