@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { shown } from "../src/transport.ts";
 import { base64FromBytes, bytesFromBase64, hexFromBytes } from "../src/tools/bytes.ts";

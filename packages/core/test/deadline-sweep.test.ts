@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DeadlineSweep } from "../src/tools/deadline-sweep.ts";
 import { MAX_TIMER_MS } from "../src/words/clock.ts";
@@ -28,17 +28,20 @@ function rig() {
 describe("DeadlineSweep", () => {
   it("ends everything at its own instant, and nothing before it", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.nat({ max: 300 }), fc.nat({ max: 1_000 })), { maxLength: 30 }), async (plan) => {
-        const { clock, expired, all, add } = rig();
-        for (const [waitMs, inMs] of plan) {
-          await clock.advance(waitMs);
-          add(inMs);
-        }
-        await clock.advance(1_000);
-        expect(all.size).toBe(0);
-        expect(expired).toHaveLength(plan.length);
-        for (const [deadline, at] of expired) expect(at).toBe(deadline);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat({ max: 300 }), fc.nat({ max: 1_000 })), { maxLength: 30 }),
+        async (plan) => {
+          const { clock, expired, all, add } = rig();
+          for (const [waitMs, inMs] of plan) {
+            await clock.advance(waitMs);
+            add(inMs);
+          }
+          await clock.advance(1_000);
+          expect(all.size).toBe(0);
+          expect(expired).toHaveLength(plan.length);
+          for (const [deadline, at] of expired) expect(at).toBe(deadline);
+        },
+      ),
       { numRuns: 50 },
     );
   });

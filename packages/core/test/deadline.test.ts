@@ -23,7 +23,9 @@ const Test = defineContract("test.Test", {
   both: bidiStream(),
 });
 
-function rig(handlers: Partial<Record<"echo" | "hang" | "nested", (input: unknown, ctx: CallContext) => unknown>> = {}) {
+function rig(
+  handlers: Partial<Record<"echo" | "hang" | "nested", (input: unknown, ctx: CallContext) => unknown>> = {},
+) {
   const clock = new FakeClock();
   const contexts: CallContext[] = [];
   const hang = (_input: unknown, ctx: CallContext): Promise<never> => {
@@ -142,7 +144,9 @@ describe("a deadline", () => {
 
   it("C59 of the outer call holds when the nested method asks for more", async () => {
     const inner = rig();
-    const outer = rig({ nested: (_input, ctx) => createClient(Test, inner.transport, { clock: inner.clock }).short(1, ctx) });
+    const outer = rig({
+      nested: (_input, ctx) => createClient(Test, inner.transport, { clock: inner.clock }).short(1, ctx),
+    });
     const start = outer.clock.now();
     const failed = failure(outer.client.nested(1, { timeoutMs: 500 }));
     await settled();
@@ -153,7 +157,9 @@ describe("a deadline", () => {
 
   it("C59 of the nested method holds when the outer call has more", async () => {
     const inner = rig();
-    const outer = rig({ nested: (_input, ctx) => createClient(Test, inner.transport, { clock: inner.clock }).short(1, ctx) });
+    const outer = rig({
+      nested: (_input, ctx) => createClient(Test, inner.transport, { clock: inner.clock }).short(1, ctx),
+    });
     const start = outer.clock.now();
     const failed = failure(outer.client.nested(1, { timeoutMs: 60_000 }));
     await settled();
@@ -214,7 +220,10 @@ describe("a deadline", () => {
 
   it("is the earlier of instant and duration", async () => {
     const { clock, contexts, client } = rig();
-    const failed = [failure(client.hang(1, { timeoutMs: 500, deadline: clock.now() + 900 })), failure(client.hang(1, { timeoutMs: 900, deadline: clock.now() + 500 }))];
+    const failed = [
+      failure(client.hang(1, { timeoutMs: 500, deadline: clock.now() + 900 })),
+      failure(client.hang(1, { timeoutMs: 900, deadline: clock.now() + 500 })),
+    ];
     await settled();
     expect(contexts.map(({ deadline }) => deadline)).toEqual([clock.now() + 500, clock.now() + 500]);
     await clock.advance(500);
@@ -230,24 +239,30 @@ describe("a deadline", () => {
     expect(ran).toBe(false);
   });
 
-  it.each([-5, "5", null, 1.5, {}])("H58 from a peer that is %j closes, and the handler does not run", async (deadlineMs) => {
-    let ran = false;
-    const Echo = defineContract("test.Echo", { echo: unary() });
-    const peer = await rawClient(listen(createRouter(Echo, { echo: () => (ran = true) })));
-    await peer.sendJson({ b: 16, id: 1, method: "test.Echo.echo", deadlineMs });
-    expect(peer.ends).toHaveLength(1);
-    expect(ran).toBe(false);
-  });
+  it.each([-5, "5", null, 1.5, {}])(
+    "H58 from a peer that is %j closes, and the handler does not run",
+    async (deadlineMs) => {
+      let ran = false;
+      const Echo = defineContract("test.Echo", { echo: unary() });
+      const peer = await rawClient(listen(createRouter(Echo, { echo: () => (ran = true) })));
+      await peer.sendJson({ b: 16, id: 1, method: "test.Echo.echo", deadlineMs });
+      expect(peer.ends).toHaveLength(1);
+      expect(ran).toBe(false);
+    },
+  );
 
-  it.each([MAX_TIMER_MS + 1, 2 ** 32, 1e18, Number.POSITIVE_INFINITY])("H58 of %d ms does not fire at once", async (timeoutMs) => {
-    const gate = new Gate<string>();
-    const { clock, client } = rig({ hang: () => gate.promise });
-    const going = client.hang(1, { timeoutMs });
-    await settled();
-    await clock.advance(MAX_TIMER_MS);
-    gate.open("still here");
-    expect(await going).toBe("still here");
-  });
+  it.each([MAX_TIMER_MS + 1, 2 ** 32, 1e18, Number.POSITIVE_INFINITY])(
+    "H58 of %d ms does not fire at once",
+    async (timeoutMs) => {
+      const gate = new Gate<string>();
+      const { clock, client } = rig({ hang: () => gate.promise });
+      const going = client.hang(1, { timeoutMs });
+      await settled();
+      await clock.advance(MAX_TIMER_MS);
+      gate.open("still here");
+      expect(await going).toBe("still here");
+    },
+  );
 
   it("H58 beyond what a timer keeps fires in the end", async () => {
     const { clock, client } = rig();
@@ -286,7 +301,10 @@ describe("a deadline", () => {
 
   it("H79 ends a call whose interceptor never settles", async () => {
     const { clock, transport } = rig();
-    const client = createClient(Test, transport, { clock, interceptors: [{ call: () => new Promise(() => undefined) }] });
+    const client = createClient(Test, transport, {
+      clock,
+      interceptors: [{ call: () => new Promise(() => undefined) }],
+    });
     const failed = failure(client.echo(1, { timeoutMs: 5_000 }));
     await clock.advance(5_000);
     expect(await failed).toMatchObject({ code: "DEADLINE_EXCEEDED" });

@@ -16,8 +16,15 @@ describe("the handshake of an acceptor", () => {
   });
 
   it("announces its limits", async () => {
-    const peer = await rawClient(listen(router, { maxMessageBytes: 5_000, maxCallsInFlight: 7, heartbeatMs: 100, aliveMs: 300 }));
-    expect(peer.of(Body.Challenge)[0]?.limits).toEqual({ maxMessageBytes: 5_000, maxCalls: 7, heartbeatMs: 100, aliveMs: 300 });
+    const peer = await rawClient(
+      listen(router, { maxMessageBytes: 5_000, maxCallsInFlight: 7, heartbeatMs: 100, aliveMs: 300 }),
+    );
+    expect(peer.of(Body.Challenge)[0]?.limits).toEqual({
+      maxMessageBytes: 5_000,
+      maxCalls: 7,
+      heartbeatMs: 100,
+      aliveMs: 300,
+    });
   });
 
   it("gives each session a name of its own", async () => {
@@ -126,17 +133,25 @@ describe("the handshake of an acceptor", () => {
     expect(peer.goodbye).toMatchObject({ reason: "PROTOCOL" });
   });
 
-  it.each(["GET / HTTP/1.1\r\n\r\n", "", "null", "[]", "{", '"b"', "\u0016\u0003\u0001"])("H09 H23 closes when it hears %j", async (text) => {
-    const listener = listen(router);
-    const peer = dialRaw(listener);
-    await peer.sendJson(text);
-    expect(peer.ends).toHaveLength(1);
-    expect(listener.connectionCount).toBe(0);
-  });
+  it.each(["GET / HTTP/1.1\r\n\r\n", "", "null", "[]", "{", '"b"', "\u0016\u0003\u0001"])(
+    "H09 H23 closes when it hears %j",
+    async (text) => {
+      const listener = listen(router);
+      const peer = dialRaw(listener);
+      await peer.sendJson(text);
+      expect(peer.ends).toHaveLength(1);
+      expect(listener.connectionCount).toBe(0);
+    },
+  );
 
   it("H21 closes at a first message over maxUnauthenticatedBytes, and takes one at the limit", async () => {
     const size = JSON.stringify({ b: 3, versions: [1], mechanisms: ["none"], software: "" }).length;
-    const hello = (padding: number): unknown => ({ b: 3, versions: [1], mechanisms: ["none"], software: "x".repeat(padding) });
+    const hello = (padding: number): unknown => ({
+      b: 3,
+      versions: [1],
+      mechanisms: ["none"],
+      software: "x".repeat(padding),
+    });
     const fits = dialRaw(listen(router));
     await fits.sendJson(hello(1_024 - size));
     expect(fits.of(Body.Welcome)).toHaveLength(1);
@@ -186,7 +201,9 @@ describe("the handshake of an acceptor", () => {
   it("knows the peer's process by its instance id", async () => {
     const listener = listen(router);
     await rawClient(listener);
-    expect([...listener.peers].map(({ instanceId, identity }) => [instanceId, identity])).toEqual([["07".repeat(16), undefined]]);
+    expect([...listener.peers].map(({ instanceId, identity }) => [instanceId, identity])).toEqual([
+      ["07".repeat(16), undefined],
+    ]);
   });
 });
 
@@ -207,7 +224,11 @@ describe("the handshake of an initiator", () => {
   it("begins with Hello: versions, limits and a nonce", async () => {
     const peer = await peerOf(rig());
     expect(peer.received).toHaveLength(1);
-    expect(peer.of(Body.Hello)[0]).toMatchObject({ versions: [1], mechanisms: ["none"], limits: { maxMessageBytes: 4_194_304 } });
+    expect(peer.of(Body.Hello)[0]).toMatchObject({
+      versions: [1],
+      mechanisms: ["none"],
+      limits: { maxMessageBytes: 4_194_304 },
+    });
     expect(peer.of(Body.Hello)[0]?.nonce).toHaveLength(32);
     expect(peer.of(Body.Hello)[0]?.instanceId).toHaveLength(16);
   });
@@ -222,7 +243,12 @@ describe("the handshake of an initiator", () => {
 
   it.each([
     ["another version", { ...CHALLENGE, version: 2 }, "FAILED_PRECONDITION", "VERSION"],
-    ["a mechanism that was not offered", { ...CHALLENGE, mechanism: "hmac-sha256" }, "UNAUTHENTICATED", "UNAUTHENTICATED"],
+    [
+      "a mechanism that was not offered",
+      { ...CHALLENGE, mechanism: "hmac-sha256" },
+      "UNAUTHENTICATED",
+      "UNAUTHENTICATED",
+    ],
     ["Welcome before Challenge", WELCOME, "UNAVAILABLE", "PROTOCOL"],
     ["Hello", HELLO, "UNAVAILABLE", "PROTOCOL"],
     ["a call", call(2, "x.y"), "UNAVAILABLE", "PROTOCOL"],
@@ -245,7 +271,15 @@ describe("the handshake of an initiator", () => {
   it("fails its calls with the server's reason when it is sent away", async () => {
     const setup = rig();
     const peer = await peerOf(setup);
-    const error = { code: 16, message: "unknown principal", reason: "UNAUTHENTICATED", details: undefined, retryable: false, delivered: undefined, stack: "" };
+    const error = {
+      code: 16,
+      message: "unknown principal",
+      reason: "UNAUTHENTICATED",
+      details: undefined,
+      retryable: false,
+      delivered: undefined,
+      stack: "",
+    };
     await peer.send({ body: Body.Goodbye, error, sessionOver: true });
     expect(await setup.failed).toMatchObject({ code: "UNAUTHENTICATED", delivered: "no" });
   });
@@ -263,7 +297,11 @@ describe("the handshake of an initiator", () => {
     const setup = rig(clock);
     await peerOf(setup);
     await clock.advance(10_000);
-    expect(await setup.failed).toMatchObject({ code: "UNAVAILABLE", reason: "unauthenticatedTimeoutMs", delivered: "no" });
+    expect(await setup.failed).toMatchObject({
+      code: "UNAVAILABLE",
+      reason: "unauthenticatedTimeoutMs",
+      delivered: "no",
+    });
     expect(clock.timerCount).toBe(0);
   });
 

@@ -109,13 +109,16 @@ describe("Heartbeat", () => {
     },
   );
 
-  it.each([6_000, 8_000, 9_500])("H213 loses no peer after a sleep of %d ms with an aliveMs shorter than that", async (ms) => {
-    const { clock, port } = rig(5_000, 6_000);
-    await clock.sleep(ms);
-    port.receivedCount++;
-    await clock.advance(3_000);
-    expect(port.silentMs).toBeUndefined();
-  });
+  it.each([6_000, 8_000, 9_500])(
+    "H213 loses no peer after a sleep of %d ms with an aliveMs shorter than that",
+    async (ms) => {
+      const { clock, port } = rig(5_000, 6_000);
+      await clock.sleep(ms);
+      port.receivedCount++;
+      await clock.advance(3_000);
+      expect(port.silentMs).toBeUndefined();
+    },
+  );
 
   it("H64 still finds the peer lost after this end slept", async () => {
     const { clock, port } = rig();
@@ -187,7 +190,10 @@ describe("the heartbeat of a session", () => {
     const opened = transport.ready();
     await settled();
 
-    await peers[0]?.send({ ...CHALLENGE, limits: { maxMessageBytes: 0, maxCalls: 0, heartbeatMs: 20_000, aliveMs: 60_000 } }, WELCOME);
+    await peers[0]?.send(
+      { ...CHALLENGE, limits: { maxMessageBytes: 0, maxCalls: 0, heartbeatMs: 20_000, aliveMs: 60_000 } },
+      WELCOME,
+    );
     await opened;
     await clock.advance(59_000);
     expect(transport.connected).toBe(true);

@@ -1,10 +1,10 @@
-import { deepStrictEqual } from "node:assert/strict";
-import fc from "fast-check";
+import { isDeepStrictEqual } from "node:util";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Body, CALL_KINDS, EncodedPayload, type Envelope, jsonEnvelopeCodec, ValuePayload } from "../src/transport.ts";
 import { readUtf8, utf8Bytes } from "../src/tools/utf8.ts";
 import { dynamicCodec } from "../src/tools/json-message-codec.ts";
-import { call, json, thrownBy } from "./rig.ts";
+import { call, json, refusalOf, thrownBy } from "./rig.ts";
 
 /** As the codec makes them: with a prototype. */
 function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
@@ -16,12 +16,17 @@ const whole = fc.maxSafeNat();
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const bytes = fc.uint8Array({ maxLength: 40 });
 const payload = fc.oneof(
-  fc.jsonValue({ stringUnit: "binary" }).map((value): unknown => JSON.parse(JSON.stringify(value))).map((value) => new EncodedPayload("json", undefined, value)),
+  fc
+    .jsonValue({ stringUnit: "binary" })
+    .map((value): unknown => JSON.parse(JSON.stringify(value)))
+    .map((value) => new EncodedPayload("json", undefined, value)),
   bytes.map((value) => new EncodedPayload("protobuf", value)),
 );
 const noPayload = fc.constant(new EncodedPayload("json", undefined, undefined));
 const metadata = fc.option(fc.array(fc.tuple(text, text), { maxLength: 4 }), { nil: undefined });
-const limits = fc.option(record({ maxMessageBytes: whole, maxCalls: whole, heartbeatMs: whole, aliveMs: whole }), { nil: undefined });
+const limits = fc.option(record({ maxMessageBytes: whole, maxCalls: whole, heartbeatMs: whole, aliveMs: whole }), {
+  nil: undefined,
+});
 const error = record({
   code: fc.nat({ max: 1_000 }),
   message: text,
@@ -34,9 +39,19 @@ const error = record({
 const optionalError = fc.option(error, { nil: undefined });
 const texts = fc.array(text, { maxLength: 3 });
 const log = record({
-  level: fc.constantFrom("trace" as const, "debug" as const, "info" as const, "notice" as const, "warning" as const, "error" as const, "critical" as const),
+  level: fc.constantFrom(
+    "trace" as const,
+    "debug" as const,
+    "info" as const,
+    "notice" as const,
+    "warning" as const,
+    "error" as const,
+    "critical" as const,
+  ),
   message: text,
-  fields: fc.dictionary(text, text, { noNullPrototype: false, maxKeys: 3 }).map((fields) => Object.assign(Object.create(null) as Record<string, string>, fields)),
+  fields: fc
+    .dictionary(text, text, { noNullPrototype: false, maxKeys: 3 })
+    .map((fields) => Object.assign(Object.create(null) as Record<string, string>, fields)),
 });
 
 const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } = {
@@ -61,7 +76,13 @@ const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } =
     features: texts,
   }),
   Proof: record({ body: fc.constant(Body.Proof), mac: bytes }),
-  Welcome: record({ body: fc.constant(Body.Welcome), mac: bytes, sessionId: bytes, resumed: fc.boolean(), resumeWindowMs: whole }),
+  Welcome: record({
+    body: fc.constant(Body.Welcome),
+    mac: bytes,
+    sessionId: bytes,
+    resumed: fc.boolean(),
+    resumeWindowMs: whole,
+  }),
   Ping: record({ body: fc.constant(Body.Ping), token: whole }),
   Pong: record({ body: fc.constant(Body.Pong), token: whole }),
   Goodbye: record({ body: fc.constant(Body.Goodbye), error: optionalError, sessionOver: fc.boolean() }),
@@ -73,7 +94,10 @@ const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } =
     payload: fc.oneof(payload, noPayload),
     deadlineMs: fc.option(whole, { nil: undefined }),
     metadata,
-    idempotencyKey: fc.option(text.filter((key) => key !== ""), { nil: undefined }),
+    idempotencyKey: fc.option(
+      text.filter((key) => key !== ""),
+      { nil: undefined },
+    ),
     credits: fc.option(whole, { nil: undefined }),
     depth: whole,
     parentId: whole,
@@ -83,7 +107,13 @@ const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } =
   Result: record({ body: fc.constant(Body.Result), id, payload: fc.oneof(payload, noPayload), metadata }),
   Fail: record({ body: fc.constant(Body.Fail), id, error, metadata }),
   Cancel: record({ body: fc.constant(Body.Cancel), id, reason: text }),
-  Notify: record({ body: fc.constant(Body.Notify), method: text, payload: fc.oneof(payload, noPayload), metadata, depth: whole }),
+  Notify: record({
+    body: fc.constant(Body.Notify),
+    method: text,
+    payload: fc.oneof(payload, noPayload),
+    metadata,
+    depth: whole,
+  }),
   Item: record({ body: fc.constant(Body.Item), id, seq: whole, payload: fc.oneof(payload, noPayload) }),
   Credit: record({ body: fc.constant(Body.Credit), id, credits: whole }),
   End: record({ body: fc.constant(Body.End), id, error: optionalError, metadata }),
@@ -104,7 +134,8 @@ describe("jsonEnvelopeCodec", () => {
   it.each(Object.entries(bodies))("brings every %s back as it went", (_name, body) => {
     fc.assert(
       fc.property(body, (envelope) => {
-        deepStrictEqual(jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode(envelope)), envelope);
+        const arrived = jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode(envelope));
+        expect(isDeepStrictEqual(arrived, envelope)).toBe(true);
       }),
       { numRuns: 200 },
     );
@@ -118,17 +149,33 @@ describe("jsonEnvelopeCodec", () => {
     );
   });
 
-  const names = ["id", "method", "kind", "p", "pb", "metadata", "error", "credits", "seq", "limits", "versions", "nonce", "log", "deadlineMs", "token"];
+  const names = [
+    "id",
+    "method",
+    "kind",
+    "p",
+    "pb",
+    "metadata",
+    "error",
+    "credits",
+    "seq",
+    "limits",
+    "versions",
+    "nonce",
+    "log",
+    "deadlineMs",
+    "token",
+  ];
   it("never throws anything but a PROTOCOL error, whatever the fields hold", () => {
     const body = fc.constantFrom(...Object.values(Body), 0, 9, 99, -1, 1.5, "16", null);
-    const fields = fc.dictionary(fc.constantFrom(...names), fc.jsonValue({ maxDepth: 2 }).map((value): unknown => JSON.parse(JSON.stringify(value))), { maxKeys: 6 });
+    const fields = fc.dictionary(
+      fc.constantFrom(...names),
+      fc.jsonValue({ maxDepth: 2 }).map((value): unknown => JSON.parse(JSON.stringify(value))),
+      { maxKeys: 6 },
+    );
     fc.assert(
       fc.property(body, fields, (b, rest) => {
-        try {
-          decoded({ ...rest, b });
-        } catch (thrown) {
-          expect(thrown).toMatchObject({ name: "RpcError", code: "INTERNAL", reason: "PROTOCOL" });
-        }
+        expect([undefined, "PROTOCOL"]).toContain(refusalOf(() => decoded({ ...rest, b }))?.reason);
       }),
       { numRuns: 1_000 },
     );
@@ -141,11 +188,7 @@ describe("jsonEnvelopeCodec", () => {
         const sound = jsonEnvelopeCodec.encode(envelope);
         const broken = cut ? sound.slice(0, place % sound.length) : sound.slice();
         if (!cut) broken[place % sound.length] = value;
-        try {
-          jsonEnvelopeCodec.decode(broken);
-        } catch (thrown) {
-          expect(thrown).toMatchObject({ name: "RpcError", code: "INTERNAL", reason: "PROTOCOL" });
-        }
+        expect([undefined, "PROTOCOL"]).toContain(refusalOf(() => jsonEnvelopeCodec.decode(broken))?.reason);
       }),
       { numRuns: 1_000 },
     );
@@ -158,7 +201,9 @@ describe("jsonEnvelopeCodec", () => {
   });
 
   it("keeps a remaining time of zero, which is not the same as none", () => {
-    expect(jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode(call(1, "a.b", { deadlineMs: 0 })))).toMatchObject({ deadlineMs: 0 });
+    expect(jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode(call(1, "a.b", { deadlineMs: 0 })))).toMatchObject({
+      deadlineMs: 0,
+    });
     expect(jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode(call(1, "a.b")))).toMatchObject({ deadlineMs: undefined });
   });
 
@@ -171,7 +216,9 @@ describe("jsonEnvelopeCodec", () => {
 
   it("puts JSON bytes that pass through a gateway inside as they are", () => {
     const passing = new EncodedPayload("json", utf8Bytes('{"a":[1]}'));
-    const arrived = jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Result, id: 1, payload: passing, metadata: undefined }));
+    const arrived = jsonEnvelopeCodec.decode(
+      jsonEnvelopeCodec.encode({ body: Body.Result, id: 1, payload: passing, metadata: undefined }),
+    );
     expect(arrived).toMatchObject({ payload: { format: "json", json: { a: [1] } } });
   });
 
@@ -185,7 +232,11 @@ describe("jsonEnvelopeCodec", () => {
   });
 
   it("H47 skips fields that it does not know", () => {
-    expect(decoded({ b: Body.Cancel, id: 1, reason: "r", extra: { a: 1 }, __proto__2: 1 })).toEqual({ body: Body.Cancel, id: 1, reason: "r" });
+    expect(decoded({ b: Body.Cancel, id: 1, reason: "r", extra: { a: 1 }, __proto__2: 1 })).toEqual({
+      body: Body.Cancel,
+      id: 1,
+      reason: "r",
+    });
   });
 
   it("H80 does not read a field through a prototype that the peer sent", () => {
@@ -200,7 +251,9 @@ describe("jsonEnvelopeCodec", () => {
   });
 
   it("H41 refuses a call id beyond what a number holds", () => {
-    expect(thrownBy(() => jsonEnvelopeCodec.decode(utf8Bytes('{"b":16,"id":1e999}')))).toMatchObject({ reason: "PROTOCOL" });
+    expect(thrownBy(() => jsonEnvelopeCodec.decode(utf8Bytes('{"b":16,"id":1e999}')))).toMatchObject({
+      reason: "PROTOCOL",
+    });
   });
 
   it.each([
@@ -213,7 +266,9 @@ describe("jsonEnvelopeCodec", () => {
     ["negative", -3, 2],
     ["fractional", 3.5, 2],
   ])("H48 reads an error whose code is %s", (_what, code, number) => {
-    expect(decoded({ b: Body.Fail, id: 1, error: { code, message: "m" } })).toMatchObject({ error: { code: number, message: "m" } });
+    expect(decoded({ b: Body.Fail, id: 1, error: { code, message: "m" } })).toMatchObject({
+      error: { code: number, message: "m" },
+    });
   });
 
   it("H48 reads a failure without any error as UNKNOWN", () => {
@@ -225,7 +280,9 @@ describe("jsonEnvelopeCodec", () => {
   });
 
   it("H87 refuses bytes that are no UTF-8", () => {
-    expect(thrownBy(() => jsonEnvelopeCodec.decode(Uint8Array.of(0x22, 0xc0, 0x80, 0x22)))).toMatchObject({ reason: "PROTOCOL" });
+    expect(thrownBy(() => jsonEnvelopeCodec.decode(Uint8Array.of(0x22, 0xc0, 0x80, 0x22)))).toMatchObject({
+      reason: "PROTOCOL",
+    });
   });
 
   it("H82 reads an envelope of a hundred thousand levels without running out of stack", () => {
@@ -234,6 +291,8 @@ describe("jsonEnvelopeCodec", () => {
   });
 
   it("carries a JSON payload that stands alone", () => {
-    expect(jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Item, id: 1, seq: 1, payload: json(0) }))).toMatchObject({ payload: { json: 0 } });
+    expect(
+      jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Item, id: 1, seq: 1, payload: json(0) })),
+    ).toMatchObject({ payload: { json: 0 } });
   });
 });

@@ -1,16 +1,32 @@
-import { deepStrictEqual } from "node:assert/strict";
-import { inspect } from "node:util";
-import fc from "fast-check";
+import { inspect, isDeepStrictEqual } from "node:util";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dynamicCodec, validatedCodec } from "../src/tools/json-message-codec.ts";
 import { MAX_DEPTH } from "../src/tools/json-values.ts";
-import { thrownBy } from "./rig.ts";
+import { refusalOf, thrownBy } from "./rig.ts";
 
 const wholeMs = fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 });
-const text = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("", "$bytes", "\0", "\ufeff", "\ufffe", "\u2028", "😀"));
+const text = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.constantFrom("", "$bytes", "\0", "\ufeff", "\ufffe", "\u2028", "😀"),
+);
 const key = fc.oneof(
   fc.string({ unit: "binary", maxLength: 8 }),
-  fc.constantFrom("__proto__", "constructor", "then", "toJSON", "$", "$$", "$bytes", "$date", "$bigint", "$number", "$x", "0", "__defineGetter__"),
+  fc.constantFrom(
+    "__proto__",
+    "constructor",
+    "then",
+    "toJSON",
+    "$",
+    "$$",
+    "$bytes",
+    "$date",
+    "$bigint",
+    "$number",
+    "$x",
+    "0",
+    "__defineGetter__",
+  ),
 );
 
 /** Any dynamic value, records without prototype as they come out. */
@@ -51,7 +67,7 @@ describe("dynamic values", () => {
     fc.assert(
       fc.property(dynamic, (value) => {
         // Node's own comparison: vitest's is misled by members named "constructor".
-        deepStrictEqual(roundTrip(value), value);
+        expect(isDeepStrictEqual(roundTrip(value), value)).toBe(true);
       }),
       { numRuns: 1_000 },
     );
@@ -60,7 +76,7 @@ describe("dynamic values", () => {
   it("come back as they went inside an envelope that is JSON itself", () => {
     fc.assert(
       fc.property(dynamic, (value) => {
-        deepStrictEqual(dynamicCodec.revive(JSON.parse(dynamicCodec.stringify(value))), value);
+        expect(isDeepStrictEqual(dynamicCodec.revive(JSON.parse(dynamicCodec.stringify(value))), value)).toBe(true);
       }),
     );
   });
@@ -109,11 +125,8 @@ describe("dynamic values from a peer", () => {
   it("never throw anything but an RpcError, whatever JSON they are", () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 5 }), (source) => {
-        try {
-          dynamicCodec.parse(source);
-        } catch (thrown) {
-          expect(thrown).toMatchObject({ name: "RpcError" });
-        }
+        const refusal = refusalOf(() => dynamicCodec.parse(source));
+        expect([undefined, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "OUT_OF_RANGE"]).toContain(refusal?.code);
       }),
     );
   });
@@ -121,24 +134,23 @@ describe("dynamic values from a peer", () => {
   it("never throw anything but an RpcError, whatever text they are", () => {
     fc.assert(
       fc.property(fc.string(), (source) => {
-        try {
-          dynamicCodec.parse(source);
-        } catch (thrown) {
-          expect(thrown).toMatchObject({ name: "RpcError", code: "INVALID_ARGUMENT", reason: "PARSE" });
-        }
+        expect([undefined, "INVALID_ARGUMENT"]).toContain(refusalOf(() => dynamicCodec.parse(source))?.code);
       }),
     );
   });
 
-  it.each(["__proto__", "constructor", "prototype", "__defineGetter__"])("H80 keep %s as plain data at every depth", (name) => {
-    const source = `{"${name}":{"polluted":1},"deep":[{"${name}":{"${name}":{"polluted":1}}}]}`;
-    for (const codec of [dynamicCodec, validatedCodec]) {
-      const value = codec.parse(source) as Record<string, unknown>;
-      expect(Object.getOwnPropertyNames(value)).toEqual([name, "deep"]);
-      expect(JSON.stringify(value)).toBe(source);
-      expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
-    }
-  });
+  it.each(["__proto__", "constructor", "prototype", "__defineGetter__"])(
+    "H80 keep %s as plain data at every depth",
+    (name) => {
+      const source = `{"${name}":{"polluted":1},"deep":[{"${name}":{"${name}":{"polluted":1}}}]}`;
+      for (const codec of [dynamicCodec, validatedCodec]) {
+        const value = codec.parse(source) as Record<string, unknown>;
+        expect(Object.getOwnPropertyNames(value)).toEqual([name, "deep"]);
+        expect(JSON.stringify(value)).toBe(source);
+        expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+      }
+    },
+  );
 
   it("H80 have no prototype", () => {
     const value = dynamicCodec.parse('{"a":{"b":[{}]}}') as { readonly a: { readonly b: readonly unknown[] } };
@@ -153,6 +165,7 @@ describe("dynamic values from a peer", () => {
 
   it("H81 stay data when they look like a promise or a serializer", async () => {
     const value = await Promise.resolve([dynamicCodec.parse('{"then":"x","toJSON":"y","Symbol(iterator)":1}')]);
+    // oxlint-disable-next-line unicorn/no-thenable -- data that looks like a promise is the point
     expect(value).toEqual([{ then: "x", toJSON: "y", "Symbol(iterator)": 1 }]);
   });
 
@@ -196,9 +209,12 @@ describe("dynamic values from a peer", () => {
     expect(thrownBy(() => dynamicCodec.parse(source))).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
-  it.each(["NaN", "Infinity", "-Infinity", "[NaN]", "undefined", "'a'", "{a:1}"])("H84 are refused when they are the bare word %s", (source) => {
-    expect(thrownBy(() => dynamicCodec.parse(source))).toMatchObject({ code: "INVALID_ARGUMENT", reason: "PARSE" });
-  });
+  it.each(["NaN", "Infinity", "-Infinity", "[NaN]", "undefined", "'a'", "{a:1}"])(
+    "H84 are refused when they are the bare word %s",
+    (source) => {
+      expect(thrownBy(() => dynamicCodec.parse(source))).toMatchObject({ code: "INVALID_ARGUMENT", reason: "PARSE" });
+    },
+  );
 
   it.each(["1e400", "[-1e999]"])("H85 are refused beyond the range of a number: %s", (source) => {
     expect(thrownBy(() => dynamicCodec.parse(source))).toMatchObject({ code: "OUT_OF_RANGE" });
@@ -206,14 +222,23 @@ describe("dynamic values from a peer", () => {
 
   it("H82 are served at the deepest level and refused one below, in both directions", () => {
     expect(roundTrip(nested(MAX_DEPTH))).toEqual(nested(MAX_DEPTH));
-    expect(thrownBy(() => dynamicCodec.stringify(nested(MAX_DEPTH + 1)))).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "maxDepth" });
+    expect(thrownBy(() => dynamicCodec.stringify(nested(MAX_DEPTH + 1)))).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      reason: "maxDepth",
+    });
     const source = `${"[".repeat(MAX_DEPTH + 1)}${"]".repeat(MAX_DEPTH + 1)}`;
-    expect(thrownBy(() => dynamicCodec.parse(source))).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "maxDepth" });
+    expect(thrownBy(() => dynamicCodec.parse(source))).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      reason: "maxDepth",
+    });
   });
 
-  it.each([[new Date(0)], [Uint8Array.of(1)], [1n], [Number.NaN]])("H82 are served with %s at the deepest level", (leaf) => {
-    expect(roundTrip(nested(MAX_DEPTH, leaf))).toEqual(nested(MAX_DEPTH, leaf));
-  });
+  it.each([[new Date(0)], [Uint8Array.of(1)], [1n], [Number.NaN]])(
+    "H82 are served with %s at the deepest level",
+    (leaf) => {
+      expect(roundTrip(nested(MAX_DEPTH, leaf))).toEqual(nested(MAX_DEPTH, leaf));
+    },
+  );
 
   it("H82 of a hundred thousand levels are refused without running out of stack", () => {
     const source = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
@@ -235,7 +260,9 @@ describe("dynamic values from a peer", () => {
   });
 
   it("H86 with an integer of a million digits are refused before it is converted", () => {
-    expect(thrownBy(() => dynamicCodec.parse(`{"$bigint":"${"9".repeat(1_000_000)}"}`))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    expect(thrownBy(() => dynamicCodec.parse(`{"$bigint":"${"9".repeat(1_000_000)}"}`))).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+    });
   });
 });
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RpcError } from "../src/index.ts";
 import { type Channel, type ChannelSink, createMemoryChannelPair } from "../src/transport.ts";
@@ -52,28 +52,34 @@ describe("a memory channel", () => {
     expect(sink.numbers).toEqual([1, 2, 3, 4]);
   });
 
-  it.each([0, 1, 125, 126, 127, 65_535, 65_536, 65_537, 4 * MIB])("C02 delivers a message of %d bytes whole", async (size) => {
-    const { near, farSink } = pair();
-    const message = new Uint8Array(size).fill(7);
-    near.send(message);
-    await settled();
-    expect(farSink.messages).toEqual([message]);
-  });
+  it.each([0, 1, 125, 126, 127, 65_535, 65_536, 65_537, 4 * MIB])(
+    "C02 delivers a message of %d bytes whole",
+    async (size) => {
+      const { near, farSink } = pair();
+      const message = new Uint8Array(size).fill(7);
+      near.send(message);
+      await settled();
+      expect(farSink.messages).toEqual([message]);
+    },
+  );
 
   it("C03 keeps the order, whatever the sizes and however both ends interleave", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.boolean(), fc.nat({ max: 300 }), fc.boolean()), { maxLength: 100 }), async (steps) => {
-        const { near, far, nearSink, farSink } = pair();
-        const sent: [number[], number[]] = [[], []];
-        for (const [fromNear, size, turn] of steps) {
-          (fromNear ? near : far).send(new Uint8Array(size));
-          sent[fromNear ? 0 : 1].push(size);
-          if (turn) await settled();
-        }
-        await settled();
-        expect(farSink.messages.map(({ length }) => length)).toEqual(sent[0]);
-        expect(nearSink.messages.map(({ length }) => length)).toEqual(sent[1]);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.boolean(), fc.nat({ max: 300 }), fc.boolean()), { maxLength: 100 }),
+        async (steps) => {
+          const { near, far, nearSink, farSink } = pair();
+          const sent: [number[], number[]] = [[], []];
+          for (const [fromNear, size, turn] of steps) {
+            (fromNear ? near : far).send(new Uint8Array(size));
+            sent[fromNear ? 0 : 1].push(size);
+            if (turn) await settled();
+          }
+          await settled();
+          expect(farSink.messages.map(({ length }) => length)).toEqual(sent[0]);
+          expect(nearSink.messages.map(({ length }) => length)).toEqual(sent[1]);
+        },
+      ),
       { numRuns: 100 },
     );
   });

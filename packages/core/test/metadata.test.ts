@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createClient, createRouter, defineContract, Metadata, RpcError, unary } from "../src/index.ts";
 import { Body } from "../src/transport.ts";
@@ -56,7 +56,10 @@ describe("Metadata", () => {
   });
 
   it.each(["", " ", "a b", "a\r\nb", "a\0b", "a:b", "ä", "a\u2028"])("H57 refuses the key %j", (key) => {
-    expect(thrownBy(() => new Metadata([[key, "x"]]))).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_ARGUMENT" });
+    expect(thrownBy(() => new Metadata([[key, "x"]]))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      reason: "INVALID_ARGUMENT",
+    });
   });
 
   it.each(["a\r\nSet-Cookie: x", "a\0", "a\u001b[2J", "a\u007f", "\n"])("H57 refuses the value %j", (value) => {
@@ -148,17 +151,22 @@ describe("metadata of a call", () => {
     ["an empty key", [["", "x"]]],
     ["a line break in a key", [["a\r\nb", "x"]]],
     ["a line break in a value", [["a", "x\r\ny"]]],
-  ] as [string, [string, string][]][])("H57 from a peer with %s is refused, and the handler does not run", async (_what, metadata) => {
-    let ran = false;
-    const peer = await rawClient(listen(createRouter(Echo, { echo: () => (ran = true) })));
-    await peer.send(call(1, "test.Echo.echo", { metadata }));
-    expect(peer.failures).toEqual([[1, 3, "INVALID_ARGUMENT"]]);
-    expect(ran).toBe(false);
-    expect(peer.ends).toEqual([]);
-  });
+  ] as [string, [string, string][]][])(
+    "H57 from a peer with %s is refused, and the handler does not run",
+    async (_what, metadata) => {
+      let ran = false;
+      const peer = await rawClient(listen(createRouter(Echo, { echo: () => (ran = true) })));
+      await peer.send(call(1, "test.Echo.echo", { metadata }));
+      expect(peer.failures).toEqual([[1, 3, "INVALID_ARGUMENT"]]);
+      expect(ran).toBe(false);
+      expect(peer.ends).toEqual([]);
+    },
+  );
 
   it("H56 over the limit is refused, at the limit it is served", async () => {
-    const peer = await rawClient(listen(createRouter(Echo, { echo: (_input, ctx) => ctx.metadata.size }), { maxMetadataBytes: 1_000 }));
+    const peer = await rawClient(
+      listen(createRouter(Echo, { echo: (_input, ctx) => ctx.metadata.size }), { maxMetadataBytes: 1_000 }),
+    );
     await peer.send(
       call(1, "test.Echo.echo", { metadata: [["k", "v".repeat(999)]] }),
       call(3, "test.Echo.echo", { metadata: [["k", "v".repeat(1_000)]] }),

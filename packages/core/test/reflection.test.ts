@@ -2,7 +2,16 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createClient, createRouter, defineContract, mergeRouters, Reflection, reflection, serverStream, unary } from "../src/index.ts";
+import {
+  createClient,
+  createRouter,
+  defineContract,
+  mergeRouters,
+  Reflection,
+  reflection,
+  serverStream,
+  unary,
+} from "../src/index.ts";
 import { failure, memory } from "./rig.ts";
 
 const Bot = defineContract(
@@ -40,13 +49,22 @@ describe("reflection", () => {
       ["log", "serverStream"],
       ["odd", "unary"],
     ]);
-    expect(listing.methods[0]).toMatchObject({ doc: "builds a commit", idempotent: true, timeoutMs: 2_000, errors: ["NoSuchCommit"] });
+    expect(listing.methods[0]).toMatchObject({
+      doc: "builds a commit",
+      idempotent: true,
+      timeoutMs: 2_000,
+      errors: ["NoSuchCommit"],
+    });
     expect(listing.methods[1]).toMatchObject({ idempotent: false, errors: [] });
   });
 
   it("C55 gives JSON schemas where the validators can say one", async () => {
     const { methods } = await rig().describe("test.Bot");
-    expect(methods[0]?.input).toMatchObject({ type: "object", properties: { commit: { type: "string" } }, required: ["commit"] });
+    expect(methods[0]?.input).toMatchObject({
+      type: "object",
+      properties: { commit: { type: "string" } },
+      required: ["commit"],
+    });
     expect(methods[1]?.output).toMatchObject({ type: "object", required: ["line"] });
   });
 
@@ -60,7 +78,9 @@ describe("reflection", () => {
     const transport = memory(mergeRouters(bot, reflection(bot)));
     const [name] = await createClient(Reflection, transport).listContracts();
     const listing = await createClient(Reflection, transport).describe(name ?? "");
-    const methods = Object.fromEntries(listing.methods.filter(({ kind }) => kind === "unary").map((method) => [method.name, unary()]));
+    const methods = Object.fromEntries(
+      listing.methods.filter(({ kind }) => kind === "unary").map((method) => [method.name, unary()]),
+    );
     const dynamic = createClient(defineContract(listing.name, methods), transport);
     expect(await dynamic["build"]?.({ commit: "abc" })).toEqual({ ok: true });
   });
@@ -74,6 +94,8 @@ describe("reflection", () => {
   });
 
   it("is not served unless it was asked for", async () => {
-    expect(await failure(createClient(Reflection, memory(bot)).listContracts())).toMatchObject({ code: "UNIMPLEMENTED" });
+    expect(await failure(createClient(Reflection, memory(bot)).listContracts())).toMatchObject({
+      code: "UNIMPLEMENTED",
+    });
   });
 });

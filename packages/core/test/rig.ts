@@ -1,11 +1,6 @@
 import { onTestFinished } from "vitest";
 import { settled } from "./fake-clock.ts";
-import {
-  createMemoryTransport,
-  type Handler,
-  type MemoryTransport,
-  RpcError,
-} from "../src/index.ts";
+import { createMemoryTransport, type Handler, type MemoryTransport, RpcError } from "../src/index.ts";
 import {
   Body,
   type CallBody,
@@ -48,6 +43,17 @@ export function thrownBy(run: () => unknown): RpcError {
     throw new Error("threw something that is no RpcError", { cause: thrown });
   }
   throw new Error("did not throw");
+}
+
+/** The RpcError that a function throws, or undefined when it throws nothing; anything else fails the test. */
+export function refusalOf(run: () => unknown): RpcError | undefined {
+  try {
+    run();
+  } catch (thrown) {
+    if (thrown instanceof RpcError) return thrown;
+    throw new Error("threw something that is no RpcError", { cause: thrown });
+  }
+  return undefined;
 }
 
 /** All values of a stream. */
@@ -118,7 +124,9 @@ export class RawPeer implements ChannelSink {
 
   /** All envelopes of one kind that have come in. */
   of<B extends Envelope["body"]>(body: B): Extract<Envelope, { readonly body: B }>[] {
-    return this.received.filter((envelope): envelope is Extract<Envelope, { readonly body: B }> => envelope.body === body);
+    return this.received.filter(
+      (envelope): envelope is Extract<Envelope, { readonly body: B }> => envelope.body === body,
+    );
   }
 
   /** Sends, and waits until everything that follows has happened. */
@@ -145,7 +153,9 @@ export class RawPeer implements ChannelSink {
 
   /** Values of the results that have come in. */
   get results(): unknown[] {
-    return this.of(Body.Result).map((result) => (result.payload instanceof EncodedPayload ? result.payload.json : undefined));
+    return this.of(Body.Result).map((result) =>
+      result.payload instanceof EncodedPayload ? result.payload.json : undefined,
+    );
   }
 
   /** Codes by number of the failures that have come in. */
@@ -210,7 +220,10 @@ export const WELCOME = {
 } satisfies Envelope;
 
 /** A listener that channels are given to by hand. */
-export function listen(handler: Handler, options: Partial<SessionListenerOptions> = {}): SessionListener & { readonly errors: RpcError[] } {
+export function listen(
+  handler: Handler,
+  options: Partial<SessionListenerOptions> = {},
+): SessionListener & { readonly errors: RpcError[] } {
   const errors: RpcError[] = [];
   const listener = createSessionListener({
     endpoint: "memory:server",
@@ -265,4 +278,3 @@ export function dialTo(
   onTestFinished(() => transport.close());
   return { transport, peers, errors };
 }
-

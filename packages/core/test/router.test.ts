@@ -34,7 +34,12 @@ describe("createRouter", () => {
   });
 
   it("calls a method with its implementation as this", async () => {
-    const implementation = { greeting: "hello", a(this: { readonly greeting: string }) { return this.greeting; } };
+    const implementation = {
+      greeting: "hello",
+      a(this: { readonly greeting: string }) {
+        return this.greeting;
+      },
+    };
     expect(await createClient(Two, memory(createRouter(Two, implementation))).a()).toBe("hello");
   });
 
@@ -49,10 +54,13 @@ describe("createRouter", () => {
     expect(await createClient(Two, memory(createRouter(Two, new Derived()))).a()).toBe("hello");
   });
 
-  it.each(["hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"])("H73 does not take %s from what every object inherits", (name) => {
-    const Odd = defineContract("test.Odd", Object.fromEntries([[name, unary()]]));
-    expect(thrownBy(() => createRouter(Odd, {}))).toMatchObject({ code: "INVALID_ARGUMENT" });
-  });
+  it.each(["hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"])(
+    "H73 does not take %s from what every object inherits",
+    (name) => {
+      const Odd = defineContract("test.Odd", Object.fromEntries([[name, unary()]]));
+      expect(thrownBy(() => createRouter(Odd, {}))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    },
+  );
 
   it("H73 keeps the functions that it was given, whatever happens to the implementation later", async () => {
     const implementation = { a: (): unknown => "first" };
@@ -71,8 +79,20 @@ describe("createRouter", () => {
   it.each([
     ["a list", () => [1, 2]],
     ["a set", () => new Set([1, 2])],
-    ["a generator", function* () { yield 1; yield 2; }],
-    ["an async generator", async function* () { yield 1; yield 2; }],
+    [
+      "a generator",
+      function* () {
+        yield 1;
+        yield 2;
+      },
+    ],
+    [
+      "an async generator",
+      async function* () {
+        yield 1;
+        yield 2;
+      },
+    ],
   ])("streams %s", async (_what, s) => {
     const router = createRouter(One, { a: () => 1, s, n: () => undefined });
     expect(await all(createClient(One, memory(router)).s())).toEqual([1, 2]);
@@ -86,13 +106,34 @@ describe("createRouter", () => {
   });
 
   it("H81 never waits for output that only looks like a promise", async () => {
+    // oxlint-disable-next-line unicorn/no-thenable -- data that looks like a promise is the point
     const router = createRouter(Two, { a: () => ({ then: "data" }) });
+    // oxlint-disable-next-line unicorn/no-thenable -- the same
     expect(await createClient(Two, memory(router)).a()).toEqual({ then: "data" });
   });
 });
 
 describe("dispatch", () => {
-  const names = ["__proto__", "constructor", "toString", "valueOf", "hasOwnProperty", "then", "catch", "toJSON", "_x", "#x", "", "A", "a ", "а", "a\u200b", "a\0", "a\r\n", "../a"];
+  const names = [
+    "__proto__",
+    "constructor",
+    "toString",
+    "valueOf",
+    "hasOwnProperty",
+    "then",
+    "catch",
+    "toJSON",
+    "_x",
+    "#x",
+    "",
+    "A",
+    "a ",
+    "а",
+    "a\u200b",
+    "a\0",
+    "a\r\n",
+    "../a",
+  ];
 
   it.each(names)("H71 H72 H73 H74 H75 refuses the method %j of a served contract", async (name) => {
     const peer = await rawClient(listen(one));
@@ -101,15 +142,25 @@ describe("dispatch", () => {
     expect(peer.results).toEqual(["one"]);
   });
 
-  it.each(["", "a", ".", "..", "test.One", "test.One.", ".a", "test..a", "__proto__", "__proto__.a", "constructor.name", "TEST.One.a"])(
-    "H71 H74 refuses the full name %j",
-    async (name) => {
-      const peer = await rawClient(listen(mergeRouters(one, two)));
-      await peer.send(call(1, name), call(3, "test.One.a"));
-      expect(peer.failures.map(([id, code]) => [id, code])).toEqual([[1, 12]]);
-      expect(peer.results).toEqual(["one"]);
-    },
-  );
+  it.each([
+    "",
+    "a",
+    ".",
+    "..",
+    "test.One",
+    "test.One.",
+    ".a",
+    "test..a",
+    "__proto__",
+    "__proto__.a",
+    "constructor.name",
+    "TEST.One.a",
+  ])("H71 H74 refuses the full name %j", async (name) => {
+    const peer = await rawClient(listen(mergeRouters(one, two)));
+    await peer.send(call(1, name), call(3, "test.One.a"));
+    expect(peer.failures.map(([id, code]) => [id, code])).toEqual([[1, 12]]);
+    expect(peer.results).toEqual(["one"]);
+  });
 
   it("H74 cuts and escapes the name in its error", async () => {
     const peer = await rawClient(listen(one));
@@ -123,8 +174,14 @@ describe("dispatch", () => {
     const Newer = defineContract("test.One", { later: unary() });
     const Absent = defineContract("test.Absent", { a: unary() });
     const transport = memory(one);
-    expect(await failure(createClient(Newer, transport).later())).toMatchObject({ code: "UNIMPLEMENTED", reason: "METHOD_NOT_FOUND" });
-    expect(await failure(createClient(Absent, transport).a())).toMatchObject({ code: "UNIMPLEMENTED", reason: "CONTRACT_NOT_FOUND" });
+    expect(await failure(createClient(Newer, transport).later())).toMatchObject({
+      code: "UNIMPLEMENTED",
+      reason: "METHOD_NOT_FOUND",
+    });
+    expect(await failure(createClient(Absent, transport).a())).toMatchObject({
+      code: "UNIMPLEMENTED",
+      reason: "CONTRACT_NOT_FOUND",
+    });
     expect(await createClient(One, transport).a()).toBe("one");
   });
 
@@ -154,7 +211,9 @@ describe("dispatch", () => {
   ])("H77 refuses a peer that %s", async (_what, envelope) => {
     const Patterns = defineContract("test.Patterns", { states: event(), work: job() });
     const carried = { topics: "volatile", queue: "volatile" } as const;
-    const peer = await rawClient(listen(createRouter(Patterns, { work: { handle: () => 1 } }), { capabilities: carried }));
+    const peer = await rawClient(
+      listen(createRouter(Patterns, { work: { handle: () => 1 } }), { capabilities: carried }),
+    );
     await peer.send(envelope);
     expect(peer.failures.map(([, code]) => code)).toEqual([12]);
   });
@@ -187,7 +246,10 @@ describe("mergeRouters", () => {
   });
 
   it("lists all contracts", () => {
-    expect(mergeRouters(one, mergeRouters(two)).contracts.map(({ name }) => name)).toEqual(["test.One", "test.deep.Two"]);
+    expect(mergeRouters(one, mergeRouters(two)).contracts.map(({ name }) => name)).toEqual([
+      "test.One",
+      "test.deep.Two",
+    ]);
   });
 });
 

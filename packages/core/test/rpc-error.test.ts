@@ -5,8 +5,18 @@ import { STATUS_NUMBERS, statusFromNumber } from "../src/transport.ts";
 describe("RpcError", () => {
   it("keeps code, message, reason, details and cause", () => {
     const cause = new Error("disk");
-    const error = new RpcError("NOT_FOUND", "no such commit", { reason: "NoSuchCommit", details: { commit: "abc" }, cause });
-    expect(error).toMatchObject({ code: "NOT_FOUND", message: "no such commit", reason: "NoSuchCommit", details: { commit: "abc" }, cause });
+    const error = new RpcError("NOT_FOUND", "no such commit", {
+      reason: "NoSuchCommit",
+      details: { commit: "abc" },
+      cause,
+    });
+    expect(error).toMatchObject({
+      code: "NOT_FOUND",
+      message: "no such commit",
+      reason: "NoSuchCommit",
+      details: { commit: "abc" },
+      cause,
+    });
   });
 
   it("is an Error that prints with its name", () => {
@@ -37,7 +47,8 @@ describe("RpcError", () => {
   });
 
   it("does not take another error, a primitive or nothing for an RpcError", () => {
-    for (const value of [new Error("plain"), "text", 7, null, undefined, {}]) expect(value instanceof RpcError).toBe(false);
+    for (const value of [new Error("plain"), "text", 7, null, undefined, {}])
+      expect(value instanceof RpcError).toBe(false);
   });
 
   it("lets a subclass recognise its own errors alone", () => {
@@ -131,6 +142,7 @@ describe("status codes", () => {
 
   it("are told from other words, inherited names included", () => {
     expect(isStatusCode("NOT_FOUND")).toBe(true);
-    for (const word of ["OK", "not_found", "toString", "constructor", "__proto__", 5, undefined]) expect(isStatusCode(word)).toBe(false);
+    for (const word of ["OK", "not_found", "toString", "constructor", "__proto__", 5, undefined])
+      expect(isStatusCode(word)).toBe(false);
   });
 });

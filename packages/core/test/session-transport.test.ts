@@ -21,7 +21,8 @@ describe("a transport over channels", () => {
     const calls = [client.echo(1), client.echo(2), client.echo(3)];
     await settled();
     expect(peers).toHaveLength(1);
-    for (const { id } of peers[0]?.of(Body.Call) ?? []) await peers[0]?.send({ body: Body.Result, id, payload: json(id), metadata: undefined });
+    for (const { id } of peers[0]?.of(Body.Call) ?? [])
+      await peers[0]?.send({ body: Body.Result, id, payload: json(id), metadata: undefined });
     expect(await Promise.all(calls)).toEqual([1, 3, 5]);
   });
 
@@ -44,12 +45,21 @@ describe("a transport over channels", () => {
 
   it("fails calls as not delivered when the dial throws something else", async () => {
     const { transport } = dialTo({ dial: () => Promise.reject(new TypeError("broken")) });
-    expect(await failure(createClient(Test, transport).echo(1))).toMatchObject({ code: "UNAVAILABLE", delivered: "no" });
+    expect(await failure(createClient(Test, transport).echo(1))).toMatchObject({
+      code: "UNAVAILABLE",
+      delivered: "no",
+    });
   });
 
   it("keeps UNAUTHENTICATED as it is: to try again would not help", async () => {
-    const { transport } = dialTo({ dial: () => Promise.reject(new RpcError("UNAUTHENTICATED", "certificate has expired")) });
-    expect(await failure(createClient(Test, transport).echo(1))).toMatchObject({ code: "UNAUTHENTICATED", retryable: false, delivered: "no" });
+    const { transport } = dialTo({
+      dial: () => Promise.reject(new RpcError("UNAUTHENTICATED", "certificate has expired")),
+    });
+    expect(await failure(createClient(Test, transport).echo(1))).toMatchObject({
+      code: "UNAUTHENTICATED",
+      retryable: false,
+      delivered: "no",
+    });
   });
 
   it("dials again for the next call after a dial that failed", async () => {
@@ -69,7 +79,9 @@ describe("a transport over channels", () => {
       connectTimeoutMs: 3_000,
       dial: (given) => {
         signal = given;
-        return new Promise((_resolve, reject) => given.addEventListener("abort", () => reject(new Error("socket closed"))));
+        return new Promise((_resolve, reject) =>
+          given.addEventListener("abort", () => reject(new Error("socket closed"))),
+        );
       },
     });
     const failed = failure(createClient(Test, transport).echo(1));
@@ -116,7 +128,12 @@ describe("a transport over channels", () => {
     const failed = failure(client.hang(1));
     await settled();
     peers[0]?.channel.close();
-    expect(await failed).toMatchObject({ code: "UNAVAILABLE", reason: "PEER_LOST", delivered: "unknown", retryable: true });
+    expect(await failed).toMatchObject({
+      code: "UNAVAILABLE",
+      reason: "PEER_LOST",
+      delivered: "unknown",
+      retryable: true,
+    });
     const next = client.echo(2);
     await settled();
     expect(peers[1]?.of(Body.Call).map(({ method }) => method)).toEqual(["test.Test.echo"]);

@@ -1,61 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
-import {
-  type CallContext,
-  clientStream,
-  createClient,
-  createRouter,
-  defineContract,
-  notification,
-  RpcError,
-  serverStream,
-  unary,
-} from "../src/index.ts";
+import { type CallContext, createRouter, RpcError } from "../src/index.ts";
 import { Body } from "../src/transport.ts";
 import { FakeClock, settled } from "./fake-clock.ts";
-import { all, call, dialTo, failure, Gate, json, listen, memory, rawClient } from "./rig.ts";
-
-const Server = defineContract("test.Server", {
-  echo: unary(),
-  hang: unary(),
-  dive: unary({ input: z.number(), output: z.array(z.string()) }),
-  count: serverStream(),
-  sum: clientStream(),
-  wake: notification(),
-});
-const Client = defineContract("test.Client", {
-  name: unary({ output: z.string() }),
-  hang: unary(),
-  dive: unary({ input: z.number(), output: z.array(z.string()) }),
-  wake: notification(),
-});
-
-interface Rig {
-  readonly server?: Partial<Record<"echo" | "hang" | "dive" | "wake", (input: never, ctx: CallContext) => unknown>>;
-  readonly client?: Partial<Record<"name" | "hang" | "dive" | "wake", (input: never, ctx: CallContext) => unknown>>;
-}
-
-const never = (): Promise<unknown> => new Promise(() => undefined);
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
-
-function rig({ server, client }: Rig = {}, options = {}) {
-  const serve = createRouter(Client, { name: () => "me", hang: never, dive: () => [], wake: () => undefined, ...client } as never);
-  const router = createRouter(Server, {
-    echo: (input: unknown) => input,
-    hang: never,
-    dive: () => [],
-    count: async function* (_input: unknown, ctx: CallContext) {
-      for (let i = 1; i <= 5; i++) yield i;
-      await aborted(ctx.signal);
-    },
-    sum: async (items: AsyncIterable<unknown>) => (await all(items)).length,
-    wake: () => undefined,
-    ...server,
-  } as never);
-  const transport = memory(router, { serve, ...options });
-  return { transport, bot: createClient(Server, transport) };
-}
+import { all, call, failure, Gate, json, listen, rawClient } from "./rig.ts";
+import { Server, Client, never, aborted, rig } from "./session-rig.ts";
 
 describe("a session, in both directions", () => {
   it("C44 lets a handler call its caller, and use the output", async () => {
@@ -71,12 +19,18 @@ describe("a session, in both directions", () => {
   });
 
   it("C45 carries calls that alternate between both ends five deep", async () => {
-    const step = (who: string, other: (ctx: CallContext) => (n: number, ctx: CallContext) => Promise<string[]> | undefined) => {
-      return async (n: number, ctx: CallContext): Promise<string[]> => [`${who}${n}@${ctx.depth}`, ...(n === 0 ? [] : ((await other(ctx)(n - 1, ctx)) ?? []))];
+    const step = (
+      who: string,
+      other: (ctx: CallContext) => (n: number, ctx: CallContext) => Promise<string[]> | undefined,
+    ) => {
+      return async (n: number, ctx: CallContext): Promise<string[]> => [
+        `${who}${n}@${ctx.depth}`,
+        ...(n === 0 ? [] : ((await other(ctx)(n - 1, ctx)) ?? [])),
+      ];
     };
     const { bot } = rig({
-      server: { dive: step("s", (ctx) => (n, own) => ctx.peer?.client(Client).dive(n, own)) as never },
-      client: { dive: step("c", (ctx) => (n, own) => ctx.peer?.client(Server).dive(n, own)) as never },
+      server: { dive: step("s", (ctx) => (n, own) => ctx.peer?.client(Client).dive(n, own)) },
+      client: { dive: step("c", (ctx) => (n, own) => ctx.peer?.client(Server).dive(n, own)) },
     });
     expect(await bot.dive(5)).toEqual(["s5@0", "c4@1", "s3@2", "c2@3", "s1@4", "c0@5"]);
   });
@@ -92,7 +46,10 @@ describe("a session, in both directions", () => {
   });
 
   it("lets calls that call back through where the limit on calls is used up", async () => {
-    const { bot } = rig({ server: { echo: (_input, ctx) => ctx.peer?.client(Client).name(undefined, ctx) } }, { maxCallsInFlight: 1 });
+    const { bot } = rig(
+      { server: { echo: (_input, ctx) => ctx.peer?.client(Client).name(undefined, ctx) } },
+      { maxCallsInFlight: 1 },
+    );
     expect(await Promise.all([bot.echo(), bot.echo(), bot.echo()])).toEqual(["me", "me", "me"]);
   });
 
@@ -119,7 +76,7 @@ describe("a session, in both directions", () => {
     let seen: [string, string][] = [];
     const { bot } = rig({
       server: { echo: (_input, ctx) => ctx.peer?.client(Client).name(undefined, ctx) },
-      client: { name: (_input, ctx) => (seen = [...ctx.metadata] as [string, string][], "x") },
+      client: { name: (_input, ctx) => ((seen = [...ctx.metadata] as [string, string][]), "x") },
     });
     await bot.echo(1, { metadata: { traceparent: "00-abc", authorization: "secret" }, idempotencyKey: "k" });
     expect(seen).toEqual([["traceparent", "00-abc"]]);
@@ -127,7 +84,9 @@ describe("a session, in both directions", () => {
 
   it("H37 knows no identity that metadata or input claims", async () => {
     const { bot } = rig({ server: { echo: (_input, ctx) => ctx.peer?.identity ?? null } });
-    expect(await bot.echo({ identity: "root" }, { metadata: { identity: "root", peer: "root", "x-forwarded-for": "root" } })).toBeNull();
+    expect(
+      await bot.echo({ identity: "root" }, { metadata: { identity: "root", peer: "root", "x-forwarded-for": "root" } }),
+    ).toBeNull();
   });
 
   it("C67 cancels what a handler has called with its context when its own call is cancelled", async () => {
@@ -179,7 +138,14 @@ describe("notifications", () => {
         wake: (_input, ctx) => {
           ctx.progress(1);
           ctx.log("nowhere");
-          seen = [ctx.metadata.get("a"), ctx.observed, ctx.peer !== undefined, ctx.deadline, ctx.idempotencyKey, ctx.attempt];
+          seen = [
+            ctx.metadata.get("a"),
+            ctx.observed,
+            ctx.peer !== undefined,
+            ctx.deadline,
+            ctx.idempotencyKey,
+            ctx.attempt,
+          ];
         },
       },
     });
@@ -275,199 +241,15 @@ describe("a caller that is gone", () => {
   });
 
   function plain() {
-    return { echo: (input: unknown) => input, hang: never, dive: () => [], count: () => [1], sum: () => 0, wake: () => undefined };
-  }
-});
-
-describe("closing", () => {
-  it("C132 settles once, however often it is asked", async () => {
-    const { transport, bot } = rig();
-    await bot.echo();
-    const disconnected: RpcError[] = [];
-    transport.on("disconnected", (reason) => disconnected.push(reason));
-    await Promise.all([transport.close(), transport.close(), transport[Symbol.asyncDispose]()]);
-    await transport.close();
-    expect(disconnected).toHaveLength(1);
-  });
-
-  it("C132 settles a transport that was never used", async () => {
-    await rig().transport.close();
-  });
-
-  it("C133 rejects each pending call once, and refuses calls afterwards", async () => {
-    const { transport, bot } = rig();
-    const pending = [failure(bot.hang()), failure(bot.hang()), failure(all(bot.count()))];
-    await settled();
-    await transport.close();
-    for (const error of await Promise.all(pending)) expect(error).toMatchObject({ code: "UNAVAILABLE", delivered: "unknown" });
-    expect(await failure(bot.echo())).toMatchObject({ code: "FAILED_PRECONDITION", delivered: "no" });
-    expect(await failure(all(bot.count()))).toMatchObject({ code: "FAILED_PRECONDITION" });
-    expect(await failure(bot.wake())).toMatchObject({ code: "FAILED_PRECONDITION" });
-    expect(await failure(transport.ready())).toMatchObject({ code: "FAILED_PRECONDITION" });
-  });
-
-  it("C133 rejects calls that are still waiting for the connection as not delivered", async () => {
-    const { transport } = dialTo({}, false);
-    const failed = failure(createClient(Server, transport).echo());
-    await settled();
-    await transport.close();
-    expect(await failed).toMatchObject({ code: "UNAVAILABLE", delivered: "no" });
-  });
-
-  it("tells the far end that it is over", async () => {
-    const { transport, peers } = dialTo();
-    await transport.ready();
-    await transport.close();
-    await settled();
-    expect(peers[0]?.of(Body.Goodbye)).toEqual([{ body: Body.Goodbye, error: undefined, sessionOver: true }]);
-    expect(peers[0]?.ends).toHaveLength(1);
-  });
-
-  it("C134 finishes what runs, refuses what is new, and ends as soon as nothing runs", async () => {
-    const clock = new FakeClock();
-    const gate = new Gate<string>();
-    const { transport, bot } = rig({ server: { hang: () => gate.promise } }, { clock, heartbeatMs: 0 });
-    const running = bot.hang();
-    await settled();
-    const closed = transport.close({ drainMs: 10_000 });
-    expect(await failure(bot.echo())).toMatchObject({ code: "FAILED_PRECONDITION" });
-    await clock.advance(5_000);
-    gate.open("finished");
-    expect(await running).toBe("finished");
-    await closed;
-    expect(clock.timerCount).toBe(0);
-  });
-
-  it("C134 H212 ends at drainMs at the latest, and aborts what still runs", async () => {
-    const clock = new FakeClock();
-    let ctx: CallContext | undefined;
-    const { transport, bot } = rig({ server: { hang: (_input, own) => ((ctx = own), never()) } }, { clock, heartbeatMs: 0 });
-    const running = failure(bot.hang());
-    await settled();
-    const closed = transport.close({ drainMs: 10_000 });
-    await clock.advance(9_999);
-    expect(ctx?.signal.aborted).toBe(false);
-    await clock.advance(1);
-    await closed;
-    expect(await running).toMatchObject({ code: "UNAVAILABLE" });
-    await settled();
-    expect(ctx?.signal.aborted).toBe(true);
-    expect(clock.timerCount).toBe(0);
-  });
-
-  it("C134 of a listener refuses new calls with UNAVAILABLE, says Drain, and finishes what runs", async () => {
-    const clock = new FakeClock();
-    const gate = new Gate<string>();
-    const router = createRouter(Server, { echo: (i) => i, hang: () => gate.promise, dive: () => [], count: () => [], sum: () => 0, wake: () => 0 as never });
-    const listener = listen(router, { clock, heartbeatMs: 0 });
-    const peer = await rawClient(listener);
-    await peer.send(call(1, "test.Server.hang"));
-    const closed = listener.close({ drainMs: 10_000 });
-    await peer.send(call(3, "test.Server.echo"));
-    expect(peer.of(Body.Drain)).toEqual([{ body: Body.Drain, reason: "closing", deadlineMs: 10_000 }]);
-    expect(peer.failures).toEqual([[3, 14, "DRAINING"]]);
-    expect(peer.of(Body.Fail)[0]?.error.delivered).toBe("no");
-    gate.open("finished");
-    await closed;
-    await settled();
-    expect(peer.results).toEqual(["finished"]);
-    expect(peer.ends).toHaveLength(1);
-  });
-
-  it("C134 drops a notification that comes while draining, and reports it", async () => {
-    const clock = new FakeClock();
-    const router = createRouter(Server, { echo: (i) => i, hang: never, dive: () => [], count: () => [], sum: () => 0, wake: () => 0 as never });
-    const listener = listen(router, { clock, heartbeatMs: 0 });
-    const peer = await rawClient(listener);
-    await peer.send(call(1, "test.Server.hang"));
-    const closed = listener.close({ drainMs: 1_000 });
-    await peer.send({ body: Body.Notify, method: "test.Server.wake", payload: undefined, metadata: undefined, depth: 0 });
-    expect(listener.errors.map(({ reason }) => reason)).toEqual(["DRAINING"]);
-    await clock.advance(1_000);
-    await closed;
-  });
-
-  it("C134 counts a stream as running until it has ended", async () => {
-    const clock = new FakeClock();
-    const gate = new Gate();
-    const router = createRouter(Server, {
-      echo: (i) => i,
+    return {
+      echo: (input: unknown) => input,
       hang: never,
       dive: () => [],
-      count: async function* () {
-        yield 1;
-        await gate.promise;
-        yield 2;
-      },
+      count: () => [1],
       sum: () => 0,
       wake: () => undefined,
-    });
-    const transport = memory(router, { clock, heartbeatMs: 0 });
-    const items = all(createClient(Server, transport).count());
-    await settled();
-    const closed = transport.close({ drainMs: 10_000 });
-    await settled();
-    gate.open();
-    expect(await items).toEqual([1, 2]);
-    await closed;
-  });
-
-  it("C134 dials anew for calls that come after the server has begun to drain", async () => {
-    const { transport, peers } = dialTo();
-    const client = createClient(Server, transport);
-    const running = client.hang();
-    await settled();
-    await peers[0]?.send({ body: Body.Drain, reason: "rolling restart", deadlineMs: 5_000 });
-    const later = client.echo("later");
-    await settled();
-    expect(peers).toHaveLength(2);
-    await peers[0]?.send({ body: Body.Result, id: 1, payload: json("old"), metadata: undefined });
-    await peers[1]?.send({ body: Body.Result, id: 1, payload: json("new"), metadata: undefined });
-    expect([await running, await later]).toEqual(["old", "new"]);
-  });
-
-  it("H211 settles when both ends close at once", async () => {
-    const { transport, bot } = rig();
-    const failed = failure(bot.hang());
-    await settled();
-    await Promise.all([transport.listener.close(), transport.close()]);
-    expect(await failed).toMatchObject({ code: "UNAVAILABLE" });
-  });
-
-  it("H211 settles when both ends drain at once", async () => {
-    const clock = new FakeClock();
-    const { transport, bot } = rig({}, { clock, heartbeatMs: 0 });
-    const failed = failure(bot.hang());
-    await settled();
-    const closed = Promise.all([transport.listener.close({ drainMs: 5_000 }), transport.close({ drainMs: 5_000 })]);
-    await clock.advance(5_000);
-    await closed;
-    expect(await failed).toMatchObject({ code: "UNAVAILABLE" });
-    expect(clock.timerCount).toBe(0);
-  });
-
-  it("H211 settles from inside a handler", async () => {
-    const { transport, bot } = rig({ server: { echo: () => transport.close() } });
-    expect(await failure(bot.echo())).toMatchObject({ code: "UNAVAILABLE" });
-    await transport.close();
-  });
-
-  it("H211 settles from inside a callback", async () => {
-    const { transport, bot } = rig();
-    let closed: Promise<void> | undefined;
-    transport.on("connected", () => (closed = transport.close()));
-    expect(await failure(bot.echo())).toMatchObject({ code: "UNAVAILABLE" });
-    await closed;
-  });
-
-  it("lets a rejected caller call again at once", async () => {
-    const { transport, bot } = rig();
-    const again = bot.hang().catch(() => bot.echo("again"));
-    await settled();
-    const [peer] = transport.listener.peers;
-    peer?.disconnect();
-    expect(await again).toBe("again");
-  });
+    };
+  }
 });
 
 describe("peer.disconnect", () => {
@@ -535,7 +317,10 @@ describe("what a session holds", () => {
 
   it("H70 is nothing after a thousand sessions with calls pending", async () => {
     const clock = new FakeClock();
-    const listener = listen(createRouter(Client, { name: () => "x", hang: never, dive: () => [], wake: () => undefined }), { clock });
+    const listener = listen(
+      createRouter(Client, { name: () => "x", hang: never, dive: () => [], wake: () => undefined }),
+      { clock },
+    );
     for (let i = 0; i < 1_000; i++) {
       const peer = await rawClient(listener);
       await peer.send(call(1, "test.Client.hang", { deadlineMs: 60_000 }));

@@ -2,7 +2,15 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createClient, createRouter, defineContract, RpcError, serverStream, type StandardSchema, unary } from "../src/index.ts";
+import {
+  createClient,
+  createRouter,
+  defineContract,
+  RpcError,
+  serverStream,
+  type StandardSchema,
+  unary,
+} from "../src/index.ts";
 import { Body } from "../src/transport.ts";
 import { settled } from "./fake-clock.ts";
 import { all, call, failure, json, listen, memory, rawClient, thrownBy } from "./rig.ts";
@@ -53,7 +61,9 @@ describe.each(Object.entries(dialects))("a contract in %s", (_name, people) => {
   it("refuses input at the server with its path, and does not run the handler", async () => {
     const client = createClient(People, memory(router));
     const before = runs;
-    const error = await failure(client.steps({ steps: [{ command: "a" }, { command: "b" }, { command: 7 as unknown as string }] }));
+    const error = await failure(
+      client.steps({ steps: [{ command: "a" }, { command: "b" }, { command: 7 as unknown as string }] }),
+    );
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_ARGUMENT" });
     expect(error.message).toContain("test.People.steps: input: steps[2].command: ");
     expect(error.details).toMatchObject({ issues: [{ path: "steps[2].command" }] });
@@ -85,7 +95,11 @@ describe.each(Object.entries(dialects))("a contract in %s", (_name, people) => {
   });
 
   it("sends output as the handler made it when validateOutput is off", async () => {
-    const plain = createRouter(People, { greet: () => ({ text: "small" }), steps: () => null }, { validateOutput: false });
+    const plain = createRouter(
+      People,
+      { greet: () => ({ text: "small" }), steps: () => null },
+      { validateOutput: false },
+    );
     expect(await createClient(People, memory(plain)).greet({ name: "Ada" })).toEqual({ text: "small" });
   });
 });
@@ -93,7 +107,13 @@ describe.each(Object.entries(dialects))("a contract in %s", (_name, people) => {
 describe("validators of every kind", () => {
   it.each([
     ["zod", z.string().refine(async (text) => Promise.resolve(text.length < 5))],
-    ["valibot", v.pipeAsync(v.string(), v.checkAsync(async (text) => Promise.resolve(text.length < 5)))],
+    [
+      "valibot",
+      v.pipeAsync(
+        v.string(),
+        v.checkAsync(async (text) => Promise.resolve(text.length < 5)),
+      ),
+    ],
   ])("H78 may be asynchronous: %s", async (_name, schema) => {
     const Async = defineContract("test.Async", { take: unary({ input: schema, output: schema }) });
     let runs = 0;
@@ -109,7 +129,9 @@ describe("validators of every kind", () => {
     expect(runs).toBe(1);
     // Input passes, output does not.
     expect(await failure(client.take("abcd"))).toMatchObject({ code: "INTERNAL" });
-    expect(await failure(createClient(Async, memory(router), { validateInput: true }).take("abcdef"))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await failure(createClient(Async, memory(router), { validateInput: true }).take("abcdef"))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
   });
 
   it("may be a function, as arktype's are", () => {
@@ -164,7 +186,9 @@ describe("validators of every kind", () => {
   it("H74 does not send the caller's own megabytes back as a path", async () => {
     const Strict = defineContract("test.Strict", { take: unary({ input: z.record(z.string(), z.number()) }) });
     const peer = await rawClient(listen(createRouter(Strict, { take: () => null })));
-    await peer.send(call(1, "test.Strict.take", { payload: json({ [`\u001b[31m${"k".repeat(1_000_000)}`]: "no number" }) }));
+    await peer.send(
+      call(1, "test.Strict.take", { payload: json({ [`\u001b[31m${"k".repeat(1_000_000)}`]: "no number" }) }),
+    );
     const [fail] = peer.of(Body.Fail);
     expect(fail?.error).toMatchObject({ code: 3 });
     expect(JSON.stringify(fail).length).toBeLessThan(5_000);
@@ -173,14 +197,18 @@ describe("validators of every kind", () => {
 
   it("names keys, indexes and path segments that are objects", async () => {
     const Paths = defineContract("test.Paths", {
-      take: unary({ input: custom(() => ({ issues: [{ message: "is wrong", path: ["list", { key: 3 }, { key: "name" }] }] })) }),
+      take: unary({
+        input: custom(() => ({ issues: [{ message: "is wrong", path: ["list", { key: 3 }, { key: "name" }] }] })),
+      }),
     });
     const client = createClient(Paths, memory(createRouter(Paths, { take: () => null })));
     expect((await failure(client.take(0))).message).toBe("test.Paths.take: input: list[3].name: is wrong");
   });
 
   it("names the method alone when an issue has no path", async () => {
-    const Flat = defineContract("test.Flat", { take: unary({ input: custom(() => ({ issues: [{ message: "is wrong" }] })) }) });
+    const Flat = defineContract("test.Flat", {
+      take: unary({ input: custom(() => ({ issues: [{ message: "is wrong" }] })) }),
+    });
     const client = createClient(Flat, memory(createRouter(Flat, { take: () => null })));
     expect((await failure(client.take(0))).message).toBe("test.Flat.take: input: is wrong");
   });
@@ -191,8 +219,20 @@ describe("validators of every kind", () => {
     expect(await failure(client.take(0))).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
-  it.each([["a string", "string"], ["a record", {}], ["null", null], ["a class", class {}]])("refuses %s as schema when the contract is made", (_what, schema) => {
-    const error = thrownBy(() => defineContract("test.Wrong", { take: unary({ input: schema as unknown as StandardSchema }) }));
+  it.each([
+    ["a string", "string"],
+    ["a record", {}],
+    ["null", null],
+    [
+      "a class",
+      class {
+        readonly member = 1;
+      },
+    ],
+  ])("refuses %s as schema when the contract is made", (_what, schema) => {
+    const error = thrownBy(() =>
+      defineContract("test.Wrong", { take: unary({ input: schema as unknown as StandardSchema }) }),
+    );
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(error.message).toContain("test.Wrong.take: input is no schema");
   });
@@ -211,12 +251,17 @@ describe("validators of every kind", () => {
 describe("streams and their validators", () => {
   const Lines = defineContract("test.Lines", {
     lines: serverStream({ input: z.number().max(5), output: z.string().max(3) }),
-    slowly: serverStream({ input: z.number().refine(async (n) => Promise.resolve(n < 5)), output: z.string().refine(async (t) => Promise.resolve(t !== "c")) }),
+    slowly: serverStream({
+      input: z.number().refine(async (n) => Promise.resolve(n < 5)),
+      output: z.string().refine(async (t) => Promise.resolve(t !== "c")),
+    }),
   });
   const router = createRouter(Lines, { lines: () => ["a", "bb", "much too long"], slowly: () => ["a", "b", "c", "d"] });
 
   it("prove the input before the handler is asked", async () => {
-    expect(await failure(all(createClient(Lines, memory(router)).lines(6)))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await failure(all(createClient(Lines, memory(router)).lines(6)))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
   });
 
   it("deliver what came before an output that breaks the contract", async () => {

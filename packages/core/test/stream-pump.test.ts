@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RpcError } from "../src/index.ts";
 import { StreamPump } from "../src/tools/stream-pump.ts";
@@ -55,39 +55,44 @@ describe.each([
   it("keeps the order and never exceeds its credit, however credit, wire and turns interleave", async () => {
     const step = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.constantFrom("full", "room", "turn"));
     await fc.assert(
-      fc.asyncProperty(fc.nat({ max: 5 }), fc.nat({ max: 30 }), fc.array(step, { maxLength: 60 }), async (first, length, steps) => {
-        const outlet = new Outlet();
-        const { source, notes } = counting(length, asynchronous);
-        const pump = new StreamPump(outlet, source, first);
-        const run = pump.run();
-        let granted = first;
-        for (const move of steps) {
-          if (typeof move === "number") {
-            granted += move;
-            pump.grant(move);
-          } else if (move === "full") {
-            outlet.writable = false;
-          } else if (move === "room") {
-            outlet.writable = true;
-            pump.resume();
-          } else {
-            await settled();
+      fc.asyncProperty(
+        fc.nat({ max: 5 }),
+        fc.nat({ max: 30 }),
+        fc.array(step, { maxLength: 60 }),
+        async (first, length, steps) => {
+          const outlet = new Outlet();
+          const { source, notes } = counting(length, asynchronous);
+          const pump = new StreamPump(outlet, source, first);
+          const run = pump.run();
+          let granted = first;
+          for (const move of steps) {
+            if (typeof move === "number") {
+              granted += move;
+              pump.grant(move);
+            } else if (move === "full") {
+              outlet.writable = false;
+            } else if (move === "room") {
+              outlet.writable = true;
+              pump.resume();
+            } else {
+              await settled();
+            }
+            expect(outlet.sent.length).toBeLessThanOrEqual(granted);
+            // Never a step ahead: nothing is produced that there is no credit for.
+            expect(notes.produced).toBeLessThanOrEqual(granted);
           }
-          expect(outlet.sent.length).toBeLessThanOrEqual(granted);
-          // Never a step ahead: nothing is produced that there is no credit for.
-          expect(notes.produced).toBeLessThanOrEqual(granted);
-        }
-        outlet.writable = true;
-        pump.resume();
-        await settled();
-        const expected = Math.min(granted, length);
-        expect(outlet.sent).toEqual(Array.from({ length: expected }, (_, i) => i + 1));
-        pump.grant(length + 1);
-        await run;
-        expect(outlet.sent).toHaveLength(length);
-        expect(outlet.ends).toEqual([undefined]);
-        expect(notes.closed).toBe(1);
-      }),
+          outlet.writable = true;
+          pump.resume();
+          await settled();
+          const expected = Math.min(granted, length);
+          expect(outlet.sent).toEqual(Array.from({ length: expected }, (_, i) => i + 1));
+          pump.grant(length + 1);
+          await run;
+          expect(outlet.sent).toHaveLength(length);
+          expect(outlet.ends).toEqual([undefined]);
+          expect(notes.closed).toBe(1);
+        },
+      ),
       { numRuns: 200 },
     );
   });
@@ -168,11 +173,18 @@ describe("StreamPump", () => {
   });
 
   it.each([
-    ["throws", () => { throw new Error("no"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("no");
+      },
+    ],
     ["rejects", () => Promise.reject(new Error("no"))],
   ])("stands a source that %s when it is closed", async (_what, close) => {
     const outlet = new Outlet();
-    const source = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: false, value: 1 }), return: close }) };
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: false, value: 1 }), return: close }),
+    };
     const pump = new StreamPump(outlet, source as AsyncIterable<unknown>, 1);
     const run = pump.run();
     await settled();

@@ -1,6 +1,16 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bidiStream, type CallContext, clientStream, createClient, createRouter, defineContract, RpcError, serverStream, unary } from "../src/index.ts";
+import {
+  bidiStream,
+  type CallContext,
+  clientStream,
+  createClient,
+  createRouter,
+  defineContract,
+  RpcError,
+  serverStream,
+  unary,
+} from "../src/index.ts";
 import { settled } from "./fake-clock.ts";
 import { all, failure, Gate, memory } from "./rig.ts";
 
@@ -15,7 +25,10 @@ type Down = (input: unknown, ctx: CallContext) => AsyncIterable<unknown> | Itera
 type Up = (items: AsyncIterable<unknown>, ctx: CallContext) => unknown;
 type Both = (items: AsyncIterable<unknown>, ctx: CallContext) => AsyncIterable<unknown> | Iterable<unknown>;
 
-function rig({ down = () => [], up = (items) => all(items), both = (items) => items }: { down?: Down; up?: Up; both?: Both } = {}, options = {}) {
+function rig(
+  { down = () => [], up = (items) => all(items), both = (items) => items }: { down?: Down; up?: Up; both?: Both } = {},
+  options = {},
+) {
   const transport = memory(createRouter(Test, { down, up, both, echo: (input) => input }), options);
   return { transport, client: createClient(Test, transport) };
 }
@@ -33,14 +46,18 @@ async function read(stream: AsyncIterable<unknown>): Promise<[got: unknown[], er
 describe("streams", () => {
   it("deliver any values in order, in every shape, whatever the window", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.jsonValue(), { maxLength: 150 }), fc.integer({ min: 1, max: 70 }), async (values, streamCredits) => {
-        const { client, transport } = rig({ down: () => values }, { streamCredits });
-        const expected = JSON.stringify(values);
-        expect(JSON.stringify(await all(client.down()))).toBe(expected);
-        expect(JSON.stringify(await client.up(values))).toBe(expected);
-        expect(JSON.stringify(await all(client.both(values)))).toBe(expected);
-        await transport.close();
-      }),
+      fc.asyncProperty(
+        fc.array(fc.jsonValue(), { maxLength: 150 }),
+        fc.integer({ min: 1, max: 70 }),
+        async (values, streamCredits) => {
+          const { client, transport } = rig({ down: () => values }, { streamCredits });
+          const expected = JSON.stringify(values);
+          expect(JSON.stringify(await all(client.down()))).toBe(expected);
+          expect(JSON.stringify(await client.up(values))).toBe(expected);
+          expect(JSON.stringify(await all(client.both(values)))).toBe(expected);
+          await transport.close();
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -141,7 +158,9 @@ describe("streams", () => {
     const numbers = async function* () {
       try {
         yield 1;
-        await new Promise((_resolve, reject) => controller.signal.addEventListener("abort", () => reject(new Error("aborted"))));
+        await new Promise((_resolve, reject) =>
+          controller.signal.addEventListener("abort", () => reject(new Error("aborted"))),
+        );
       } finally {
         closed = true;
       }
@@ -264,7 +283,8 @@ describe("streams", () => {
     const { client } = rig({ down: (input) => Array.from({ length: 100 }, (_, i) => [input, i]) });
     const streams = Array.from({ length: 100 }, (_, n) => all(client.down(n)));
     const calls = Array.from({ length: 100 }, (_, n) => client.echo(n));
-    for (const [n, items] of (await Promise.all(streams)).entries()) expect(items).toEqual(Array.from({ length: 100 }, (_, i) => [n, i]));
+    for (const [n, items] of (await Promise.all(streams)).entries())
+      expect(items).toEqual(Array.from({ length: 100 }, (_, i) => [n, i]));
     expect(await Promise.all(calls)).toHaveLength(100);
   });
 

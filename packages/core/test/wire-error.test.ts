@@ -7,7 +7,9 @@ import { call, dialTo, failure, listen, memory, rawClient } from "./rig.ts";
 /** An error after a way through the JSON envelope. */
 function travelled(error: RpcError, exposeStacks = false): RpcError {
   const wire = wireErrorOf(error, undefined, exposeStacks);
-  const envelope = jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Fail, id: 1, error: wire, metadata: undefined }));
+  const envelope = jsonEnvelopeCodec.decode(
+    jsonEnvelopeCodec.encode({ body: Body.Fail, id: 1, error: wire, metadata: undefined }),
+  );
   if (envelope.body !== Body.Fail) throw new Error("not a Fail");
   return errorFromWire(envelope.error, undefined);
 }
@@ -24,17 +26,33 @@ function throwing(thrown: unknown, exposeStacks = false): Promise<RpcError> {
 }
 
 describe("an error on its way to the caller", () => {
-  it.each(Object.keys(STATUS_NUMBERS) as StatusCode[])("keeps the code %s with message, reason and delivery", (code) => {
-    const error = new RpcError(code, "what happened", { reason: "WHY", delivered: "unknown", retryable: true });
-    expect(travelled(error)).toMatchObject({ code, message: "what happened", reason: "WHY", delivered: "unknown", retryable: true });
-  });
+  it.each(Object.keys(STATUS_NUMBERS) as StatusCode[])(
+    "keeps the code %s with message, reason and delivery",
+    (code) => {
+      const error = new RpcError(code, "what happened", { reason: "WHY", delivered: "unknown", retryable: true });
+      expect(travelled(error)).toMatchObject({
+        code,
+        message: "what happened",
+        reason: "WHY",
+        delivered: "unknown",
+        retryable: true,
+      });
+    },
+  );
 
   it("keeps details of any dynamic value", () => {
-    expect(travelled(new RpcError("ABORTED", "", { details: { at: new Date(5), big: 5n } })).details).toEqual({ at: new Date(5), big: 5n });
+    expect(travelled(new RpcError("ABORTED", "", { details: { at: new Date(5), big: 5n } })).details).toEqual({
+      at: new Date(5),
+      big: 5n,
+    });
   });
 
   it("loses details that cannot travel, and arrives all the same", () => {
-    expect(travelled(new RpcError("ABORTED", "still here", { details: () => 1 }))).toMatchObject({ code: "ABORTED", message: "still here", details: undefined });
+    expect(travelled(new RpcError("ABORTED", "still here", { details: () => 1 }))).toMatchObject({
+      code: "ABORTED",
+      message: "still here",
+      details: undefined,
+    });
   });
 
   it("loses its cause", () => {
@@ -53,16 +71,21 @@ describe("an error on its way to the caller", () => {
   });
 
   it("H49 is not broken by a cut in the middle of a character", () => {
-    expect(travelled(new RpcError("ABORTED", `${"x".repeat(65_535)}\u{1f600}${"y".repeat(9)}`)).message.isWellFormed()).toBe(true);
+    expect(
+      travelled(new RpcError("ABORTED", `${"x".repeat(65_535)}\u{1f600}${"y".repeat(9)}`)).message.isWellFormed(),
+    ).toBe(true);
   });
 
-  it.each([0, 17, 999])("H48 with the code number %d arrives as UNKNOWN with the number in its details", async (code) => {
-    const { transport, peers } = dialTo();
-    const failed = failure(createClient(Test, transport).run());
-    await transport.ready();
-    await peers[0]?.sendJson({ b: Body.Fail, id: 1, error: { code, message: "odd", p: "mine" } });
-    expect(await failed).toMatchObject({ code: "UNKNOWN", message: "odd", details: { code } });
-  });
+  it.each([0, 17, 999])(
+    "H48 with the code number %d arrives as UNKNOWN with the number in its details",
+    async (code) => {
+      const { transport, peers } = dialTo();
+      const failed = failure(createClient(Test, transport).run());
+      await transport.ready();
+      await peers[0]?.sendJson({ b: Body.Fail, id: 1, error: { code, message: "odd", p: "mine" } });
+      expect(await failed).toMatchObject({ code: "UNKNOWN", message: "odd", details: { code } });
+    },
+  );
 
   it("H48 without a code arrives as UNKNOWN with its message", async () => {
     const { transport, peers } = dialTo();
@@ -109,7 +132,14 @@ describe("what a handler throws", () => {
   it.each([
     ["a cyclic cause", ring, "ring"],
     ["a chain of ten thousand causes", chain, "level 9999"],
-    ["an AggregateError of a hundred thousand", new AggregateError(Array.from({ length: 100_000 }, () => new Error("one")), "many"), "many"],
+    [
+      "an AggregateError of a hundred thousand",
+      new AggregateError(
+        Array.from({ length: 100_000 }, () => new Error("one")),
+        "many",
+      ),
+      "many",
+    ],
   ])("H92 arrives with its own message: %s", async (_what, thrown, message) => {
     expect(await throwing(thrown, true)).toMatchObject({ code: "UNKNOWN", message });
   });
