@@ -19,8 +19,6 @@ import {
 } from "../src/transport.ts";
 import type { MemoryTransportOptions } from "../src/face/memory-transport.ts";
 import { utf8Bytes } from "../src/tools/utf8.ts";
-import { DYNAMIC_SHAPE } from "../src/tools/shapes.ts";
-import type { MethodDescriptor, MethodKind } from "../src/words/method.ts";
 
 /** The error that a promise rejects with; anything but an RpcError fails the test. */
 export async function failure(promise: PromiseLike<unknown>): Promise<RpcError> {
@@ -76,22 +74,6 @@ export class Gate<T = void> {
   readonly promise: Promise<T> = this.#parts.promise;
   readonly open: (value: T) => void = this.#parts.resolve;
   readonly fail: (error: unknown) => void = this.#parts.reject;
-}
-
-/** A method of dynamic values, without a contract around it. */
-export function methodOf(kind: MethodKind = "unary", name = "test.Test.method"): MethodDescriptor {
-  return {
-    name,
-    contract: "test.Test",
-    kind,
-    input: DYNAMIC_SHAPE,
-    output: DYNAMIC_SHAPE,
-    progress: DYNAMIC_SHAPE,
-    errors: new Map(),
-    idempotent: false,
-    timeoutMs: undefined,
-    doc: undefined,
-  };
 }
 
 /** A far end that speaks envelopes by hand, and may break every rule. */
