@@ -133,7 +133,7 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
       let input = single;
       if (input === undefined) {
         this.#receiver = new StreamReceiver(this.link, this, this.method.input.codec);
-        this.link.send({ body: Body.Credit, id: this.callId, credits: this.link.limits.streamCredits });
+        this.link.send({ body: Body.Credit, id: this.callId, credits: this.#receiver.firstCredits });
         input = this.#receiver.inbox;
       }
       output = this.link.handler.stream(input, this);

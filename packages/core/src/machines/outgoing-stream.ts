@@ -31,7 +31,7 @@ export class OutgoingStream
   }
 
   get credits(): number {
-    return this.link.limits.streamCredits;
+    return this.#receiver.firstCredits;
   }
 
   get open(): boolean {

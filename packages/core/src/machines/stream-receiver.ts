@@ -1,6 +1,6 @@
 import { Body } from "../words/envelope.ts";
 import type { MessageCodec } from "../words/message-codec.ts";
-import type { Payload } from "../words/payload.ts";
+import { EncodedPayload, type Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import { type InboxOwner, StreamInbox } from "../tools/stream-inbox.ts";
@@ -19,13 +19,21 @@ export interface ReceiverOwner {
   abandoned(): void;
 }
 
+/** What a stream starts with, unless `streamCredits` is less. */
+const FIRST_CREDITS = 64;
+/** A window is widened only while it would hold no more than this of the largest item so far. */
+const MAX_WIDE_BYTES = 256 * 1024;
+
 /** One direction of a stream, receiving: proves sequence and credit of every item, and gives credit back as the reader reads. */
 export class StreamReceiver implements InboxOwner {
   readonly inbox: StreamInbox;
   readonly #link: SessionLink;
   readonly #owner: ReceiverOwner;
   readonly #codec: MessageCodec;
+  /** How far the sender may be ahead of the reader. */
+  #window: number;
   #granted: number;
+  #largestBytes = 0;
   #received = 0;
   #ended = false;
 
@@ -33,8 +41,14 @@ export class StreamReceiver implements InboxOwner {
     this.#link = link;
     this.#owner = owner;
     this.#codec = codec;
-    this.#granted = link.limits.streamCredits;
-    this.inbox = new StreamInbox(this, this.#granted);
+    this.#window = Math.min(link.limits.streamCredits, FIRST_CREDITS);
+    this.#granted = this.#window;
+    this.inbox = new StreamInbox(this, this.#window);
+  }
+
+  /** What the sender may send before it is granted more. */
+  get firstCredits(): number {
+    return Math.min(this.#link.limits.streamCredits, FIRST_CREDITS);
   }
 
   accept(seq: number, payload: Payload | undefined): void {
@@ -50,6 +64,7 @@ export class StreamReceiver implements InboxOwner {
       return this.#owner.streamFailed(new RpcError("INTERNAL", message, { reason: "PROTOCOL" }));
     }
     this.#received = seq;
+    this.#largestBytes = Math.max(this.#largestBytes, sizeOf(payload));
     try {
       this.inbox.push(decodePayload(this.#codec, payload));
     } catch (thrown) {
@@ -67,11 +82,29 @@ export class StreamReceiver implements InboxOwner {
   }
 
   taken(count: number): void {
-    this.#granted += count;
-    if (this.#owner.open) this.#link.send({ body: Body.Credit, id: this.#owner.callId, credits: count });
+    const credits = count + this.#widening();
+    this.#granted += credits;
+    if (this.#owner.open) this.#link.send({ body: Body.Credit, id: this.#owner.callId, credits });
+  }
+
+  /** A reader that has emptied the inbox waits for the wire: a wider window lets the sender run on meanwhile. */
+  #widening(): number {
+    const wider = Math.min(this.#window * 2, this.#link.limits.streamCredits);
+    if (wider === this.#window || !this.inbox.isEmpty || wider * this.#largestBytes > MAX_WIDE_BYTES) return 0;
+    const more = wider - this.#window;
+    this.#window = wider;
+    this.inbox.widen(wider);
+    return more;
   }
 
   abandoned(): void {
     this.#owner.abandoned();
   }
+}
+
+/** Bytes of an item; a parsed JSON value could be of any size. */
+function sizeOf(payload: Payload | undefined): number {
+  return payload instanceof EncodedPayload && payload.source !== undefined
+    ? payload.end - payload.start
+    : Number.POSITIVE_INFINITY;
 }

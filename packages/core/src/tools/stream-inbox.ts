@@ -19,7 +19,7 @@ interface Waiter {
  */
 export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
   readonly #owner: InboxOwner;
-  readonly #grantAt: number;
+  #grantAt: number;
   #items: unknown[] = [];
   #head = 0;
   #waiters: Waiter[] = [];
@@ -34,6 +34,16 @@ export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** Whether the reader has taken all that came. */
+  get isEmpty(): boolean {
+    return this.#head === this.#items.length;
+  }
+
+  /** The sender may be this many items ahead from now on. */
+  widen(credits: number): void {
+    this.#grantAt = Math.max(1, credits >> 1);
   }
 
   push(item: unknown): void {

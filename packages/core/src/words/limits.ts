@@ -12,7 +12,10 @@ export interface SessionLimits {
   readonly maxStreams: number;
   /** Own calls that wait because the connection is not up yet, is full, or the peer's `maxCallsInFlight` is reached. Default: 10,000. */
   readonly maxQueuedCalls: number;
-  /** Items of a stream that may be under way before the reader takes them. Default: 64. */
+  /**
+   * Items of a stream that may be under way before the reader takes them. A stream starts with 64 at most, and gets more only while its
+   * reader keeps up and its items are small. Default: 256.
+   */
   readonly streamCredits: number;
   /** Bytes waiting for a peer that does not read. Beyond it the session ends. Default: 16 MiB. */
   readonly maxSendBufferBytes: number;
@@ -34,7 +37,7 @@ export const DEFAULT_LIMITS: SessionLimits = Object.freeze({
   maxCallsInFlight: 1_000,
   maxStreams: 1_000,
   maxQueuedCalls: 10_000,
-  streamCredits: 64,
+  streamCredits: 256,
   maxSendBufferBytes: 16 * 1024 * 1024,
   maxDepth: 32,
   unauthenticatedTimeoutMs: 10_000,

@@ -1,4 +1,5 @@
 import { bidiStream, clientStream, createRouter, defineContract, RpcError } from "@rpc/core";
+import { DEFAULT_LIMITS } from "@rpc/core/transport";
 import { check, equal, rejects, setAside } from "../assert.ts";
 import { collect, createGate, turns, until } from "../gate.ts";
 import { clientOf, proves, type TransportBench, type TransportCase } from "../transport-bench.ts";
@@ -45,7 +46,7 @@ export const clientStreamCases: readonly TransportCase[] = [
       for (; produced < 2_000;) yield produced++;
     })();
     equal(await send(items), 2_000, "output");
-    check(ahead <= 130, `the sender was ${ahead} messages ahead of the reader`);
+    check(ahead <= DEFAULT_LIMITS.streamCredits, `the sender was ${ahead} messages ahead of the reader`);
   }),
 
   proves("C81", "stops both directions when it is cancelled before its input has ended", async (bench) => {
