@@ -63,8 +63,10 @@ describe("the handshake of an acceptor", () => {
   });
 
   it("H29 refuses a peer that does not offer its mechanism", async () => {
-    const peer = dialRaw(listen(router));
+    const listener = listen(router);
+    const peer = dialRaw(listener);
     await peer.send({ ...HELLO, mechanisms: ["hmac-sha256"] });
+    expect(listener.errors).toMatchObject([{ code: "UNAUTHENTICATED" }]);
     expect(peer.goodbye).toMatchObject({ code: 16, reason: "UNAUTHENTICATED" });
     expect(peer.ends).toHaveLength(1);
   });

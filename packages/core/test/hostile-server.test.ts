@@ -5,6 +5,8 @@ import { FakeClock, settled } from "./fake-clock.ts";
 import { all, call, CHALLENGE, failure, json, type RawPeer, WELCOME } from "./rig.ts";
 import { Test, item, end, credit, result, clientRig, nextOutput } from "./hostile-rig.ts";
 
+const Back = defineContract("test.Back", { hang: unary() });
+
 describe("a client and a server that breaks the rules", () => {
   it("H44 ignores and counts a second reply, and a reply after cancel or deadline", async () => {
     const clock = new FakeClock();
@@ -200,5 +202,21 @@ describe("a client and a server that breaks the rules", () => {
     await settled();
     await (setup.peer satisfies RawPeer).send(CHALLENGE, WELCOME);
     expect(await failed).toMatchObject({ code: "UNAVAILABLE", reason: "PROTOCOL" });
+  });
+
+  it("H54 may not start more calls back than calls", async () => {
+    const setup = await clientRig({
+      serve: createRouter(Back, { hang: () => new Promise(() => undefined) }),
+      maxCallsInFlight: 3,
+    });
+    const open = failure(setup.client.echo(1));
+    await settled();
+    for (let n = 1; n <= 5; n++) await setup.peer.send(call(2 * n, "test.Back.hang", { parentId: 1 }));
+    expect(setup.peer.failures).toEqual([
+      [8, 8, "maxCallsInFlight"],
+      [10, 8, "maxCallsInFlight"],
+    ]);
+    await setup.transport.close();
+    expect((await open).code).toBe("UNAVAILABLE");
   });
 });

@@ -39,7 +39,8 @@ export function createPortClient(contract: ContractDescriptor, port: CallPort, o
   const wrapped = options.interceptors === undefined ? port : intercept(port, options.interceptors);
   const clock = options.clock ?? systemClock;
   // No prototype and no Proxy: what is not in the contract is undefined, so the client can be awaited, printed and inspected.
-  const client = Object.create(null) as Record<string, unknown>;
+  const client = Object.create(null) as Record<PropertyKey, unknown>;
+  Object.defineProperty(client, Symbol.toPrimitive, { value: () => `client of ${contract.name}` });
   for (const [short, method] of contract.methods) {
     const caller = new MethodCaller(method, wrapped, clock, options.validateInput ?? false, wrapped !== port);
     client[short] = clientMethod(caller);

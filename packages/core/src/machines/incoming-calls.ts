@@ -30,6 +30,8 @@ export class IncomingCalls implements IncomingRegister {
   readonly #parity: 0 | 1;
   /** Handlers that have not settled; a cancelled call is among them until its handler has seen the signal. */
   #running = 0;
+  /** Calls that call back, which have a limit of their own: they must not wait for the call that they belong to. */
+  #callBacks = 0;
   #streams = 0;
   #refuseNew = false;
   /** Items, credits and cancels for calls that had ended already. */
@@ -75,8 +77,9 @@ export class IncomingCalls implements IncomingRegister {
         reason: "DRAINING",
         delivered: "no",
       });
-    if (!isCallBack && this.#running >= limits.maxCallsInFlight)
+    if ((isCallBack ? this.#callBacks : this.#running) >= limits.maxCallsInFlight) {
       throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
+    }
     if (isStream && this.#streams >= limits.maxStreams)
       throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
     if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
@@ -92,7 +95,8 @@ export class IncomingCalls implements IncomingRegister {
     const input = hasInput ? decodePayload(method.input.codec, body.payload) : undefined;
     const deadline = body.deadlineMs === undefined ? undefined : clock.now() + body.deadlineMs;
     const call = new IncomingCall(this.#link, this, body, method, deadline, metadata, isCallBack);
-    if (!isCallBack) this.#running++;
+    if (isCallBack) this.#callBacks++;
+    else this.#running++;
     if (isStream) {
       this.#streams++;
       this.#unanswered.set(body.id, call);
@@ -190,8 +194,9 @@ export class IncomingCalls implements IncomingRegister {
 
   handled(call: IncomingCall): void {
     if (call.method.kind !== "unary") this.#streams--;
-    if (call.exempt) this.#link.callEnded();
-    else this.#ended();
+    if (!call.exempt) return this.#ended();
+    this.#callBacks--;
+    this.#link.callEnded();
   }
 
   #ended(): void {

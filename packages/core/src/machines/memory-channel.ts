@@ -4,6 +4,12 @@ import { RpcError } from "../words/rpc-error.ts";
 /** Undelivered bytes above which `send` says that the wire is full. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 
+const DELIVERIES_PER_TURN = 256;
+
+/** Runs something after timers and input had their turn; browsers have no `setImmediate`. */
+const nextTurn: (run: () => void) => void =
+  (globalThis as { readonly setImmediate?: (run: () => void) => void }).setImmediate ?? ((run) => setTimeout(run, 0));
+
 /** Two ends of a pipe inside this process: the reference for every other channel. */
 export function createMemoryChannelPair(): [Channel, Channel] {
   const near = new MemoryChannel();
@@ -23,6 +29,7 @@ class MemoryChannel implements Channel {
   #inboxBytes = 0;
   #paused = false;
   #scheduled = false;
+  #deliveries = 0;
   /** `send` has returned false and `drained` is owed. */
   #owesDrained = false;
   #closedHere = false;
@@ -101,10 +108,13 @@ class MemoryChannel implements Channel {
     if (this.#scheduled || this.#sink === undefined || this.#dead) return;
     if (this.#ending === undefined && (this.#paused || this.#inbox.length === 0)) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    const deliver = (): void => {
       this.#scheduled = false;
       this.#deliver();
-    });
+    };
+    // Microtasks alone would keep timers and everybody else from their turn for as long as two ends have something to say.
+    if (++this.#deliveries % DELIVERIES_PER_TURN === 0) nextTurn(deliver);
+    else queueMicrotask(deliver);
   }
 
   #deliver(): void {

@@ -206,6 +206,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   refused(error: RpcError): void {
+    if (this.#options.role === "acceptor") this.report(error);
     this.end(error, error);
   }
 

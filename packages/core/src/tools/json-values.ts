@@ -156,6 +156,7 @@ function revive(json: unknown, inherit: boolean, depth: number): unknown {
   let dangerous = !inherit;
   for (const key in record) {
     if (key.charCodeAt(0) === DOLLAR) return reviveDollar(record, key, inherit, depth);
+    if (!key.isWellFormed()) throw refused("", "has a key with a lone surrogate");
     if (key === "__proto__") dangerous = true;
     else record[key] = revive(record[key], inherit, depth + 1);
   }
