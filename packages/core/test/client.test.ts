@@ -28,6 +28,7 @@ describe("createClient", () => {
     expect(await (client as unknown as Promise<unknown>)).toBe(client);
     expect(inspect(client)).toContain("echo");
     expect(JSON.stringify(client)).toBe("{}");
+    // oxlint-disable-next-line typescript/no-base-to-string -- the point of the test
     expect(String(client)).toBe("client of test.Test");
     expect("then" in client).toBe(false);
     expect("toJSON" in client).toBe(false);

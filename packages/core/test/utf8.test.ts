@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { readUtf8, utf8Bytes } from "../src/tools/utf8.ts";
 import { RpcError } from "../src/words/rpc-error.ts";

@@ -12,7 +12,7 @@ const MAX_PATH_LENGTH = 200;
 const MAX_ISSUE_LENGTH = 500;
 
 /** A message without a schema: any dynamic value. */
-export const DYNAMIC_SHAPE: MessageShape = Object.freeze({
+const DYNAMIC_SHAPE: MessageShape = Object.freeze({
   codec: dynamicCodec,
   validate: undefined,
   jsonSchema: undefined,
