@@ -176,7 +176,7 @@ describe("maxSendBufferBytes", () => {
     expect(other.results).toEqual(["unaffected"]);
   });
 
-  it("H17 closes once the limit is exceeded by calls that were running already", async () => {
+  it("H17 keeps finished replies until the peer reads, and loses none", async () => {
     const gate = new Gate();
     const router = createRouter(Test, {
       echo: (input) => input,
@@ -196,7 +196,27 @@ describe("maxSendBufferBytes", () => {
     peer.channel.pause?.();
     gate.open();
     await settled();
-    expect(reasons).toEqual(["maxSendBufferBytes"]);
+    expect(peer.results).toHaveLength(0);
+    peer.channel.resume?.();
+    await settled();
+    expect(peer.results).toHaveLength(20);
+    expect(reasons).toEqual([]);
+  });
+
+  it("H17 ends a peer that has read nothing for four times its time of life", async () => {
+    const clock = new FakeClock();
+    const listener = listen(rig(), { clock, heartbeatMs: 100, aliveMs: 300 });
+    const reasons: (string | undefined)[] = [];
+    listener.on("client-disconnected", (_peer, reason) => reasons.push(reason.reason));
+    const peer = await rawClient(listener);
+    peer.channel.pause?.();
+    for (let i = 0; i < 4; i++) await peer.send(call(2 * i + 1, "test.Test.large", { payload: json(1_000_000) }));
+    // It goes on sending: what it does not do is read.
+    for (let beat = 1; beat <= 13; beat++) {
+      await peer.send({ body: Body.Pong, token: beat });
+      await clock.advance(100);
+    }
+    expect(reasons).toEqual(["PEER_LOST"]);
     expect(listener.connectionCount).toBe(0);
   });
 

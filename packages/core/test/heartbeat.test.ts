@@ -17,6 +17,12 @@ class Port {
     this.sentCount++;
   }
 
+  writable = true;
+
+  peerStalled(stalledMs: number): void {
+    this.peerSilent(stalledMs);
+  }
+
   peerSilent(silentMs: number): void {
     this.silentMs = silentMs;
   }

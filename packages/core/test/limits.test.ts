@@ -76,7 +76,7 @@ describe("limits", () => {
     expect(await client.echo(2)).toBe(2);
   });
 
-  it.each([0, 1, 100])(
+  it.each([0, 1])(
     "H95 of %d bytes for a message fail every call, and neither hang nor crash",
     async (maxMessageBytes) => {
       const client = createClient(Test, memory(rig(), { maxMessageBytes }));

@@ -7,7 +7,10 @@ import { all, failure } from "./rig.ts";
 
 function rig(credits = 8) {
   const log = { taken: [] as number[], abandoned: 0 };
-  const inbox = new StreamInbox({ taken: (count) => log.taken.push(count), abandoned: () => log.abandoned++ }, credits);
+  const inbox = new StreamInbox(
+    { taken: (count) => log.taken.push(count), abandoned: () => log.abandoned++, released: () => undefined },
+    credits,
+  );
   return { inbox, log };
 }
 
@@ -21,7 +24,10 @@ describe("StreamInbox", () => {
           let credits = window;
           let pushed = 0;
           const got: unknown[] = [];
-          const inbox = new StreamInbox({ taken: (count) => (credits += count), abandoned: () => undefined }, window);
+          const inbox = new StreamInbox(
+            { taken: (count) => (credits += count), abandoned: () => undefined, released: () => undefined },
+            window,
+          );
           const reads: Promise<unknown>[] = [];
           for (const step of steps) {
             if (step === "push" && credits > 0) {

@@ -119,6 +119,7 @@ export class ProtoWriter {
   }
 
   float(value: number): this {
+    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) throw wrongNumber(value, "float");
     this.reserve(4);
     this.#floatView().setFloat32(this.pos, value, true);
     this.pos += 4;

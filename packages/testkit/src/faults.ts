@@ -64,9 +64,15 @@ export function delay(channel: Channel, clock: Clock, delayMs: number): Channel 
     sink: (outer) => ({
       message: (bytes) => void clock.setTimeout(() => outer.message(bytes), delayMs),
       drained: () => void clock.setTimeout(() => outer.drained(), delayMs),
+      ...endedOf(outer, (tell) => void clock.setTimeout(tell, delayMs)),
       closed: (reason) => void clock.setTimeout(() => outer.closed(reason), delayMs),
     }),
   });
+}
+
+/** The member that a sink may leave out, told in the wrapper's own time. */
+function endedOf(outer: ChannelSink, run: (tell: () => void) => void): Pick<ChannelSink, "ended"> {
+  return outer.ended === undefined ? {} : { ended: () => run(() => outer.ended?.()) };
 }
 
 /** Says "full" to every message and "room again" a turn later: the narrowest wire that keeps the rules. */
@@ -78,6 +84,7 @@ export function alwaysFull(channel: Channel): Channel {
       outer = given;
       return {
         message: (bytes) => given.message(bytes),
+        ...endedOf(given, (tell) => tell()),
         drained: () => undefined,
         closed: (reason) => {
           outer = undefined;
@@ -133,6 +140,7 @@ export function halfClose(channel: Channel, count: number): Channel {
         if (received <= count) outer.message(bytes);
       },
       drained: () => outer.drained(),
+      ...endedOf(outer, (tell) => tell()),
       closed: (reason) => {
         if (received <= count) outer.closed(reason);
       },
@@ -178,6 +186,7 @@ export function blackHole(channel: Channel, isSilent: () => boolean): Channel {
         if (!isSilent()) outer.message(bytes);
       },
       drained: () => outer.drained(),
+      ...endedOf(outer, (tell) => tell()),
       closed: (reason) => {
         if (!isSilent()) outer.closed(reason);
       },
@@ -234,6 +243,7 @@ function queueing(
     sink: (outer) => ({
       message: (bytes) => enqueue(false, () => outer.message(bytes)),
       drained: () => enqueue(true, () => outer.drained()),
+      ...endedOf(outer, (tell) => enqueue(false, tell)),
       closed: (reason) => enqueue(false, () => outer.closed(reason)),
     }),
   });

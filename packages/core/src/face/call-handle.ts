@@ -3,7 +3,7 @@ import type { CallHandle, CallState } from "../words/contract.ts";
 import type { Metadata } from "../words/metadata.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { LiveFeed } from "../tools/live-feed.ts";
-import { CallerContext } from "./caller-context.ts";
+import { CallerContext, type CallObserver } from "./caller-context.ts";
 import type { MethodCaller } from "./client.ts";
 
 /** Unread progress values or log lines beyond which the oldest are dropped. A caller that never reads them must not pay for them. */
@@ -22,18 +22,29 @@ class StartedCall implements CallHandle<unknown> {
   #state: CallState = "running";
 
   constructor(caller: MethodCaller, input: unknown, options: CallOptions | undefined) {
-    this.#context = new CallerContext(caller.method, options, caller.clock, {
+    const observer: CallObserver = {
       progress: (value) => this.#progress.push(value),
       log: (line) => this.#log.push(line),
-    });
-    this.#result = this.#run(caller, input);
+    };
+    let refused: unknown;
+    let context: CallerContext | undefined;
+    try {
+      context = new CallerContext(caller.method, options, caller.clock, observer);
+    } catch (thrown) {
+      // An option that cannot be: the handle rejects, as the plain call does.
+      refused = thrown;
+    }
+    this.#context = context ?? new CallerContext(caller.method, undefined, caller.clock, observer);
+    this.#result = this.#run(
+      context === undefined ? Promise.reject(RpcError.from(refused)) : caller.callWith(input, context),
+    );
     // Whoever only reads progress must not be killed by a rejection that nobody awaits; awaiting the handle still sees it.
     this.#result.catch(() => undefined);
   }
 
-  async #run(caller: MethodCaller, input: unknown): Promise<unknown> {
+  async #run(result: Promise<unknown>): Promise<unknown> {
     try {
-      const output = await caller.callWith(input, this.#context);
+      const output = await result;
       this.#state = "done";
       return output;
     } catch (thrown) {

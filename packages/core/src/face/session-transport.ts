@@ -145,8 +145,14 @@ class ChannelTransport implements SessionTransport {
     const sessions = [...this.#draining];
     if (this.#session !== undefined) sessions.push(this.#session);
     this.#session = undefined;
-    this.#dialing?.abort(new RpcError("CANCELLED", `${this.endpoint}: the transport was closed`, { reason: "CLOSED" }));
+    const abortDial = (): void => {
+      const message = `${this.endpoint}: the transport was closed`;
+      this.#dialing?.abort(new RpcError("CANCELLED", message, { reason: "CLOSED" }));
+    };
+    // With time to drain, calls that wait for this very dial may still be made.
+    if ((options.drainMs ?? 0) <= 0) abortDial();
     await Promise.all(sessions.map((session) => session.close(options)));
+    abortDial();
   }
 
   /** The session that calls go to, made and dialed when there is none. */

@@ -3,6 +3,7 @@ import { type AnnouncedLimits, Body, type ChallengeBody, type Envelope, type Hel
 import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "../tools/bytes.ts";
+import { nextTurn } from "../tools/next-turn.ts";
 
 /** Major version of the session protocol. */
 const PROTOCOL_VERSION = 1;
@@ -56,10 +57,16 @@ export class Handshake {
 
   start(): void {
     const timeoutMs = this.#limits.unauthenticatedTimeoutMs;
-    this.#timer = this.#clock.setTimeout(() => {
+    const giveUp = (): void => {
       this.#timer = undefined;
       const message = `the handshake was not done within ${timeoutMs} ms; is the other end a server of this protocol?`;
       this.#port.refused(new RpcError("UNAVAILABLE", message, { reason: "unauthenticatedTimeoutMs" }));
+    };
+    // One more turn: when it was this end that slept, the peer's messages are read right after the timer (hostile inputs H213).
+    this.#timer = this.#clock.setTimeout(() => {
+      nextTurn(() => {
+        if (this.#timer !== undefined) giveUp();
+      });
     }, timeoutMs);
     if (this.#role === "initiator") this.#port.send(this.#hello());
   }

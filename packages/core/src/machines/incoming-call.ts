@@ -1,5 +1,6 @@
+import { isCallError } from "../tools/call-errors.ts";
 import type { LogLevel } from "../words/call-context.ts";
-import { Body, type CallBody } from "../words/envelope.ts";
+import { Body, type CallBody, type WireError } from "../words/envelope.ts";
 import type { Metadata } from "../words/metadata.ts";
 import type { MethodDescriptor } from "../words/method.ts";
 import type { Payload } from "../words/payload.ts";
@@ -7,7 +8,7 @@ import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { CallScope } from "../tools/call-scope.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
-import { payloadOf } from "../tools/payloads.ts";
+import { OPAQUE_CODEC, payloadOf } from "../tools/payloads.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
 import { onlyValue } from "../tools/single.ts";
 import { wireErrorOf } from "../tools/wire-error.ts";
@@ -109,11 +110,10 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
       return false;
     }
     if (isPromiseLike(output)) {
-      output.then(
-        (value) => {
-          this.reply(value);
-          this.#settled();
-        },
+      // A foreign promise may do anything in its `then`; a real one is taken as it is.
+      const settling = output instanceof Promise ? output : Promise.resolve(output);
+      settling.then(
+        (value) => this.#finish(value),
         (thrown: unknown) => {
           this.fail(RpcError.from(thrown));
           this.#settled();
@@ -121,43 +121,49 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
       );
       return true;
     }
+    this.#finish(output);
+    return !this.#handled;
+  }
+
+  /** Replies as soon as the wire takes more; until then the call keeps its place, so that its peer cannot pile up replies. */
+  #finish(output: unknown): void {
+    if (!this.link.writable && !this.#replied) return this.link.holdReply(() => this.#finish(output));
     this.reply(output);
     this.#settled();
-    return false;
   }
 
   /** Runs the handler of any stream. `single` is the input of a server stream; without it the input arrives item by item. */
   serveStream(single: AsyncIterable<unknown> | undefined): void {
-    let output: AsyncIterable<unknown>;
     try {
       let input = single;
       if (input === undefined) {
         this.#receiver = new StreamReceiver(this.link, this, this.method.input.codec);
-        this.link.send({ body: Body.Credit, id: this.callId, credits: this.#receiver.firstCredits });
+        const credits = this.#receiver.firstCredits;
+        if (credits > 0) this.link.send({ body: Body.Credit, id: this.callId, credits });
         input = this.#receiver.inbox;
       }
-      output = this.link.handler.stream(input, this);
+      const output = this.link.handler.stream(input, this);
+      if (this.method.kind === "clientStream") {
+        void this.#replyWithOnly(output); // Never rejects: a failure becomes the reply.
+        return;
+      }
+      this.#sender = new StreamSender(this.link, this, this.method.output.codec, output, this.#credits);
     } catch (thrown) {
       this.fail(RpcError.from(thrown));
       this.#settled();
       return;
     }
-    if (this.method.kind === "clientStream") {
-      void this.#replyWithOnly(output); // Never rejects: a failure becomes the reply.
-      return;
-    }
-    this.#sender = new StreamSender(this.link, this, this.method.output.codec, output, this.#credits);
     void this.#sender.run().then(() => this.#settled()); // Never rejects.
   }
 
   /** The output of a client stream is a stream of one, which leaves as the result. */
   async #replyWithOnly(output: AsyncIterable<unknown>): Promise<void> {
     try {
-      this.reply(await onlyValue(output, this.methodName));
+      this.#finish(await onlyValue(output, this.methodName));
     } catch (thrown) {
       this.fail(RpcError.from(thrown));
+      this.#settled();
     }
-    this.#settled();
   }
 
   receiveItem(seq: number, payload: Payload | undefined): void {
@@ -198,7 +204,11 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
 
   fail(error: RpcError): void {
     if (this.#replied) return;
-    const wire = wireErrorOf(error, this.method, this.link.exposeStacks);
+    // What did not arrive is a call that the handler made; its own has arrived (docs/concepts/delivery.md). Only a gateway, which is no
+    // handler, passes the word on.
+    const entered = error.delivered === "no" && isCallError(error) && this.method.input.codec !== OPAQUE_CODEC;
+    const full = wireErrorOf(error, this.method, this.link.exposeStacks);
+    const wire: WireError = entered ? { ...full, delivered: "unknown" } : full;
     try {
       this.link.send({ body: Body.Fail, id: this.callId, error: wire, metadata: this.responseMetadataIfAny });
     } catch {
@@ -254,8 +264,12 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
     if (error !== undefined) {
       this.fail(error);
     } else if (!this.#replied) {
-      this.link.send({ body: Body.End, id: this.callId, error: undefined, metadata: this.responseMetadataIfAny });
-      this.#over();
+      try {
+        this.link.send({ body: Body.End, id: this.callId, error: undefined, metadata: this.responseMetadataIfAny });
+        this.#over();
+      } catch (thrown) {
+        this.fail(unsendable(this.methodName, thrown));
+      }
     }
   }
 

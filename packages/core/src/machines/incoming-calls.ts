@@ -20,12 +20,15 @@ import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
 import { IncomingCall, type IncomingRegister } from "./incoming-call.ts";
 import { IncomingNotification } from "./incoming-notification.ts";
 import type { SessionLink } from "./session-link.ts";
+import { MAX_CREDITS } from "./stream-sender.ts";
 
 /** Calls that the peer makes. */
 export class IncomingCalls implements IncomingRegister {
   readonly #link: SessionLink;
   /** Replies due, by id. */
   #unanswered = new Map<number, IncomingCall>();
+  /** Notifications whose handlers have not settled. */
+  readonly #notifications = new Set<IncomingNotification>();
   #highestId = 0;
   readonly #parity: 0 | 1;
   /** Handlers that have not settled; a cancelled call is among them until its handler has seen the signal. */
@@ -42,8 +45,9 @@ export class IncomingCalls implements IncomingRegister {
     this.#parity = parity;
   }
 
-  get running(): number {
-    return this.#running;
+  /** Handlers that have not settled, calls back among them. */
+  get count(): number {
+    return this.#running + this.#callBacks;
   }
 
   /** Drain: what runs may finish, what comes is refused. */
@@ -72,7 +76,8 @@ export class IncomingCalls implements IncomingRegister {
   #accept(body: CallBody, isCallBack: boolean): void {
     const { limits, handler, clock } = this.#link;
     const isStream = body.kind !== "unary";
-    if (this.#refuseNew)
+    // What runs may finish, and may call back for it.
+    if (this.#refuseNew && !isCallBack)
       throw new RpcError("UNAVAILABLE", `${shown(body.method)}: the peer is draining`, {
         reason: "DRAINING",
         delivered: "no",
@@ -89,6 +94,9 @@ export class IncomingCalls implements IncomingRegister {
       throw new RpcError("DEADLINE_EXCEEDED", `${method.name}: deadline exceeded before the call was taken up`, {
         reason: "DEADLINE",
       });
+    }
+    if (body.credits !== undefined && body.credits > MAX_CREDITS) {
+      return this.#link.breach(`call ${body.id} with a credit of ${body.credits}`);
     }
     const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
     const hasInput = body.kind === "unary" || body.kind === "serverStream";
@@ -107,7 +115,10 @@ export class IncomingCalls implements IncomingRegister {
     } else {
       return;
     }
-    if (deadline !== undefined) this.#link.watchDeadline(deadline);
+    const { finished } = this.#link;
+    // The handler itself has ended the session before it came to its first wait.
+    if (finished !== undefined) call.cancelled(finished);
+    else if (deadline !== undefined) this.#link.watchDeadline(deadline);
   }
 
   receiveNotify(body: NotifyBody): void {
@@ -127,13 +138,15 @@ export class IncomingCalls implements IncomingRegister {
       const done = handler.call(decodePayload(method.input.codec, body.payload), context);
       if (!isPromiseLike(done)) return;
       this.#running++;
-      done.then(
-        () => this.#ended(),
-        (thrown: unknown) => {
-          this.#ended();
-          this.#link.report(RpcError.from(thrown));
-        },
-      );
+      this.#notifications.add(context);
+      const ended = (): void => {
+        this.#notifications.delete(context);
+        this.#ended();
+      };
+      Promise.resolve(done).then(ended, (thrown: unknown) => {
+        ended();
+        this.#link.report(RpcError.from(thrown));
+      });
     } catch (thrown) {
       // Nothing goes back for a notification, not even an error.
       this.#link.report(RpcError.from(thrown));
@@ -179,6 +192,7 @@ export class IncomingCalls implements IncomingRegister {
 
   /** The peer is gone for good: handlers get their signal. */
   abortAll(reason: RpcError): void {
+    for (const notification of this.#notifications) notification.cancelWith(reason);
     const orphans = this.#unanswered;
     this.#unanswered = new Map();
     for (const call of orphans.values()) call.cancelled(reason);

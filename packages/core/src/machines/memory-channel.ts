@@ -1,14 +1,11 @@
 import type { Channel, ChannelSecurity, ChannelSink } from "../words/channel.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import { nextTurn } from "../tools/next-turn.ts";
 
 /** Undelivered bytes above which `send` says that the wire is full. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 
 const DELIVERIES_PER_TURN = 256;
-
-/** Runs something after timers and input had their turn; browsers have no `setImmediate`. */
-const nextTurn: (run: () => void) => void =
-  (globalThis as { readonly setImmediate?: (run: () => void) => void }).setImmediate ?? ((run) => setTimeout(run, 0));
 
 /** Two ends of a pipe inside this process: the reference for every other channel. */
 export function createMemoryChannelPair(): [Channel, Channel] {

@@ -1,3 +1,4 @@
+import { noteCallError } from "../tools/call-errors.ts";
 import type { CallContext, CancelListener } from "../words/call-context.ts";
 import { Body } from "../words/envelope.ts";
 import type { Payload } from "../words/payload.ts";
@@ -90,16 +91,8 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
     if (this.settled) return;
     this.fail(reason);
     if (this.callId === 0) return;
-    try {
-      this.link.send({
-        body: Body.Cancel,
-        id: this.callId,
-        reason: reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed(),
-      });
-    } catch {
-      // The peer takes no message as large as the reason: that it is over counts more.
-      this.link.send({ body: Body.Cancel, id: this.callId, reason: "" });
-    }
+    const text = reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed();
+    this.link.send({ body: Body.Cancel, id: this.callId, reason: text });
     this.register.forget(this);
   }
 
@@ -160,15 +153,17 @@ export class OutgoingUnary extends OutgoingCall {
     if (this.settled) return;
     this.settled = true;
     this.context.onCancel(undefined);
-    this.#reject(error);
+    this.#reject(noteCallError(error));
   }
 
   receiveItem(): void {
     this.misshapen("a stream item arrived for a unary call");
   }
 
-  receiveEnd(): void {
-    this.misshapen("the end of a stream arrived for a unary call");
+  receiveEnd(error: RpcError | undefined): void {
+    if (error === undefined) return this.misshapen("the end of a stream arrived for a unary call");
+    this.fail(error);
+    this.register.forget(this);
   }
 
   receiveCredit(): void {
@@ -188,4 +183,4 @@ export function deadlineExceeded(methodName: string, delivered: Delivered): RpcE
 }
 
 /** A cancel reason is a sentence, not a document. */
-const MAX_REASON_LENGTH = 1024;
+const MAX_REASON_LENGTH = 256;

@@ -50,7 +50,8 @@ export class OutgoingCalls implements CallRegister {
   start(call: OutgoingCall): void {
     const { context } = call;
     if (context.cancelReason !== undefined) return call.fail(context.cancelReason);
-    const refusal = this.#link.refusal;
+    // While the session drains, what runs may still call back.
+    const refusal = call.parentId === 0 ? this.#link.refusal : this.#link.finished;
     if (refusal !== undefined) return call.fail(lost(context, refusal, "no"));
     if (context.deadline !== undefined) {
       if (context.deadline <= this.#link.clock.now()) return call.expire();
@@ -121,7 +122,7 @@ export class OutgoingCalls implements CallRegister {
     this.#nextId = id + 2;
     this.#inFlight.set(id, call);
     call.sent(id);
-    context.onCancel(call);
+    if (!call.settled) context.onCancel(call);
   }
 
   #notify(call: OutgoingCall): void {
@@ -185,6 +186,11 @@ export class OutgoingCalls implements CallRegister {
   resume(): void {
     for (const call of this.#inFlight.values()) call.resume();
     this.flush();
+  }
+
+  /** Fails what was not sent yet: it can go elsewhere. */
+  failWaiting(reason: RpcError): void {
+    for (const call of this.#queue.takeAll()) call.fail(lost(call.context, reason, "no"));
   }
 
   /** Fails everything, because the session has ended. */

@@ -1,3 +1,4 @@
+import { noteCallError } from "../tools/call-errors.ts";
 import type { CallContext } from "../words/call-context.ts";
 import { Body } from "../words/envelope.ts";
 import type { Payload } from "../words/payload.ts";
@@ -63,8 +64,13 @@ export class OutgoingStream
     super.sent(id);
     if (this.#input === undefined) return;
     // Without credit at first: the callee says how much it takes.
-    this.#sender = new StreamSender(this.link, this, this.context.method.input.codec, this.#input, 0);
-    void this.#sender.run(); // Never rejects.
+    try {
+      this.#sender = new StreamSender(this.link, this, this.context.method.input.codec, this.#input, 0);
+      void this.#sender.run(); // Never rejects.
+    } catch (thrown) {
+      // A source that cannot be read, such as one that somebody else is reading.
+      this.giveUp(RpcError.from(thrown));
+    }
   }
 
   override resume(): void {
@@ -101,7 +107,7 @@ export class OutgoingStream
   }
 
   fail(error: RpcError): void {
-    if (!this.settled) this.#settle(error);
+    if (!this.settled) this.#settle(noteCallError(error));
   }
 
   streamFailed(error: RpcError): void {

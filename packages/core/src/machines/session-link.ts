@@ -18,12 +18,20 @@ export interface SessionLink {
   readonly writable: boolean;
   /** Whether the handshake is done, so that own calls may be sent. */
   readonly ready: boolean;
+  /** Why the session has ended, once it has. */
+  readonly finished: RpcError | undefined;
   /** Why no new call can be made any more: the session has ended or is draining. */
   readonly refusal: RpcError | undefined;
   /** Calls that the peer takes at once. */
   readonly peerMaxCalls: number;
-  /** Encodes and sends. Throws RpcError for what cannot be encoded or is larger than the peer takes; on a closed session it does nothing. */
-  send(envelope: Envelope): void;
+  /** Size of the message that is being handled. */
+  readonly messageBytes: number;
+  /** Bytes of stream items that wait for their readers, over all streams of the session. */
+  unreadBytes: number;
+  /** Sends a reply when the wire takes more again. */
+  holdReply(send: () => void): void;
+  /** Encodes and sends, and gives the size. Throws RpcError for what cannot be encoded or is larger than the peer takes; on a closed session it does nothing. */
+  send(envelope: Envelope): number;
   /** Makes sure that a deadline will be noticed. */
   watchDeadline(deadline: number): void;
   /** Ends the session because the peer broke the protocol. */

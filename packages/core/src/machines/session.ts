@@ -7,6 +7,7 @@ import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CallPort, CloseOptions, Handler } from "../words/transport.ts";
 import { hexFromBytes } from "../tools/bytes.ts";
+import { Drain } from "../tools/drain.ts";
 import { DeadlineSweep, type Expiring } from "../tools/deadline-sweep.ts";
 import { Heartbeat, type HeartbeatPort } from "../tools/heartbeat.ts";
 import { payloadOf } from "../tools/payloads.ts";
@@ -23,8 +24,29 @@ import type { SessionLink } from "./session-link.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { SessionPeer } from "./session-peer.ts";
 
+/** Replies that wait for the wire, from which an acceptor stops reading: a peer that does not read gets no more work done. */
+const HELD_REPLIES = 8;
+
 /** Share of `maxSendBufferBytes` from which an acceptor stops reading from a peer that does not read. */
 const PAUSE_READING_SHARE = 0.5;
+
+/**
+ * Messages that keep the session going. Up to a size that any sane limit allows they are sent whatever the limit is: there is nobody to
+ * tell that one of them cannot be sent.
+ */
+const MAX_CONTROL_BYTES = 1024;
+const CONTROL_BODIES: ReadonlySet<number> = new Set([
+  Body.Hello,
+  Body.Challenge,
+  Body.Welcome,
+  Body.Ping,
+  Body.Pong,
+  Body.Goodbye,
+  Body.Cancel,
+  Body.Credit,
+  Body.End,
+  Body.Drain,
+]);
 
 /**
  * What two ends keep over one channel: calls both ways, streams, notifications, deadlines, signs of life. It exists before its
@@ -48,7 +70,9 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   #heartbeat: Heartbeat | undefined = undefined;
   #maxSendBytes: number;
   #unsentBytes = 0;
-  #onIdle: (() => void) | undefined = undefined;
+  #drain: Drain | undefined = undefined;
+  /** Replies that wait for the wire to take more; as many at most as calls are in flight. */
+  #heldReplies: (() => void)[] = [];
   #finished: RpcError | undefined = undefined;
   ready = false;
   writable = true;
@@ -58,6 +82,8 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   sessionName = "";
   sentCount = 0;
   receivedCount = 0;
+  messageBytes = 0;
+  unreadBytes = 0;
 
   constructor(options: SessionOptions) {
     const initiator = options.role === "initiator";
@@ -80,7 +106,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
 
   /** Calls on their way in either direction. */
   get callsInFlight(): number {
-    return this.#outgoing.count + this.#incoming.running;
+    return this.#outgoing.count + this.#incoming.count;
   }
 
   get ignoredCount(): number {
@@ -136,8 +162,8 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     const drainMs = options.drainMs ?? 0;
     this.refusal ??= new RpcError("UNAVAILABLE", "the session is draining", { reason: "DRAINING" });
     this.#incoming.refuseNew();
-    if (this.ready && drainMs > 0 && this.callsInFlight > 0) {
-      this.send({ body: Body.Drain, reason: "closing", deadlineMs: drainMs });
+    if (drainMs > 0 && this.callsInFlight > 0) {
+      if (this.ready) this.send({ body: Body.Drain, reason: "closing", deadlineMs: drainMs });
       await this.#idle(drainMs);
     }
     this.end(new RpcError("UNAVAILABLE", "the session was closed by this end", { reason: "CLOSED" }));
@@ -168,36 +194,32 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.#deadlines?.stop();
     this.#outgoing.failAll(reason);
     this.#incoming.abortAll(reason);
-    this.#onIdle?.();
+    this.#drain?.finish();
     this.#options.events.closed(this, reason);
   }
 
   #idle(drainMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.clock.setTimeout(() => this.#onIdle?.(), drainMs);
-      this.#onIdle = () => {
-        this.#onIdle = undefined;
-        this.clock.clearTimeout(timer);
-        resolve();
-      };
-    });
+    this.#drain ??= new Drain(this.clock);
+    this.#drain.within(drainMs);
+    return this.#drain.done;
   }
 
   // ---- the handshake's port
 
   agreed(agreement: Agreement): void {
     const { limits } = this;
+    const theirs = agreement.limits;
     this.ready = true;
     this.#handshake = undefined;
     this.sessionName = hexFromBytes(agreement.sessionId.subarray(0, 8));
     this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
     this.#channel?.limitMessageBytes?.(limits.maxMessageBytes);
-    const theirs = agreement.limits;
     if (theirs !== undefined && theirs.maxMessageBytes > 0)
       this.#maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
     if (theirs !== undefined && theirs.maxCalls > 0) this.peerMaxCalls = theirs.maxCalls;
     if (limits.heartbeatMs > 0) {
-      const aliveMs = Math.max(limits.aliveMs, 3 * (theirs?.heartbeatMs ?? 0));
+      // A peer that beats slowly is given time, but it cannot ask for for ever.
+      const aliveMs = Math.max(limits.aliveMs, Math.min(3 * (theirs?.heartbeatMs ?? 0), 10 * limits.aliveMs));
       this.#heartbeat = new Heartbeat(this.clock, this, limits.heartbeatMs, aliveMs);
       this.#heartbeat.start();
     }
@@ -217,9 +239,17 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   peerSilent(silentMs: number): void {
+    this.#cut(`${this.peer.endpoint} was silent for ${Math.round(silentMs)} ms`, "PEER_LOST");
+  }
+
+  peerStalled(stalledMs: number): void {
+    this.#cut(`${this.peer.endpoint} has read nothing for ${Math.round(stalledMs)} ms`, "PEER_LOST");
+  }
+
+  /** Ends the session without a word, because there is nobody to hear it. */
+  #cut(message: string, word: string): void {
     const channel = this.#channel;
-    const message = `${this.peer.endpoint} was silent for ${Math.round(silentMs)} ms`;
-    const reason = new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST" });
+    const reason = new RpcError("UNAVAILABLE", message, { reason: word });
     this.#finish(reason);
     if (channel?.destroy === undefined) channel?.close(reason);
     else channel.destroy(reason);
@@ -230,6 +260,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   message(bytes: Uint8Array): void {
     if (this.#finished !== undefined) return;
     this.receivedCount++;
+    this.messageBytes = bytes.byteLength;
     const limit = this.ready ? this.limits.maxMessageBytes : this.limits.maxUnauthenticatedBytes;
     if (bytes.byteLength > limit) return this.breach(`message of ${bytes.byteLength} bytes, the limit is ${limit}`);
     let envelope: Envelope;
@@ -254,6 +285,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
       this.readingPaused = false;
       this.#channel?.resume?.();
     }
+    this.#sendHeldReplies();
     this.#incoming.resume();
     this.#outgoing.resume();
   }
@@ -263,6 +295,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     // make in spite of that is still sent.
     const reason = new RpcError("UNAVAILABLE", `${this.peer.endpoint} closed the connection`, { reason: "PEER_LOST" });
     this.refusal ??= reason;
+    this.#options.events.draining(this);
     this.#outgoing.failAll(reason);
     this.#incoming.callerEnded(reason);
     void this.close({ drainMs: this.ready ? this.limits.aliveMs : 0 }); // Never rejects.
@@ -299,10 +332,12 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
       case Body.Ping:
         this.#pings ??= new PingBudget(this.clock);
         if (!this.#pings.spend()) return this.breach("more pings than any heartbeat needs");
-        return this.send({ body: Body.Pong, token: envelope.token });
+        this.send({ body: Body.Pong, token: envelope.token });
+        return;
       case Body.Drain:
         this.refusal ??= new RpcError("UNAVAILABLE", `${this.peer.endpoint} is draining`, { reason: "DRAINING" });
-        return this.#options.events.draining(this);
+        this.#options.events.draining(this);
+        return this.#outgoing.failWaiting(this.refusal);
       case Body.Goodbye:
         return this.#goodbye(envelope.error);
       case Body.Hello:
@@ -331,36 +366,61 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
 
   // ---- the parts' link
 
-  send(envelope: Envelope): void {
+  send(envelope: Envelope): number {
     const channel = this.#channel;
-    if (channel === undefined) return;
+    if (channel === undefined) return 0;
     const bytes = this.#codec.encode(envelope);
-    if (bytes.byteLength > this.#maxSendBytes) {
-      const message = `message of ${bytes.byteLength} bytes is larger than the ${this.#maxSendBytes} that both ends accept; raise maxMessageBytes or use a stream`;
+    const { byteLength } = bytes;
+    if (byteLength > this.#maxSendBytes && (byteLength > MAX_CONTROL_BYTES || !CONTROL_BODIES.has(envelope.body))) {
+      const message = `message of ${byteLength} bytes is larger than the ${this.#maxSendBytes} that both ends accept; raise maxMessageBytes or use a stream`;
       throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxMessageBytes" });
     }
     this.sentCount++;
-    if (channel.send(bytes, this.#codec.ownsLast)) return;
+    if (channel.send(bytes, this.#codec.ownsLast)) return byteLength;
     this.writable = false;
-    this.#unsentBytes += bytes.byteLength;
+    this.#unsentBytes += byteLength;
     if (this.#unsentBytes > this.limits.maxSendBufferBytes * PAUSE_READING_SHARE) this.#backUp(channel);
+    return byteLength;
   }
 
-  /** The peer does not read. Only an acceptor stops reading in turn: if both did, neither could ever go on. */
-  #backUp(channel: Channel): void {
-    if (this.#unsentBytes > this.limits.maxSendBufferBytes) {
-      const message = `${this.peer.endpoint} does not read: ${this.#unsentBytes} bytes are waiting for it`;
-      const reason = new RpcError("UNAVAILABLE", message, { reason: "maxSendBufferBytes" });
-      this.#finish(reason);
-      if (channel.destroy === undefined) channel.close(reason);
-      else channel.destroy(reason);
-    } else if (!this.readingPaused && this.#options.role === "acceptor" && channel.pause !== undefined) {
-      this.readingPaused = true;
-      channel.pause();
+  holdReply(send: () => void): void {
+    this.#heldReplies.push(send);
+    if (this.#heldReplies.length >= HELD_REPLIES && this.#channel !== undefined) this.#pauseReading(this.#channel);
+  }
+
+  #sendHeldReplies(): void {
+    const held = this.#heldReplies;
+    this.#heldReplies = [];
+    for (const [i, send] of held.entries()) {
+      if (!this.writable) {
+        this.#heldReplies = [...held.slice(i), ...this.#heldReplies];
+        return;
+      }
+      send();
     }
   }
 
+  /** More is waiting for the peer than a moment explains. */
+  #backUp(channel: Channel): void {
+    if (this.#unsentBytes > this.limits.maxSendBufferBytes) {
+      this.#cut(
+        `${this.peer.endpoint} does not read: ${this.#unsentBytes} bytes are waiting for it`,
+        "maxSendBufferBytes",
+      );
+    } else {
+      this.#pauseReading(channel);
+    }
+  }
+
+  /** Only an acceptor stops reading from a peer that does not read: if both did, neither could ever go on. */
+  #pauseReading(channel: Channel): void {
+    if (this.readingPaused || this.#options.role !== "acceptor" || channel.pause === undefined) return;
+    this.readingPaused = true;
+    channel.pause();
+  }
+
   watchDeadline(deadline: number): void {
+    if (this.#finished !== undefined) return;
     this.#deadlines ??= new DeadlineSweep(this.clock, () => this.#expiring());
     this.#deadlines.watch(deadline);
   }
@@ -376,11 +436,18 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
 
   callEnded(): void {
     this.#outgoing.flush();
-    if (this.#onIdle !== undefined && this.callsInFlight === 0) this.#onIdle();
+    if (this.callsInFlight > 0) return;
+    // A timer for a deadline that nobody has any more would keep a program from ending.
+    this.#deadlines?.stop();
+    this.#drain?.finish();
   }
 
   report(error: RpcError): void {
-    this.#options.events.report(error);
+    try {
+      this.#options.events.report(error);
+    } catch {
+      // A log that fails has nobody left to tell; what is being reported goes on as if it had not.
+    }
   }
 
   *#expiring(): Iterable<Expiring> {

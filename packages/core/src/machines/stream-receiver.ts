@@ -1,6 +1,6 @@
 import { Body } from "../words/envelope.ts";
 import type { MessageCodec } from "../words/message-codec.ts";
-import { EncodedPayload, type Payload } from "../words/payload.ts";
+import type { Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import { type InboxOwner, StreamInbox } from "../tools/stream-inbox.ts";
@@ -64,10 +64,18 @@ export class StreamReceiver implements InboxOwner {
       return this.#owner.streamFailed(new RpcError("INTERNAL", message, { reason: "PROTOCOL" }));
     }
     this.#received = seq;
-    this.#largestBytes = Math.max(this.#largestBytes, sizeOf(payload));
+    const bytes = this.#link.messageBytes;
+    this.#largestBytes = Math.max(this.#largestBytes, bytes);
+    this.#link.unreadBytes += bytes;
+    if (this.#link.unreadBytes > this.#link.limits.maxUnreadBytes) {
+      this.#link.unreadBytes -= bytes;
+      const message = `${this.#owner.methodName}: more than ${this.#link.limits.maxUnreadBytes} bytes of stream items wait for their readers`;
+      return this.#owner.streamFailed(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxUnreadBytes" }));
+    }
     try {
-      this.inbox.push(decodePayload(this.#codec, payload));
+      this.inbox.push(decodePayload(this.#codec, payload), bytes);
     } catch (thrown) {
+      this.#link.unreadBytes -= bytes;
       const { code, message, reason } = RpcError.from(thrown);
       this.#owner.streamFailed(
         new RpcError(code, `${this.#owner.methodName}: stream item ${seq}: ${message}`, { reason, cause: thrown }),
@@ -87,6 +95,10 @@ export class StreamReceiver implements InboxOwner {
     if (this.#owner.open) this.#link.send({ body: Body.Credit, id: this.#owner.callId, credits });
   }
 
+  released(bytes: number): void {
+    this.#link.unreadBytes -= bytes;
+  }
+
   /** A reader that has emptied the inbox waits for the wire: a wider window lets the sender run on meanwhile. */
   #widening(): number {
     const wider = Math.min(this.#window * 2, this.#link.limits.streamCredits);
@@ -100,11 +112,4 @@ export class StreamReceiver implements InboxOwner {
   abandoned(): void {
     this.#owner.abandoned();
   }
-}
-
-/** Bytes of an item; a parsed JSON value could be of any size. */
-function sizeOf(payload: Payload | undefined): number {
-  return payload instanceof EncodedPayload && payload.source !== undefined
-    ? payload.end - payload.start
-    : Number.POSITIVE_INFINITY;
 }

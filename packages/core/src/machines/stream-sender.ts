@@ -14,7 +14,10 @@ export interface SenderOwner {
 }
 
 /** More credit than any reader grants by honest means; beyond it the sum might no longer be exact. */
-const MAX_CREDITS = 0x7fff_ffff;
+export const MAX_CREDITS = 0x7fff_ffff;
+
+/** Bytes of items under way at which a sender waits, whatever its credit: 64 items of 4 MiB would be too much for any reader. */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
 
 /** One direction of a stream, sending: numbers the items and keeps to the far end's credit. */
 export class StreamSender implements PumpOutlet {
@@ -23,6 +26,9 @@ export class StreamSender implements PumpOutlet {
   readonly #codec: MessageCodec;
   readonly #pump: StreamPump;
   #sent = 0;
+  /** Sizes of the items that are under way, oldest first: a credit that comes back stands for the oldest. */
+  #underWay: number[] = [];
+  #underWayBytes = 0;
 
   constructor(
     link: SessionLink,
@@ -47,6 +53,7 @@ export class StreamSender implements PumpOutlet {
     if (credits < 1 || this.#pump.credits + credits > MAX_CREDITS) {
       return this.#link.breach(`credit of ${credits} for call ${this.#owner.callId}`);
     }
+    for (const bytes of this.#underWay.splice(0, credits)) this.#underWayBytes -= bytes;
     this.#pump.grant(credits);
   }
 
@@ -59,13 +66,21 @@ export class StreamSender implements PumpOutlet {
   }
 
   get writable(): boolean {
-    return this.#link.writable;
+    return this.#link.writable && this.#underWayBytes < STREAM_WINDOW_BYTES;
   }
 
   emit(value: unknown): void {
     const seq = this.#sent + 1;
     try {
-      this.#link.send({ body: Body.Item, id: this.#owner.callId, seq, payload: payloadOf(this.#codec, value) });
+      const bytes = this.#link.send({
+        body: Body.Item,
+        id: this.#owner.callId,
+        seq,
+        payload: payloadOf(this.#codec, value),
+      });
+      this.#sent = seq;
+      this.#underWay.push(bytes);
+      this.#underWayBytes += bytes;
     } catch (thrown) {
       const { code, message, reason, details } = RpcError.from(thrown);
       throw new RpcError(code, `${this.#owner.methodName}: stream item ${seq}: ${message}`, {
@@ -74,7 +89,6 @@ export class StreamSender implements PumpOutlet {
         cause: thrown,
       });
     }
-    this.#sent = seq;
   }
 
   ended(error: RpcError | undefined): void {

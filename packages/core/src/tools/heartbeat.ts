@@ -7,9 +7,16 @@ export interface HeartbeatPort {
   readonly receivedCount: number;
   /** While this end does not read because of back-pressure, the far end's silence means nothing. */
   readonly readingPaused: boolean;
+  /** False while the far end takes nothing of what was sent. */
+  readonly writable: boolean;
   sendPing(): void;
   peerSilent(silentMs: number): void;
+  /** The far end has taken nothing for {@link STALLED_SHARE} times its time of life. */
+  peerStalled(stalledMs: number): void;
 }
+
+/** A slow link takes its time for a large message; this many times `aliveMs` without any progress is no slow link. */
+const STALLED_SHARE = 4;
 
 /** Signs of life for one session: one timer, and no clock reading per message. */
 export class Heartbeat {
@@ -22,13 +29,15 @@ export class Heartbeat {
   #lastSent = 0;
   #lastReceived = 0;
   #silentMs = 0;
+  #stalledMs = 0;
   /** The peer is given up unless something of it turns up within one more turn. */
   #lastTurn = false;
 
   constructor(clock: Clock, port: HeartbeatPort, intervalMs: number, aliveMs: number) {
     this.#clock = clock;
     this.#port = port;
-    this.#intervalMs = intervalMs;
+    // Three beats at least within the time that a silent peer has.
+    this.#intervalMs = Math.min(intervalMs, Math.max(1, Math.floor(aliveMs / 3)));
     this.#aliveMs = aliveMs;
   }
 
@@ -58,9 +67,12 @@ export class Heartbeat {
     if (elapsedMs > 2 * this.#intervalMs) {
       // It was us who slept (a blocked event loop, a suspended machine): what the peer sent meanwhile is still unread.
       this.#silentMs = 0;
+      this.#stalledMs = 0;
     } else {
+      this.#stalledMs = this.#port.writable ? 0 : this.#stalledMs + elapsedMs;
       this.#silentMs = heard || this.#port.readingPaused ? 0 : this.#silentMs + elapsedMs;
     }
+    if (this.#stalledMs >= STALLED_SHARE * this.#aliveMs) return this.#port.peerStalled(this.#stalledMs);
     if (this.#silentMs >= this.#aliveMs) {
       // This timer may be late because our own event loop was: what the peer sent is read right after it, so the next turn decides.
       if (!this.#lastTurn) {

@@ -1,3 +1,5 @@
+import { RpcError } from "../words/rpc-error.ts";
+
 /**
  * What happens while something runs, for at most one reader who may come late or never: a bounded buffer of which the oldest
  * values are dropped. Ends with what it watches.
@@ -6,6 +8,7 @@ export class LiveFeed<T> implements AsyncIterable<T> {
   readonly #maxUnread: number;
   #unread: T[] = [];
   #over = false;
+  #read = false;
   #wake: (() => void) | undefined = undefined;
 
   constructor(maxUnread: number) {
@@ -24,7 +27,14 @@ export class LiveFeed<T> implements AsyncIterable<T> {
     this.#rouse();
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<T> {
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    if (this.#read)
+      throw new RpcError("FAILED_PRECONDITION", "progress and log have one reader each", { reason: "STREAM_READ" });
+    this.#read = true;
+    return this.#values();
+  }
+
+  async *#values(): AsyncGenerator<T> {
     for (;;) {
       while (this.#unread.length > 0) {
         const values = this.#unread;

@@ -14,7 +14,10 @@ export function payloadOf(codec: MessageCodec, value: unknown): Payload {
  * protobuf bytes say nothing without their schema. Throws INVALID_ARGUMENT.
  */
 export function decodePayload(codec: MessageCodec, payload: Payload | undefined): unknown {
-  if (payload === undefined) return undefined;
+  if (payload === undefined) {
+    if (codec.format === "json") return undefined;
+    throw new RpcError("INVALID_ARGUMENT", "the message is missing", { reason: "PARSE" });
+  }
   if (payload instanceof ValuePayload) return payload.value;
   if (codec === OPAQUE_CODEC) return payload;
   if (codec.format === "protobuf") {

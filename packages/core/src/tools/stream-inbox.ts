@@ -4,6 +4,8 @@ import type { RpcError } from "../words/rpc-error.ts";
 export interface InboxOwner {
   /** The reader has taken this many items since the last time: the sender may send as many more. */
   taken(count: number): void;
+  /** Items of this many bytes are no longer held, because they were read or dropped. */
+  released(bytes: number): void;
   /** The reader left before the end. */
   abandoned(): void;
 }
@@ -21,9 +23,11 @@ export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
   readonly #owner: InboxOwner;
   #grantAt: number;
   #items: unknown[] = [];
+  #sizes: number[] = [];
   #head = 0;
   #waiters: Waiter[] = [];
   #taken = 0;
+  #takenBytes = 0;
   #over = false;
   #error: RpcError | undefined = undefined;
 
@@ -46,13 +50,15 @@ export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
     this.#grantAt = Math.max(1, credits >> 1);
   }
 
-  push(item: unknown): void {
-    if (this.#over) return;
+  /** `bytes`: what the item takes up until it is read. */
+  push(item: unknown, bytes = 0): void {
+    if (this.#over) return this.#owner.released(bytes);
     const waiter = this.#waiters.shift();
     if (waiter === undefined) {
       this.#items.push(item);
+      this.#sizes.push(bytes);
     } else {
-      this.#count();
+      this.#count(bytes);
       waiter.resolve({ done: false, value: item });
     }
   }
@@ -72,14 +78,14 @@ export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
-    if (this.#head < this.#items.length) {
-      const value = this.#items[this.#head];
-      this.#items[this.#head++] = undefined;
-      if (this.#head === this.#items.length) {
-        this.#items = [];
-        this.#head = 0;
-      }
-      this.#count();
+    const head = this.#head;
+    if (head < this.#items.length) {
+      const value = this.#items[head];
+      const bytes = this.#sizes[head] ?? 0;
+      this.#items[head] = undefined;
+      this.#head = head + 1;
+      if (this.#head === this.#items.length) this.#clear();
+      this.#count(bytes);
       return Promise.resolve({ done: false, value });
     }
     if (this.#over) {
@@ -93,20 +99,34 @@ export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
 
   return(): Promise<IteratorResult<unknown, undefined>> {
     const early = !this.#over;
-    this.#items = [];
-    this.#head = 0;
+    for (let i = this.#head; i < this.#sizes.length; i++) this.#owner.released(this.#sizes[i] ?? 0);
+    this.#clear();
     this.#error = undefined;
     this.end();
     if (early) this.#owner.abandoned();
     return Promise.resolve(DONE);
   }
 
-  #count(): void {
-    if (++this.#taken < this.#grantAt || this.#over) return;
+  #clear(): void {
+    this.#items = [];
+    this.#sizes = [];
+    this.#head = 0;
+  }
+
+  #count(bytes: number): void {
+    this.#owner.released(bytes);
+    this.#taken++;
+    this.#takenBytes += bytes;
+    // By bytes as well: a sender of large items waits for room long before half of its credits are used.
+    if ((this.#taken < this.#grantAt && this.#takenBytes < GRANT_BYTES) || this.#over) return;
     const count = this.#taken;
     this.#taken = 0;
+    this.#takenBytes = 0;
     this.#owner.taken(count);
   }
 }
+
+/** A quarter of what a sender keeps under way (STREAM_WINDOW_BYTES of the sender). */
+const GRANT_BYTES = 256 * 1024;
 
 const DONE: IteratorResult<unknown, undefined> = Object.freeze({ done: true, value: undefined });

@@ -1,5 +1,6 @@
 import { RpcError } from "../words/rpc-error.ts";
 import { iteratorOf } from "./mapped-stream.ts";
+import { nextTurn } from "./next-turn.ts";
 
 /** Where a pump puts what it reads. */
 export interface PumpOutlet {
@@ -18,6 +19,7 @@ export class StreamPump {
   #credits: number;
   #stopped = false;
   #wake: (() => void) | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
 
   constructor(outlet: PumpOutlet, source: AsyncIterable<unknown> | Iterable<unknown>, credits: number) {
     this.#outlet = outlet;
@@ -47,37 +49,51 @@ export class StreamPump {
     if (this.#stopped) return;
     this.#stopped = true;
     this.resume();
-    try {
-      const returned = this.#source.return?.();
-      // A source that fails while it is being closed has nobody left to tell.
-      if (returned instanceof Promise) returned.catch(() => undefined);
-    } catch {
-      // The same, for a source that fails synchronously.
-    }
+    this.#closing = closed(this.#source);
   }
 
+  /** Settles when the source has come to rest, its `finally` blocks included. Never rejects: a failure arrives at `ended`. */
   async run(): Promise<void> {
     try {
-      while (!this.#stopped) {
-        if (this.#credits <= 0 || !this.#outlet.writable) {
-          await new Promise<void>((resolve) => (this.#wake = resolve));
-          continue;
-        }
-        const next = this.#source.next();
-        const step = next instanceof Promise ? await next : next;
-        if (this.#stopped) return;
-        if (step.done === true) {
-          this.#stopped = true;
-          this.#outlet.ended(undefined);
-          return;
-        }
-        this.#credits--;
-        this.#outlet.emit(step.value);
-      }
+      await this.#pump();
     } catch (thrown) {
-      if (this.#stopped) return;
-      this.stop();
-      this.#outlet.ended(RpcError.from(thrown));
+      if (!this.#stopped) {
+        this.stop();
+        this.#outlet.ended(RpcError.from(thrown));
+      }
     }
+    await this.#closing;
+  }
+
+  async #pump(): Promise<void> {
+    for (let count = 1; !this.#stopped; count++) {
+      if (this.#credits <= 0 || !this.#outlet.writable) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
+      }
+      // A source that is always ready, and a reader that always grants, would keep everybody else from their turn.
+      if (count % ITEMS_PER_TURN === 0) await new Promise<void>((resolve) => nextTurn(resolve));
+      const next = this.#source.next();
+      const step = next instanceof Promise ? await next : next;
+      if (this.#stopped) return;
+      if (step.done === true) {
+        this.#stopped = true;
+        this.#outlet.ended(undefined);
+        return;
+      }
+      this.#credits--;
+      this.#outlet.emit(step.value);
+    }
+  }
+}
+
+const ITEMS_PER_TURN = 1024;
+
+/** Closes a source. One that fails while it is being closed has nobody left to tell. */
+async function closed(source: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
+  try {
+    await source.return?.();
+  } catch {
+    // See above.
   }
 }

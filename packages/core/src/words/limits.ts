@@ -17,6 +17,8 @@ export interface SessionLimits {
    * reader keeps up and its items are small. Default: 256.
    */
   readonly streamCredits: number;
+  /** Bytes of stream items that wait for their readers, over all streams of a peer. The stream that goes beyond it fails. Default: 64 MiB. */
+  readonly maxUnreadBytes: number;
   /** Bytes waiting for a peer that does not read. Beyond it the session ends. Default: 16 MiB. */
   readonly maxSendBufferBytes: number;
   /** Calls that call back: how deep. Default: 32. */
@@ -38,6 +40,7 @@ export const DEFAULT_LIMITS: SessionLimits = Object.freeze({
   maxStreams: 1_000,
   maxQueuedCalls: 10_000,
   streamCredits: 256,
+  maxUnreadBytes: 64 * 1024 * 1024,
   maxSendBufferBytes: 16 * 1024 * 1024,
   maxDepth: 32,
   unauthenticatedTimeoutMs: 10_000,

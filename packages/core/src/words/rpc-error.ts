@@ -1,4 +1,4 @@
-import type { StatusCode } from "./status.ts";
+import { isStatusCode, type StatusCode } from "./status.ts";
 
 /** What is known about a failed call's way to its handler: it certainly did not get there, or nobody can tell. */
 export type Delivered = "no" | "unknown";
@@ -35,8 +35,9 @@ export class RpcError<Details = unknown> extends Error {
 
   constructor(code: StatusCode, message: string, options: RpcErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.code = code;
-    this.reason = options.reason;
+    // Types are easily lost on the way here (`catch (e)` is any): what a program decides by must hold all the same.
+    this.code = isStatusCode(code) ? code : "UNKNOWN";
+    this.reason = options.reason === undefined ? undefined : String(options.reason);
     // The border between the untyped wire and a caught error: isError() of the contract proves the type.
     this.details = options.details as Details | undefined;
     this.delivered = options.delivered;
