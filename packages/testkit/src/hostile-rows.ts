@@ -17,7 +17,7 @@ H13 | C145 | a compression flag that was not agreed | hostile | - | later: comes
 H14 | C145 | a peer that vanishes in mid-frame: half a frame is discarded, the channel closes | channel | - | now
 H15 | C145 | a peer that half-closes after its request gets the reply before the end | channel | - | now
 H16 | C145 | a reset while a reply is being written closes the channel and raises nothing | channel | - | now
-H17 | C145 | a peer that sends and never reads is paused, then ended at maxSendBufferBytes | hostile | - | now
+H17 | C145 | a peer that sends and never reads gets no more work done, and is ended when nothing moves | hostile | - | now
 H18 | C145 | 10,000 silent connections; the process out of file descriptors | channel | - | later: stands in the adapter's own package
 H41 | C147 | a call id that is missing, fractional, negative or huge ends the session, the process lives | hostile | - | now
 H42 | C147 | a call id still in flight is refused ALREADY_EXISTS, the first call is untouched | hostile | - | now

@@ -8,6 +8,7 @@ import { resolveLimits, type SessionLimits } from "../words/limits.ts";
 import type { ContractDescriptor } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CallPort, CloseOptions, Handler, Transport } from "../words/transport.ts";
+import { noteCallError } from "../tools/call-errors.ts";
 import { Emitter } from "../tools/emitter.ts";
 import { Session } from "../machines/session.ts";
 import { checkBinding } from "./binding.ts";
@@ -158,10 +159,8 @@ class ChannelTransport implements SessionTransport {
   /** The session that calls go to, made and dialed when there is none. */
   #connect(what: string): Session {
     if (this.#closing !== undefined) {
-      throw new RpcError("FAILED_PRECONDITION", `${what}: the transport to ${this.endpoint} is closed`, {
-        reason: "CLOSED",
-        delivered: "no",
-      });
+      const message = `${what}: the transport to ${this.endpoint} is closed`;
+      throw noteCallError(new RpcError("FAILED_PRECONDITION", message, { reason: "CLOSED", delivered: "no" }));
     }
     if (this.#session !== undefined) return this.#session;
     const session = new Session({
