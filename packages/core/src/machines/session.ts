@@ -2,7 +2,6 @@ import type { CallContext } from "../words/call-context.ts";
 import type { Channel, ChannelSink } from "../words/channel.ts";
 import type { Clock } from "../words/clock.ts";
 import { Body, type Envelope } from "../words/envelope.ts";
-import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CallPort, CloseOptions, Handler } from "../words/transport.ts";
@@ -23,30 +22,7 @@ import { PingBudget } from "./ping-budget.ts";
 import type { SessionLink } from "./session-link.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { SessionPeer } from "./session-peer.ts";
-
-/** Replies that wait for the wire, from which an acceptor stops reading: a peer that does not read gets no more work done. */
-const HELD_REPLIES = 8;
-
-/** Share of `maxSendBufferBytes` from which an acceptor stops reading from a peer that does not read. */
-const PAUSE_READING_SHARE = 0.5;
-
-/**
- * Messages that keep the session going. Up to a size that any sane limit allows they are sent whatever the limit is: there is nobody to
- * tell that one of them cannot be sent.
- */
-const MAX_CONTROL_BYTES = 1024;
-const CONTROL_BODIES: ReadonlySet<number> = new Set([
-  Body.Hello,
-  Body.Challenge,
-  Body.Welcome,
-  Body.Ping,
-  Body.Pong,
-  Body.Goodbye,
-  Body.Cancel,
-  Body.Credit,
-  Body.End,
-  Body.Drain,
-]);
+import { Wire } from "./wire.ts";
 
 /**
  * What two ends keep over one channel: calls both ways, streams, notifications, deadlines, signs of life. It exists before its
@@ -59,28 +35,20 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   readonly exposeStacks: boolean;
   readonly peer: SessionPeer;
   readonly #options: SessionOptions;
-  readonly #codec: EnvelopeCodec;
+  readonly #wire: Wire;
   readonly #outgoing: OutgoingCalls;
   readonly #incoming: IncomingCalls;
   // What an idle session does not need is made on first use or let go: with ten thousand of them it counts.
   #deadlines: DeadlineSweep | undefined = undefined;
   #handshake: Handshake | undefined = undefined;
   #pings: PingBudget | undefined = undefined;
-  #channel: Channel | undefined = undefined;
   #heartbeat: Heartbeat | undefined = undefined;
-  #maxSendBytes: number;
-  #unsentBytes = 0;
   #drain: Drain | undefined = undefined;
-  /** Replies that wait for the wire to take more; as many at most as calls are in flight. */
-  #heldReplies: (() => void)[] = [];
   #finished: RpcError | undefined = undefined;
   ready = false;
-  writable = true;
-  readingPaused = false;
   refusal: RpcError | undefined = undefined;
   peerMaxCalls: number = Number.POSITIVE_INFINITY;
   sessionName = "";
-  sentCount = 0;
   receivedCount = 0;
   messageBytes = 0;
   unreadBytes = 0;
@@ -88,12 +56,13 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   constructor(options: SessionOptions) {
     const initiator = options.role === "initiator";
     this.#options = options;
-    this.#codec = options.codec;
     this.limits = options.limits;
     this.clock = options.clock;
     this.handler = options.handler;
     this.exposeStacks = options.exposeStacks;
-    this.#maxSendBytes = options.limits.maxMessageBytes;
+    this.#wire = new Wire(options.codec, options.limits, options.role === "acceptor", (bytes) =>
+      this.#cut(`${this.peer.endpoint} does not read: ${bytes} bytes are waiting for it`, "maxSendBufferBytes"),
+    );
     this.#outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
     this.#incoming = new IncomingCalls(this, initiator ? 0 : 1);
     this.peer = new SessionPeer(this, options.createPeerClient);
@@ -109,6 +78,18 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     return this.#outgoing.count + this.#incoming.count;
   }
 
+  get writable(): boolean {
+    return this.#wire.writable;
+  }
+
+  get readingPaused(): boolean {
+    return this.#wire.readingPaused;
+  }
+
+  get sentCount(): number {
+    return this.#wire.sentCount;
+  }
+
   get ignoredCount(): number {
     return this.#outgoing.lateCount + this.#incoming.lateCount;
   }
@@ -116,7 +97,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   /** Gives the session its channel, once, and starts the handshake. */
   attach(channel: Channel): void {
     if (this.#finished !== undefined) return channel.close(this.#finished);
-    this.#channel = channel;
+    this.#wire.channel = channel;
     this.peer.endpoint = channel.remote;
     channel.limitMessageBytes?.(this.limits.maxUnauthenticatedBytes);
     channel.open(this);
@@ -174,11 +155,11 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     if (this.#finished !== undefined) return;
     const error = told === undefined ? undefined : wireErrorOf(told, undefined, false);
     try {
-      if (this.#channel !== undefined) this.send({ body: Body.Goodbye, error, sessionOver: true });
+      if (this.#wire.channel !== undefined) this.send({ body: Body.Goodbye, error, sessionOver: true });
     } catch {
       // A peer that takes no message as large as a farewell sees the channel close.
     }
-    const channel = this.#channel;
+    const channel = this.#wire.channel;
     this.#finish(reason);
     channel?.close(reason);
   }
@@ -188,7 +169,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.#finished = reason;
     this.refusal = reason;
     this.ready = false;
-    this.#channel = undefined;
+    this.#wire.channel = undefined;
     this.#handshake?.stop();
     this.#heartbeat?.stop();
     this.#deadlines?.stop();
@@ -213,9 +194,9 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.#handshake = undefined;
     this.sessionName = hexFromBytes(agreement.sessionId.subarray(0, 8));
     this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
-    this.#channel?.limitMessageBytes?.(limits.maxMessageBytes);
+    this.#wire.channel?.limitMessageBytes?.(limits.maxMessageBytes);
     if (theirs !== undefined && theirs.maxMessageBytes > 0)
-      this.#maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
+      this.#wire.maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
     if (theirs !== undefined && theirs.maxCalls > 0) this.peerMaxCalls = theirs.maxCalls;
     if (limits.heartbeatMs > 0) {
       // A peer that beats slowly is given time, but it cannot ask for for ever.
@@ -248,7 +229,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
 
   /** Ends the session without a word, because there is nobody to hear it. */
   #cut(message: string, word: string): void {
-    const channel = this.#channel;
+    const channel = this.#wire.channel;
     const reason = new RpcError("UNAVAILABLE", message, { reason: word });
     this.#finish(reason);
     if (channel?.destroy === undefined) channel?.close(reason);
@@ -265,7 +246,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     if (bytes.byteLength > limit) return this.breach(`message of ${bytes.byteLength} bytes, the limit is ${limit}`);
     let envelope: Envelope;
     try {
-      envelope = this.#codec.decode(bytes);
+      envelope = this.#options.codec.decode(bytes);
     } catch (thrown) {
       return this.breach(RpcError.from(thrown).message);
     }
@@ -279,13 +260,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   drained(): void {
-    this.writable = true;
-    this.#unsentBytes = 0;
-    if (this.readingPaused) {
-      this.readingPaused = false;
-      this.#channel?.resume?.();
-    }
-    this.#sendHeldReplies();
+    this.#wire.drained();
     this.#incoming.resume();
     this.#outgoing.resume();
   }
@@ -355,7 +330,7 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   #goodbye(error: Extract<Envelope, { body: typeof Body.Goodbye }>["error"]): void {
-    const channel = this.#channel;
+    const channel = this.#wire.channel;
     const reason =
       error === undefined
         ? new RpcError("UNAVAILABLE", `${this.peer.endpoint} has ended the session`, { reason: "PEER_LOST" })
@@ -367,56 +342,11 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   // ---- the parts' link
 
   send(envelope: Envelope): number {
-    const channel = this.#channel;
-    if (channel === undefined) return 0;
-    const bytes = this.#codec.encode(envelope);
-    const { byteLength } = bytes;
-    if (byteLength > this.#maxSendBytes && (byteLength > MAX_CONTROL_BYTES || !CONTROL_BODIES.has(envelope.body))) {
-      const message = `message of ${byteLength} bytes is larger than the ${this.#maxSendBytes} that both ends accept; raise maxMessageBytes or use a stream`;
-      throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxMessageBytes" });
-    }
-    this.sentCount++;
-    if (channel.send(bytes, this.#codec.ownsLast)) return byteLength;
-    this.writable = false;
-    this.#unsentBytes += byteLength;
-    if (this.#unsentBytes > this.limits.maxSendBufferBytes * PAUSE_READING_SHARE) this.#backUp(channel);
-    return byteLength;
+    return this.#wire.send(envelope);
   }
 
   holdReply(send: () => void): void {
-    this.#heldReplies.push(send);
-    if (this.#heldReplies.length >= HELD_REPLIES && this.#channel !== undefined) this.#pauseReading(this.#channel);
-  }
-
-  #sendHeldReplies(): void {
-    const held = this.#heldReplies;
-    this.#heldReplies = [];
-    for (const [i, send] of held.entries()) {
-      if (!this.writable) {
-        this.#heldReplies = [...held.slice(i), ...this.#heldReplies];
-        return;
-      }
-      send();
-    }
-  }
-
-  /** More is waiting for the peer than a moment explains. */
-  #backUp(channel: Channel): void {
-    if (this.#unsentBytes > this.limits.maxSendBufferBytes) {
-      this.#cut(
-        `${this.peer.endpoint} does not read: ${this.#unsentBytes} bytes are waiting for it`,
-        "maxSendBufferBytes",
-      );
-    } else {
-      this.#pauseReading(channel);
-    }
-  }
-
-  /** Only an acceptor stops reading from a peer that does not read: if both did, neither could ever go on. */
-  #pauseReading(channel: Channel): void {
-    if (this.readingPaused || this.#options.role !== "acceptor" || channel.pause === undefined) return;
-    this.readingPaused = true;
-    channel.pause();
+    this.#wire.holdReply(send);
   }
 
   watchDeadline(deadline: number): void {

@@ -37,7 +37,7 @@ export class RpcError<Details = unknown> extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     // Types are easily lost on the way here (`catch (e)` is any): what a program decides by must hold all the same.
     this.code = isStatusCode(code) ? code : "UNKNOWN";
-    this.reason = options.reason === undefined ? undefined : String(options.reason);
+    this.reason = typeof options.reason === "string" ? options.reason : undefined;
     // The border between the untyped wire and a caught error: isError() of the contract proves the type.
     this.details = options.details as Details | undefined;
     this.delivered = options.delivered;
