@@ -38,7 +38,7 @@ export const entrant: Entrant = {
         yield* itemsFor(itemCount);
       },
     });
-    const listener = await serveTcp(router, { endpoint: "tcp://127.0.0.1:0" });
+    const listener = await serveTcp(router, { endpoint: "tcp://127.0.0.1:0", maxConnections: 20_000 });
     return { endpoint: listener.endpoint, close: () => listener.close() };
   },
   connect: async (endpoint) => {
