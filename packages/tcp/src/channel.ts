@@ -221,7 +221,12 @@ export class TcpChannel implements Channel {
       const { clock, partialFrameTimeoutMs } = this.#settings;
       const leftMs = this.#paused ? partialFrameTimeoutMs : this.#partialSince + partialFrameTimeoutMs - clock.now();
       if (leftMs > 0) this.#armPartialTimer(leftMs);
-      // One more turn: when it was this end that slept, the rest of the message is read right after the timer (H213).
+      else if (-leftMs > partialFrameTimeoutMs * SLEPT_SHARE) {
+        // It was this end that slept: what the peer sent meanwhile is still unread, and may take many reads (H213).
+        this.#partialSince = clock.now();
+        this.#armPartialTimer(partialFrameTimeoutMs);
+      }
+      // Even so the rest may be read right after the timer: one more turn.
       else setImmediate(() => this.#giveUpOn(this.#partialNumber));
     }, delayMs);
   }
@@ -265,6 +270,9 @@ const EARLY_BYTES = 4 * 1024;
 
 /** With more waiting than this in one tick, `send` returns false. */
 const FULL_BYTES = 64 * 1024;
+
+/** A timer that is late by more than this share of its time says that the process was blocked or suspended. */
+const SLEPT_SHARE = 0.1;
 
 /** A chunk has 64 KiB: only messages of less than 16 bytes come in such numbers. */
 const MESSAGES_PER_TURN = 4096;

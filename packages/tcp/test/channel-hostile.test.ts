@@ -88,6 +88,22 @@ describe("bytes of a peer that keeps no rules", () => {
     expect((await sink.end()).message).toMatch(/9 of 100 bytes/);
   });
 
+  it("H213 are not counted against the peer while this process was blocked", async () => {
+    const clock = createFakeClock();
+    const { sink, peer } = await hostile({ clock });
+    peer.write(header(3));
+    await vi.waitUntil(() => clock.pendingCount === 1);
+    clock.jump(25_000);
+    await turns();
+    expect(sink.ends).toEqual([]);
+    // It has its whole time once more, not for ever.
+    clock.advance(9_999);
+    await turns();
+    expect(sink.ends).toEqual([]);
+    clock.advance(1);
+    expect((await sink.end()).message).toMatch(/did not finish a message/);
+  });
+
   it("H08 give each message a time of its own", async () => {
     const clock = createFakeClock();
     const { sink, peer } = await hostile({ clock });
