@@ -8,12 +8,15 @@ export { type Clock, MAX_TIMER_MS, systemClock } from "./words/clock.ts";
 export { type Contract, DESCRIPTOR, type MessageType } from "./words/contract.ts";
 export {
   type AnnouncedLimits,
+  type Binding,
+  BINDINGS,
   Body,
   CALL_KINDS,
   type CallBody,
   type CallKind,
   type CancelBody,
   type ChallengeBody,
+  type CompressedBody,
   type CreditBody,
   type DrainBody,
   type EndBody,
@@ -22,18 +25,25 @@ export {
   type GoodbyeBody,
   type HelloBody,
   type ItemBody,
+  type ItemExtra,
   type MetadataEntries,
   type NotifyBody,
+  type Outcome,
+  OUTCOMES,
   type PingBody,
   type ProgressBody,
   type ProofBody,
   type ReceivedPayload,
+  RESUME_REFUSALS,
   type ResultBody,
+  type ResumeRefusal,
+  type ResumeRequest,
+  type SettleBody,
   type UnknownBody,
   type WelcomeBody,
   type WireError,
 } from "./words/envelope.ts";
-export type { EnvelopeCodec } from "./words/envelope-codec.ts";
+export type { Counts, EnvelopeCodec } from "./words/envelope-codec.ts";
 export { DEFAULT_LIMITS, resolveLimits, type SessionLimits } from "./words/limits.ts";
 export type { BinaryMessageCodec, JsonMessageCodec, MessageCodec, PayloadFormat } from "./words/message-codec.ts";
 export { Metadata } from "./words/metadata.ts";

@@ -102,8 +102,10 @@ export class Handshake {
       instanceId: INSTANCE_ID,
       principal: "",
       mechanisms: [MECHANISM_NONE],
+      binding: "none",
       limits: this.#announced(),
       features: FEATURES,
+      resume: undefined,
       software: "@rpc/core",
     };
   }
@@ -124,11 +126,20 @@ export class Handshake {
       nonce: randomBytes(NONCE_BYTES),
       instanceId: INSTANCE_ID,
       mechanism: MECHANISM_NONE,
+      binding: "none",
       limits: this.#announced(),
       features: FEATURES,
     });
     const sessionId = randomBytes(SESSION_ID_BYTES);
-    this.#port.send({ body: Body.Welcome, mac: NO_BYTES, sessionId, resumed: false, resumeWindowMs: 0 });
+    this.#port.send({
+      body: Body.Welcome,
+      mac: NO_BYTES,
+      sessionId,
+      resumed: false,
+      received: undefined,
+      refusal: "not-asked",
+      resumeWindowMs: 0,
+    });
     this.#done({ sessionId, instanceId: hello.instanceId, limits: hello.limits });
   }
 

@@ -1,6 +1,7 @@
 import {
   Body,
   type CallBody,
+  type CallKind,
   type CancelBody,
   type CreditBody,
   type EndBody,
@@ -88,7 +89,8 @@ export class IncomingCalls implements IncomingRegister {
     if (isStream && this.#streams >= limits.maxStreams)
       throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
     if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
-    const method = handler.method(body.method, body.kind);
+    const kind = METHOD_KINDS[body.kind];
+    const method = kind === undefined ? undefined : handler.method(body.method, kind);
     if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
     if (body.deadlineMs !== undefined && body.deadlineMs <= 0) {
       throw new RpcError("DEADLINE_EXCEEDED", `${method.name}: deadline exceeded before the call was taken up`, {
@@ -250,7 +252,18 @@ function tooDeep(method: string, limit: number): RpcError {
   return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxDepth" });
 }
 
-function unimplemented(link: SessionLink, name: string, kind: MethodKind): RpcError {
+/** What is served so far, by the kind of the call. */
+const METHOD_KINDS: Readonly<Record<CallKind, MethodKind | undefined>> = {
+  unary: "unary",
+  serverStream: "serverStream",
+  clientStream: "clientStream",
+  bidiStream: "bidiStream",
+  subscribe: undefined,
+  consume: undefined,
+  submit: undefined,
+};
+
+function unimplemented(link: SessionLink, name: string, kind: CallKind | "notification"): RpcError {
   const dot = name.lastIndexOf(".");
   const contractName = name.slice(0, Math.max(dot, 0));
   const contract = link.handler.contracts.find((served) => served.name === contractName);

@@ -320,6 +320,9 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
       case Body.Proof:
       case Body.Welcome:
         return this.breach("a second handshake");
+      case Body.Compressed:
+        return this.breach("a compressed message, though none was agreed");
+      case Body.Settle:
       case Body.Pong:
       case 0:
         // A pong has done its duty by arriving; a body of a newer version is skipped.

@@ -77,6 +77,7 @@ export class StreamSender implements PumpOutlet {
         id: this.#owner.callId,
         seq,
         payload: payloadOf(this.#codec, value),
+        extra: undefined,
       });
       this.#sent = seq;
       this.#underWay.push(bytes);

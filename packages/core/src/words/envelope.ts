@@ -13,12 +13,14 @@ export const Body = {
   Ping: 7,
   Pong: 8,
   Goodbye: 10,
+  Compressed: 12,
   Call: 16,
   Result: 17,
   Fail: 18,
   Cancel: 19,
   Notify: 20,
   Item: 21,
+  Settle: 22,
   Credit: 23,
   End: 24,
   Drain: 25,
@@ -26,8 +28,28 @@ export const Body = {
 } as const;
 
 /** Shapes of a call, with their numbers on the wire. */
-export const CALL_KINDS = ["unary", "serverStream", "clientStream", "bidiStream"] as const;
+export const CALL_KINDS = [
+  "unary",
+  "serverStream",
+  "clientStream",
+  "bidiStream",
+  "subscribe",
+  "consume",
+  "submit",
+] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
+
+/** What ties the proofs of a handshake to the channel under it, with the numbers on the wire. */
+export const BINDINGS = ["none", "tls-exporter"] as const;
+export type Binding = (typeof BINDINGS)[number];
+
+/** Why a session was not resumed, with the numbers on the wire. */
+export const RESUME_REFUSALS = ["not-asked", "unknown-session", "expired", "count-mismatch", "other-principal"] as const;
+export type ResumeRefusal = (typeof RESUME_REFUSALS)[number];
+
+/** What a consumer made of a job, with the numbers on the wire. */
+export const OUTCOMES = ["ack", "retry", "reject"] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 
 export type MetadataEntries = Iterable<readonly [string, string]>;
 
@@ -47,9 +69,19 @@ export interface HelloBody {
   readonly instanceId: Uint8Array;
   readonly principal: string;
   readonly mechanisms: readonly string[];
+  readonly binding: Binding;
   readonly limits: AnnouncedLimits | undefined;
+  /** Abilities that are offered. */
   readonly features: readonly string[];
+  /** The session to go on with; undefined: a new one. */
+  readonly resume: ResumeRequest | undefined;
   readonly software: string;
+}
+/** What an initiator asks for when it comes back. */
+export interface ResumeRequest {
+  readonly sessionId: Uint8Array;
+  /** Counted envelopes that it has received so far. */
+  readonly received: number;
 }
 export interface ChallengeBody {
   readonly body: typeof Body.Challenge;
@@ -57,18 +89,27 @@ export interface ChallengeBody {
   readonly nonce: Uint8Array;
   readonly instanceId: Uint8Array;
   readonly mechanism: string;
+  readonly binding: Binding;
   readonly limits: AnnouncedLimits | undefined;
+  /** Those of the offered abilities that will be used. */
   readonly features: readonly string[];
 }
 export interface ProofBody {
   readonly body: typeof Body.Proof;
+  /** For `hmac-sha256`; empty for other mechanisms. */
   readonly mac: Uint8Array;
+  /** For `token`; empty for other mechanisms. */
+  readonly token: string;
 }
 export interface WelcomeBody {
   readonly body: typeof Body.Welcome;
   readonly mac: Uint8Array;
   readonly sessionId: Uint8Array;
   readonly resumed: boolean;
+  /** Counted envelopes that the acceptor has received in the session that was asked for; undefined: it does not know it any more. */
+  readonly received: number | undefined;
+  readonly refusal: ResumeRefusal;
+  /** How long the acceptor keeps the session when its channel is lost; 0: it does not. */
   readonly resumeWindowMs: number;
 }
 export interface PingBody {
@@ -79,6 +120,11 @@ export interface GoodbyeBody {
   readonly body: typeof Body.Goodbye;
   readonly error: WireError | undefined;
   readonly sessionOver: boolean;
+}
+/** Another envelope, compressed as agreed in the handshake. */
+export interface CompressedBody {
+  readonly body: typeof Body.Compressed;
+  readonly data: Uint8Array;
 }
 export interface CallBody {
   readonly body: typeof Body.Call;
@@ -131,6 +177,32 @@ export interface ItemBody {
   /** 1 for the first item of its direction. */
   readonly seq: number;
   readonly payload: Payload | undefined;
+  /** What belongs to events and jobs; undefined for the items of a stream. */
+  readonly extra: ItemExtra | undefined;
+}
+/** What an item says beside its payload when it is an event or a job. */
+export interface ItemExtra {
+  /** Events: the full name of the topic. */
+  readonly topic: string;
+  /** Events: how many were left out right before this one. */
+  readonly lost: number;
+  /** Jobs: names this delivery in `Settle`. */
+  readonly delivery: number;
+  /** Jobs: 1 for the first try. */
+  readonly attempt: number;
+  readonly metadata: MetadataEntries | undefined;
+}
+/** What became of a job, from its consumer. */
+export interface SettleBody {
+  readonly body: typeof Body.Settle;
+  /** The call under which the consumer takes jobs. */
+  readonly id: number;
+  readonly delivery: number;
+  readonly outcome: Outcome;
+  /** The output, when the outcome is `ack`. */
+  readonly payload: Payload | undefined;
+  /** Why not, when it is another. */
+  readonly error: WireError | undefined;
 }
 export interface CreditBody {
   readonly body: typeof Body.Credit;
@@ -155,7 +227,7 @@ export interface ProgressBody {
   readonly payload: Payload | undefined;
   readonly log: LogLine | undefined;
 }
-/** A body number that this version does not know; skipped, so that a newer peer can say more. */
+/** A body number that this version does not know; skipped, so that a newer peer can say more. Number 0: no body, a bare acknowledgement. */
 export interface UnknownBody {
   readonly body: 0;
   readonly number: number;
@@ -168,12 +240,14 @@ export type Envelope =
   | WelcomeBody
   | PingBody
   | GoodbyeBody
+  | CompressedBody
   | CallBody
   | ResultBody
   | FailBody
   | CancelBody
   | NotifyBody
   | ItemBody
+  | SettleBody
   | CreditBody
   | EndBody
   | DrainBody
