@@ -16,6 +16,25 @@ export type {
   Framing,
 } from "./channel-bench.ts";
 export { channelSuite } from "./channel-suite.ts";
+export {
+  type ChannelFault,
+  type ChannelPlan,
+  type ChaosChannels,
+  type ChaosChannelsOptions,
+  createChaosChannels,
+} from "./chaos/channels.ts";
+export {
+  type DeliveryPromise,
+  exactlyOnce,
+  type ExactlyOnceOptions,
+  exactlyOnceReport,
+  type ExactlyOnceReport,
+  type ScenarioPair,
+  type ScenarioParts,
+  sessionPair,
+} from "./chaos/exactly-once.ts";
+export type { FateKind, FatePlan } from "./chaos/fate.ts";
+export type { Span } from "./chaos/random.ts";
 export { createFakeClock, type FakeClock } from "./fake-clock.ts";
 export {
   alwaysFull,
