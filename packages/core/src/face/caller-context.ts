@@ -69,6 +69,10 @@ export class CallerContext extends CallScope {
     return this.#observer !== undefined;
   }
 
+  override get ackWanted(): boolean {
+    return this.#options?.ack === true;
+  }
+
   override get hasMetadata(): boolean {
     if (super.hasMetadata) return true;
     return (this.#options?.metadata !== undefined || this.parent?.hasMetadata === true) && this.metadata.size > 0;

@@ -91,10 +91,12 @@ export function notification<I extends Schema = undefined>(
 export function event<T extends Schema = undefined>(
   options: {
     readonly payload?: T;
+    /** Whether the last event of each topic is kept, for subscribers that ask for it. Default: false. */
+    readonly lastValue?: boolean;
     readonly doc?: string;
   } = {},
 ): Defined<"event", undefined, T, undefined, NoErrors> {
-  return define("event", { output: options.payload, doc: options.doc });
+  return define("event", { output: options.payload, lastValue: options.lastValue, doc: options.doc });
 }
 
 /** Work that waits in a queue until a consumer takes it. */
@@ -112,9 +114,19 @@ function define<K extends MethodKind, I extends Schema, O extends Schema, P exte
   kind: K,
   options: { readonly [Name in keyof MethodOptions<I, O, P, E>]?: MethodOptions<I, O, P, E>[Name] | undefined } & {
     readonly maxAttempts?: number | undefined;
+    readonly lastValue?: boolean | undefined;
   },
 ): Defined<K, I, O, P, E> {
-  const { timeoutMs } = options;
+  const { timeoutMs, maxAttempts } = options;
+  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
+    throw new RpcError(
+      "INVALID_ARGUMENT",
+      `maxAttempts must be a whole number of at least 1, got ${String(maxAttempts)}`,
+      {
+        reason: "INVALID_ARGUMENT",
+      },
+    );
+  }
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new RpcError("INVALID_ARGUMENT", `timeoutMs must be above 0, got ${String(timeoutMs)}`, {
       reason: "INVALID_ARGUMENT",
@@ -129,7 +141,8 @@ function define<K extends MethodKind, I extends Schema, O extends Schema, P exte
     errors: (options.errors ?? {}) as E,
     idempotent: options.idempotent ?? false,
     timeoutMs,
-    maxAttempts: options.maxAttempts,
+    maxAttempts,
+    lastValue: options.lastValue ?? false,
     doc: options.doc,
   };
 }
@@ -195,6 +208,8 @@ function describe(contract: string, short: string, definition: MethodDefinition)
     errors,
     idempotent: definition.idempotent,
     timeoutMs: definition.timeoutMs,
+    lastValue: definition.lastValue,
+    maxAttempts: definition.maxAttempts,
     doc: definition.doc,
   });
 }

@@ -95,6 +95,9 @@ class ForwardedContext implements CallContext {
   get observed(): boolean {
     return this.#source.observed;
   }
+  get ackWanted(): boolean {
+    return this.#source.ackWanted;
+  }
   onCancel(listener: CancelListener | undefined): void {
     this.#source.onCancel(listener);
   }

@@ -6,6 +6,7 @@ import type { CallPort } from "../words/transport.ts";
 /** The session as its peer object sees it. */
 export interface PeerSession extends CallPort {
   readonly ignoredCount: number;
+  readonly callsInFlight: number;
   end(reason: RpcError, told?: RpcError): void;
 }
 
@@ -24,6 +25,10 @@ export class SessionPeer implements Peer {
 
   get ignoredCount(): number {
     return this.#session.ignoredCount;
+  }
+
+  get callsInFlight(): number {
+    return this.#session.callsInFlight;
   }
 
   client<C extends Contract>(contract: C): ClientOf<C> {

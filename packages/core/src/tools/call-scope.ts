@@ -32,6 +32,10 @@ export abstract class CallScope implements CallContext {
   abstract progress(value: unknown): void;
   abstract log(message: string, fields?: Readonly<Record<string, string>>, level?: LogLevel): void;
 
+  get ackWanted(): boolean {
+    return false;
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.cancelReason !== undefined && !this.#controller.signal.aborted) this.#controller.abort(this.cancelReason);

@@ -45,6 +45,8 @@ export interface CallContext {
   readonly parent: CallContext | undefined;
   /** Whether the caller reads progress and log lines; without a reader they are not sent. */
   readonly observed: boolean;
+  /** Notifications: whether the caller waits until the peer has accepted it. */
+  readonly ackWanted: boolean;
   /** Tells the caller how far the call is; the value's shape is the method's `progress`. */
   progress(value: unknown): void;
   /** Tells the caller a line of text. */
@@ -73,6 +75,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   readonly metadata?: MetadataInit | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** Notifications: settles when the peer has accepted it, instead of when it was handed over. Default: false. */
+  readonly ack?: boolean | undefined;
   /** The call whose handler makes this one: its deadline, cancellation, depth and trace hold for this one too. */
   readonly parent?: CallContext | undefined;
 }

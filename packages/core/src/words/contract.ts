@@ -42,6 +42,7 @@ export interface MethodDefinition<
   readonly idempotent: boolean;
   readonly timeoutMs: number | undefined;
   readonly maxAttempts: number | undefined;
+  readonly lastValue?: boolean | undefined;
   readonly doc: string | undefined;
 }
 

@@ -10,6 +10,8 @@ export interface SessionLimits {
   readonly maxCallsInFlight: number;
   /** Streams among them. Default: 1,000. */
   readonly maxStreams: number;
+  /** Subscriptions and consumers that one peer may have here; the surplus is refused RESOURCE_EXHAUSTED. Default: 1,000. */
+  readonly maxSubscriptions: number;
   /** Own calls that wait because the connection is not up yet, is full, or the peer's `maxCallsInFlight` is reached. Default: 10,000. */
   readonly maxQueuedCalls: number;
   /**
@@ -38,6 +40,7 @@ export const DEFAULT_LIMITS: SessionLimits = Object.freeze({
   maxMetadataBytes: 16 * 1024,
   maxCallsInFlight: 1_000,
   maxStreams: 1_000,
+  maxSubscriptions: 1_000,
   maxQueuedCalls: 10_000,
   streamCredits: 256,
   maxUnreadBytes: 64 * 1024 * 1024,

@@ -28,6 +28,10 @@ export interface MethodDescriptor {
   readonly idempotent: boolean;
   /** How long a caller waits unless it says otherwise; undefined: as long as it takes. */
   readonly timeoutMs: number | undefined;
+  /** Events: whether the last one of each topic is kept for who subscribes later. Default: false. */
+  readonly lastValue?: boolean | undefined;
+  /** Jobs: tries, the first one included. Default: the queue's. */
+  readonly maxAttempts?: number | undefined;
   readonly doc: string | undefined;
 }
 

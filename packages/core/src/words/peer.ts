@@ -11,6 +11,8 @@ export interface Peer {
   readonly instanceId: string;
   /** Messages from it that came too late to matter: replies after a cancel or a deadline, items of a stream that had ended. */
   readonly ignoredCount: number;
+  /** Calls and streams that are under way between the two ends, in either direction. */
+  readonly callsInFlight: number;
   /** Calls this very peer over the session that is already there. */
   client<C extends Contract>(contract: C): ClientOf<C>;
   /** Ends the session; the peer is told the reason. */

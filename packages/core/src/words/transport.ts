@@ -3,6 +3,8 @@ import type { Capabilities } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
 import type { Peer } from "./peer.ts";
+import type { TopicPort } from "./topics.ts";
+import type { WorkQueue } from "./work-queue.ts";
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -18,8 +20,14 @@ export interface CallPort {
   readonly stream: StreamHandler;
 }
 
+/** Beside calls: where subscriptions are made, jobs submitted and consumed. Left out by who has neither. */
+export interface PatternPorts {
+  readonly topicPort?: TopicPort | undefined;
+  readonly workQueue?: WorkQueue | undefined;
+}
+
 /** What a listener serves. `createRouter` makes one, `forward(transport)` another. */
-export interface Handler extends CallPort {
+export interface Handler extends CallPort, PatternPorts {
   /** The contracts served, for bind-time checks and reflection; a gateway that passes everything on names none. */
   readonly contracts: readonly ContractDescriptor[];
   /** How to decode a call of this name and shape; undefined when it is not served. */
@@ -27,7 +35,7 @@ export interface Handler extends CallPort {
 }
 
 /** The calling half of a wire. A value that is passed around: creating one does no I/O, the first call connects. */
-export interface Transport extends CallPort, AsyncDisposable {
+export interface Transport extends CallPort, PatternPorts, AsyncDisposable {
   /** For messages and logs; never holds a secret. */
   readonly endpoint: string;
   readonly capabilities: Capabilities;

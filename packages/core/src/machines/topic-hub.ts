@@ -1,0 +1,263 @@
+import type { CallContext } from "../words/call-context.ts";
+import type { Clock } from "../words/clock.ts";
+import type { MetadataEntries } from "../words/envelope.ts";
+import type { MethodDescriptor } from "../words/method.ts";
+import type { Payload } from "../words/payload.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import {
+  type CarriedEvent,
+  type EventSink,
+  type EventSource,
+  OVERFLOW_POLICIES,
+  type PublishReport,
+  type SubscribeRequest,
+  type TopicPort,
+} from "../words/topics.ts";
+import { encodedNow } from "../tools/payloads.ts";
+import { matches, patternLevels, PatternIndex, topicLevels } from "../tools/topic-pattern.ts";
+import { type RoomWaiter, type SubscriberOwner, TopicSubscriber } from "./topic-subscriber.ts";
+
+/** Limits of a hub; they hold for each of its events. */
+export interface TopicLimits {
+  /** Largest buffer that a subscriber may ask for, in events. Default: 10,000. */
+  readonly maxBuffer: number;
+  /** Bytes that may wait for one subscriber; a single event always may. Default: 8 MiB. */
+  readonly maxBufferBytes: number;
+  /** How long a subscriber with the policy `block` may hold up a publisher without taking anything; then it is ended. Default: 10,000. */
+  readonly maxBlockMs: number;
+  /** Topics of one event whose last value is kept; beyond it the one that was published longest ago is forgotten. Default: 10,000. */
+  readonly maxRetainedTopics: number;
+}
+
+export const DEFAULT_TOPIC_LIMITS: TopicLimits = Object.freeze({
+  maxBuffer: 10_000,
+  maxBufferBytes: 8 * 1024 * 1024,
+  maxBlockMs: 10_000,
+  maxRetainedTopics: 10_000,
+});
+
+const DEFAULT_BUFFER = 1_000;
+
+/** The events that one end publishes, and who is subscribed to them. */
+export class TopicHub implements TopicPort {
+  readonly #clock: Clock;
+  readonly #limits: TopicLimits;
+  readonly #topics = new Map<string, EventTopic>();
+
+  constructor(clock: Clock, limits: TopicLimits = DEFAULT_TOPIC_LIMITS) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  add(method: MethodDescriptor): EventTopic {
+    const topic = new EventTopic(method, this.#clock, this.#limits);
+    this.#topics.set(method.name, topic);
+    return topic;
+  }
+
+  subscribe(request: SubscribeRequest, context: CallContext, sink: EventSink): EventSource {
+    const topic = this.#topics.get(context.method.name);
+    if (topic === undefined)
+      throw new RpcError("UNIMPLEMENTED", `${context.method.name} is not published here`, {
+        reason: "METHOD_NOT_FOUND",
+      });
+    const subscriber = topic.subscribe(request, sink);
+    context.onCancel({ cancelled: (reason) => subscriber.end(reason) });
+    return subscriber;
+  }
+}
+
+/** One event of a contract with all its sub-topics. */
+export class EventTopic implements SubscriberOwner {
+  readonly method: MethodDescriptor;
+  readonly #clock: Clock;
+  readonly #limits: TopicLimits;
+  readonly #subscribers = new PatternIndex<TopicSubscriber>();
+  readonly #patterns = new Map<TopicSubscriber, readonly string[]>();
+  /** Last event by sub-topic, least recently published first. */
+  readonly #retained: Map<string, CarriedEvent> | undefined;
+  /** Since when a subscriber has held up publishers without taking anything. */
+  readonly #blocking = new Map<TopicSubscriber, number>();
+  #timer: unknown = undefined;
+  // Most events go to as many as the one before: no promise is made for them.
+  #lastReport: PublishReport = Object.freeze({ delivered: 0 });
+  #lastPromise: Promise<PublishReport> = Promise.resolve(this.#lastReport);
+
+  constructor(method: MethodDescriptor, clock: Clock, limits: TopicLimits) {
+    this.method = method;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#retained = method.lastValue === true ? new Map() : undefined;
+  }
+
+  get subscriberCount(): number {
+    return this.#patterns.size;
+  }
+
+  subscribe(request: SubscribeRequest, sink: EventSink): TopicSubscriber {
+    const { name } = this.method;
+    const { maxBuffer, maxBufferBytes } = this.#limits;
+    const { buffer = Math.min(DEFAULT_BUFFER, maxBuffer), overflow = "drop-oldest" } = request;
+    const pattern = patternLevels(request.pattern ?? "**", name);
+    if (!OVERFLOW_POLICIES.includes(overflow))
+      throw refused(`${name}: overflow must be one of ${OVERFLOW_POLICIES.join(", ")}`);
+    if (!Number.isInteger(buffer) || buffer < 1)
+      throw refused(`${name}: buffer must be a whole number of at least 1, got ${String(buffer)}`);
+    if (buffer > maxBuffer)
+      throw new RpcError(
+        "RESOURCE_EXHAUSTED",
+        `${name}: a buffer of ${buffer} events, the publisher keeps ${maxBuffer}`,
+        {
+          reason: "maxBuffer",
+        },
+      );
+    if (request.lastValue && this.#retained === undefined) {
+      const message = `${name} keeps no last value; declare it as event({ lastValue: true })`;
+      throw new RpcError("FAILED_PRECONDITION", message, { reason: "LAST_VALUE" });
+    }
+    const subscriber = new TopicSubscriber(this, sink, { overflow, buffer, bufferBytes: maxBufferBytes, name });
+    if (request.lastValue) subscriber.precede(this.#lastOf(pattern));
+    this.#subscribers.add(pattern, subscriber);
+    this.#patterns.set(subscriber, pattern);
+    return subscriber;
+  }
+
+  /** Publishes; the payload is encoded once, whoever gets it. Throws for a topic or a value that cannot be. */
+  publish(payload: Payload, subTopic: string, metadata: MetadataEntries | undefined): Promise<PublishReport> {
+    const subscribers = this.#subscribers.find(subTopic, this.method.name);
+    if (subscribers.length === 0 && this.#retained === undefined) return this.#reported(0);
+    const event = new PublishedEvent(this.method.name, subTopic, payload, metadata);
+    if (this.#retained !== undefined) this.#retain(this.#retained, subTopic, event);
+    let delivered = 0;
+    let refusals = 0;
+    let blocked: BlockedPublish | undefined;
+    for (const subscriber of subscribers) {
+      switch (subscriber.offer(event)) {
+        case "taken":
+          delivered++;
+          break;
+        case "blocked":
+          delivered++;
+          blocked ??= new BlockedPublish();
+          blocked.waitFor(subscriber);
+          break;
+        case "refused":
+          refusals++;
+          break;
+        case "dropped":
+          break;
+      }
+    }
+    if (refusals > 0) return Promise.reject(this.#notAwaited(refusals));
+    return blocked === undefined ? this.#reported(delivered) : blocked.settled(delivered);
+  }
+
+  left(subscriber: TopicSubscriber): void {
+    const pattern = this.#patterns.get(subscriber);
+    if (pattern === undefined) return;
+    this.#patterns.delete(subscriber);
+    this.#subscribers.delete(pattern, subscriber);
+  }
+
+  holdsUp(subscriber: TopicSubscriber, blocking: boolean): void {
+    // Taken out and put in again, so that the first of the map has waited longest.
+    this.#blocking.delete(subscriber);
+    if (blocking) this.#blocking.set(subscriber, this.#clock.now());
+    if (this.#blocking.size === 0) {
+      this.#clock.clearTimeout(this.#timer);
+      this.#timer = undefined;
+    } else {
+      this.#timer ??= this.#clock.setTimeout(() => this.#endBlocking(), this.#limits.maxBlockMs);
+    }
+  }
+
+  #endBlocking(): void {
+    this.#timer = undefined;
+    const { maxBlockMs } = this.#limits;
+    const now = this.#clock.now();
+    for (const [subscriber, since] of [...this.#blocking]) {
+      if (since + maxBlockMs > now) {
+        this.#timer ??= this.#clock.setTimeout(() => this.#endBlocking(), Math.ceil(since + maxBlockMs - now));
+        return;
+      }
+      const message = `${this.method.name}: the subscriber has held up its publisher for ${maxBlockMs} ms`;
+      subscriber.end(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxBlockMs" }));
+    }
+  }
+
+  #reported(delivered: number): Promise<PublishReport> {
+    if (this.#lastReport.delivered !== delivered) {
+      this.#lastReport = Object.freeze({ delivered });
+      this.#lastPromise = Promise.resolve(this.#lastReport);
+    }
+    return this.#lastPromise;
+  }
+
+  #retain(retained: Map<string, CarriedEvent>, subTopic: string, event: CarriedEvent): void {
+    retained.delete(subTopic);
+    retained.set(subTopic, event);
+    if (retained.size <= this.#limits.maxRetainedTopics) return;
+    for (const oldest of retained.keys()) {
+      retained.delete(oldest);
+      return;
+    }
+  }
+
+  #lastOf(pattern: readonly string[]): readonly CarriedEvent[] {
+    const events: CarriedEvent[] = [];
+    for (const [subTopic, event] of this.#retained ?? [])
+      if (matches(pattern, topicLevels(subTopic, this.method.name))) events.push(event);
+    return events;
+  }
+
+  #notAwaited(refusals: number): RpcError {
+    const message = `${this.method.name}: ${refusals} blocking subscribers are full and did not get the event; await publish()`;
+    return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "overflow" });
+  }
+}
+
+/** An event in the form that all its subscribers share. */
+class PublishedEvent implements CarriedEvent {
+  readonly topic: string;
+  readonly value: Payload;
+  readonly metadata: MetadataEntries | undefined;
+  readonly bytes: number;
+
+  constructor(name: string, subTopic: string, payload: Payload, metadata: MetadataEntries | undefined) {
+    const encoded = encodedNow(payload);
+    this.topic = subTopic === "" ? name : `${name}.${subTopic}`;
+    this.value = encoded;
+    this.metadata = metadata;
+    this.bytes = encoded.end - encoded.start + this.topic.length + EVENT_BYTES;
+  }
+}
+
+/** What an event takes up beside its payload. */
+const EVENT_BYTES = 64;
+
+/** The promise of a publication that some subscribers hold up. */
+class BlockedPublish implements RoomWaiter {
+  readonly #parts = Promise.withResolvers<PublishReport>();
+  #delivered = 0;
+  /** Subscribers without room, and one for the publisher, which is still at it. */
+  #open = 1;
+
+  waitFor(subscriber: TopicSubscriber): void {
+    this.#open++;
+    subscriber.waitForRoom(this);
+  }
+
+  settled(delivered: number): Promise<PublishReport> {
+    this.#delivered = delivered;
+    this.room();
+    return this.#parts.promise;
+  }
+
+  room(): void {
+    if (--this.#open === 0) this.#parts.resolve({ delivered: this.#delivered });
+  }
+}
+
+function refused(message: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+}

@@ -1,0 +1,221 @@
+import { RpcError } from "../words/rpc-error.ts";
+import type { CarriedEvent, EventSink, EventSource, OverflowPolicy } from "../words/topics.ts";
+import { Fifo } from "../tools/fifo.ts";
+
+/** What became of an event that was offered to a subscriber. */
+export type Offered = "taken" | "dropped" | "blocked" | "refused";
+
+/** A publisher's promise that waits for subscribers with room. */
+export interface RoomWaiter {
+  room(): void;
+}
+
+export interface SubscriberOptions {
+  readonly overflow: OverflowPolicy;
+  /** Events that may wait. At least 1. */
+  readonly buffer: number;
+  /** Bytes that may wait; a single event always may. */
+  readonly bufferBytes: number;
+  /** Full name of the event, for messages. */
+  readonly name: string;
+}
+
+/** The hub that a subscriber belongs to. */
+export interface SubscriberOwner {
+  /** It does not want events any more. */
+  left(subscriber: TopicSubscriber): void;
+  /** It holds up a publisher since now, or has just made room while still holding one up; or it holds up nobody any more. */
+  holdsUp(subscriber: TopicSubscriber, blocking: boolean): void;
+}
+
+interface Waiting {
+  readonly event: CarriedEvent;
+  /** Left out right before it. */
+  lost: number;
+}
+
+/** One subscription at its publisher: what its reader has no credit for waits here, within limits. */
+export class TopicSubscriber implements EventSource {
+  readonly #owner: SubscriberOwner;
+  readonly #sink: EventSink;
+  readonly #options: SubscriberOptions;
+  readonly #queue = new Fifo<Waiting>();
+  #bytes = 0;
+  #credits = 0;
+  /** Left out after everything that waits. */
+  #lostLast = 0;
+  /** One for each event at the end of the queue that is beyond the buffer. */
+  #waiters: Fifo<RoomWaiter> | undefined = undefined;
+  #opened = false;
+  #sending = false;
+  #closed = false;
+  /** What is sent first, when it is opened. */
+  #first: readonly CarriedEvent[] = [];
+
+  constructor(owner: SubscriberOwner, sink: EventSink, options: SubscriberOptions) {
+    this.#owner = owner;
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Events that were published before and come first; they do not count as published. */
+  precede(events: readonly CarriedEvent[]): void {
+    this.#first = events;
+  }
+
+  open(credits: number): void {
+    if (this.#closed || this.#opened) return;
+    this.#opened = true;
+    this.#sink.subscribed();
+    // In front of what was published between subscribing and opening.
+    const waiting: Waiting[] = [];
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) waiting.push(next);
+    for (const event of this.#first) this.#push(event, 0);
+    for (const next of waiting) this.#queue.push(next);
+    this.#first = [];
+    this.#credits += credits;
+    this.#send();
+  }
+
+  grant(credits: number): void {
+    this.#credits += credits;
+    this.#send();
+  }
+
+  resume(): void {
+    this.#send();
+  }
+
+  release(): void {
+    // What its reader holds is its reader's business.
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#let();
+    this.#owner.left(this);
+  }
+
+  /** Ends it from this side. */
+  end(error: RpcError | undefined): void {
+    if (this.#closed) return;
+    this.close();
+    this.#sink.ended(error);
+  }
+
+  offer(event: CarriedEvent): Offered {
+    if (this.#closed) return "dropped";
+    if (this.#queue.length === 0 && this.#credits > 0 && this.#opened && !this.#sending && this.#sink.writable) {
+      const lost = this.#lostLast;
+      this.#lostLast = 0;
+      this.#credits--;
+      this.#sink.event(event, lost);
+      return "taken";
+    }
+    if (this.#hasRoom(event, 0)) {
+      this.#push(event, this.#takeLost());
+      return "taken";
+    }
+    switch (this.#options.overflow) {
+      case "drop-oldest":
+        while (!this.#hasRoom(event, 0)) this.#dropOldest();
+        this.#push(event, this.#takeLost());
+        return "taken";
+      case "drop-newest":
+        this.#lostLast++;
+        return "dropped";
+      case "disconnect":
+        this.end(
+          new RpcError(
+            "RESOURCE_EXHAUSTED",
+            `${this.#options.name}: the subscriber does not keep up: ${this.#queue.length} events of ${this.#bytes} bytes wait for it; take a larger buffer, or the policy drop-oldest`,
+            { reason: "overflow" },
+          ),
+        );
+        return "dropped";
+      case "block":
+        // A publisher that does not wait is not given more room than one that does.
+        if ((this.#waiters?.length ?? 0) >= this.#options.buffer || this.#bytes > 2 * this.#options.bufferBytes) {
+          this.#lostLast++;
+          return "refused";
+        }
+        this.#push(event, this.#takeLost());
+        return "blocked";
+      default:
+        return this.#options.overflow satisfies never;
+    }
+  }
+
+  /** Called after an offer that was `blocked`: told when the event is within the buffer, or the subscriber has gone. */
+  waitForRoom(waiter: RoomWaiter): void {
+    this.#waiters ??= new Fifo();
+    this.#waiters.push(waiter);
+    if (this.#waiters.length === 1) this.#owner.holdsUp(this, true);
+  }
+
+  #hasRoom(event: CarriedEvent | undefined, beyond: number): boolean {
+    const count = this.#queue.length - beyond;
+    if (count <= 0) return true;
+    return count < this.#options.buffer && this.#bytes + (event?.bytes ?? 0) <= this.#options.bufferBytes;
+  }
+
+  #push(event: CarriedEvent, lost: number): void {
+    this.#queue.push({ event, lost });
+    this.#bytes += event.bytes;
+  }
+
+  #takeLost(): number {
+    const lost = this.#lostLast;
+    this.#lostLast = 0;
+    return lost;
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#queue.shift();
+    if (oldest === undefined) return;
+    this.#bytes -= oldest.event.bytes;
+    const { first } = this.#queue;
+    if (first === undefined) this.#lostLast += oldest.lost + 1;
+    else first.lost += oldest.lost + 1;
+  }
+
+  #send(): void {
+    // The sink may come back here while it takes an event.
+    if (this.#sending || !this.#opened) return;
+    this.#sending = true;
+    const before = this.#queue.length;
+    while (this.#credits > 0 && !this.#closed && this.#sink.writable) {
+      const next = this.#queue.shift();
+      if (next === undefined) break;
+      this.#bytes -= next.event.bytes;
+      this.#credits--;
+      this.#sink.event(next.event, next.lost);
+    }
+    this.#sending = false;
+    if (this.#waiters !== undefined && this.#queue.length < before && !this.#closed) this.#tellRoom(this.#waiters);
+  }
+
+  #tellRoom(waiters: Fifo<RoomWaiter>): void {
+    if (waiters.length === 0) return;
+    const before = waiters.length;
+    // One waiter stands for one event at the end of the queue.
+    while (waiters.length > 0 && this.#hasRoom(undefined, waiters.length)) waiters.shift()?.room();
+    if (waiters.length !== before) this.#owner.holdsUp(this, waiters.length > 0);
+  }
+
+  #let(): void {
+    this.#queue.clear();
+    this.#bytes = 0;
+    this.#first = [];
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    if (waiters === undefined || waiters.length === 0) return;
+    this.#owner.holdsUp(this, false);
+    for (let waiter = waiters.shift(); waiter !== undefined; waiter = waiters.shift()) waiter.room();
+  }
+}

@@ -1,0 +1,333 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { RpcError } from "../src/index.ts";
+import type { CarriedEvent, EventSink, EventSource, OverflowPolicy, SubscribeRequest } from "../src/words/topics.ts";
+import { EncodedPayload, ValuePayload } from "../src/words/payload.ts";
+import { decodePayload } from "../src/tools/payloads.ts";
+import { dynamicCodec } from "../src/tools/json-message-codec.ts";
+import { CallerContext } from "../src/face/caller-context.ts";
+import { DEFAULT_TOPIC_LIMITS, type EventTopic, TopicHub } from "../src/machines/topic-hub.ts";
+import { FakeClock, settled } from "./fake-clock.ts";
+import { KEPT, STATES } from "./queue-rig.ts";
+import { failure, thrownBy } from "./rig.ts";
+
+class TestSink implements EventSink {
+  writable = true;
+  isSubscribed = false;
+  readonly got: unknown[] = [];
+  readonly carried: CarriedEvent[] = [];
+  readonly lost: number[] = [];
+  readonly ends: (RpcError | undefined)[] = [];
+  source!: EventSource;
+
+  subscribed(): void {
+    this.isSubscribed = true;
+  }
+  event(event: CarriedEvent, lost: number): void {
+    const { value } = event;
+    this.carried.push(event);
+    this.got.push(value instanceof EncodedPayload ? decodePayload(dynamicCodec, value) : value);
+    this.lost.push(lost);
+  }
+  ended(error: RpcError | undefined): void {
+    this.ends.push(error);
+  }
+}
+
+class HubRig {
+  readonly clock = new FakeClock();
+  readonly hub: TopicHub;
+  readonly states: EventTopic;
+  readonly kept: EventTopic;
+
+  constructor(limits = {}) {
+    this.hub = new TopicHub(this.clock, { ...DEFAULT_TOPIC_LIMITS, ...limits });
+    this.states = this.hub.add(STATES);
+    this.kept = this.hub.add(KEPT);
+  }
+
+  subscribe(request: Partial<SubscribeRequest> = {}, credits = 1_000, method = STATES): TestSink {
+    const sink = new TestSink();
+    sink.source = this.hub.subscribe(
+      { pattern: undefined, lastValue: false, overflow: undefined, buffer: undefined, ...request },
+      new CallerContext(method, undefined, this.clock, undefined),
+      sink,
+    );
+    sink.source.open(credits);
+    return sink;
+  }
+
+  publish(value: unknown, topic = "", on = this.states): Promise<{ readonly delivered: number }> {
+    return on.publish(new ValuePayload(dynamicCodec, value), topic, undefined);
+  }
+}
+
+describe("TopicHub", () => {
+  it("C91 gives an event to each subscriber once, encoded once", async () => {
+    const rig = new HubRig();
+    const sinks = [rig.subscribe(), rig.subscribe(), rig.subscribe()];
+    expect(await rig.publish({ a: 1 })).toEqual({ delivered: 3 });
+    for (const sink of sinks) expect(sink.got).toEqual([{ a: 1 }]);
+    expect(new Set(sinks.map(({ carried }) => carried[0]?.value)).size).toBe(1);
+    // No promise of its own for each event.
+    expect(rig.publish(1)).toBe(rig.publish(2));
+  });
+
+  it("C95 compares topics exactly, and patterns level by level", () => {
+    const rig = new HubRig();
+    const received = (pattern: string | undefined): TestSink => rig.subscribe({ pattern });
+    const patterns = [undefined, "", "*", "**", "a", "a.*", "a.**", "*.b", "a.b", "a.b.c", "*.*.*"];
+    const sinks = patterns.map((pattern) => received(pattern));
+    for (const topic of ["", "a", "a.b", "a.b.c", "x", "x.b", "ab", "A"]) void rig.publish(topic, topic);
+    const all = ["", "a", "a.b", "a.b.c", "x", "x.b", "ab", "A"];
+    expect(sinks.map(({ got }) => got)).toEqual([
+      all,
+      [""],
+      ["a", "x", "ab", "A"],
+      all,
+      ["a"],
+      ["a.b"],
+      ["a", "a.b", "a.b.c"],
+      ["a.b", "x.b"],
+      ["a.b"],
+      ["a.b.c"],
+      ["a.b.c"],
+    ]);
+    expect(sinks[8]?.carried.map(({ topic }) => topic)).toEqual(["test.Plain.states.a.b"]);
+  });
+
+  it("C93 tells nobody who has left", async () => {
+    const rig = new HubRig();
+    const [a, b] = [rig.subscribe(), rig.subscribe({ pattern: "a.b" })];
+    a.source.close(new RpcError("CANCELLED", "left"));
+    b.source.close(new RpcError("CANCELLED", "left"));
+    expect(await rig.publish(1, "a.b")).toEqual({ delivered: 0 });
+    expect([a.got, a.ends, rig.states.subscriberCount]).toEqual([[], [], 0]);
+  });
+
+  it("C99 succeeds with nobody there, and retains nothing unless the event is declared so", async () => {
+    const rig = new HubRig();
+    expect(await rig.publish(1)).toEqual({ delivered: 0 });
+    expect(thrownBy(() => rig.subscribe({ lastValue: true }))).toMatchObject({ code: "FAILED_PRECONDITION" });
+    void rig.publish(1, "a", rig.kept);
+    void rig.publish(2, "b.c", rig.kept);
+    void rig.publish(3, "a", rig.kept);
+    expect(rig.subscribe({ lastValue: true }, 10, KEPT).got).toEqual([2, 3]);
+    expect(rig.subscribe({ lastValue: true, pattern: "a" }, 10, KEPT).got).toEqual([3]);
+    expect(rig.subscribe({}, 10, KEPT).got).toEqual([]);
+  });
+
+  it("keeps the last value of so many topics only", () => {
+    const rig = new HubRig({ maxRetainedTopics: 2 });
+    for (const topic of ["a", "b", "c"]) void rig.publish(topic, topic, rig.kept);
+    expect(rig.subscribe({ lastValue: true }, 10, KEPT).got).toEqual(["b", "c"]);
+  });
+
+  it.each([
+    ["a..b", "INVALID_ARGUMENT"],
+    [".a", "INVALID_ARGUMENT"],
+    ["a.**.b", "INVALID_ARGUMENT"],
+    ["\ud800", "INVALID_ARGUMENT"],
+    ["x".repeat(257), "RESOURCE_EXHAUSTED"],
+    ["é".repeat(129), "RESOURCE_EXHAUSTED"],
+    ["a.".repeat(16) + "a", "RESOURCE_EXHAUSTED"],
+    ["x".repeat(64 * 1024), "RESOURCE_EXHAUSTED"],
+  ])("H60 refuses the pattern %s", (pattern, code) => {
+    const rig = new HubRig();
+    expect(thrownBy(() => rig.subscribe({ pattern }))).toMatchObject({ code });
+    if (pattern !== "a.**.b") expect(thrownBy(() => rig.publish(1, pattern))).toMatchObject({ code });
+    expect(rig.states.subscriberCount).toBe(0);
+  });
+
+  it("refuses a wildcard as a topic, and options that cannot be", () => {
+    const rig = new HubRig();
+    expect(thrownBy(() => rig.publish(1, "a.*"))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(thrownBy(() => rig.subscribe({ overflow: "explode" as OverflowPolicy })).message).toContain("drop-oldest");
+    expect(thrownBy(() => rig.subscribe({ buffer: 0 }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(thrownBy(() => rig.subscribe({ buffer: 1e9 }))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+  });
+
+  it("C96 H62 drops the oldest for one that does not read, and says how many", () => {
+    const rig = new HubRig();
+    const [slow, quick] = [rig.subscribe({ buffer: 2 }, 1), rig.subscribe()];
+    for (let i = 0; i < 6; i++) void rig.publish(i);
+    expect(quick.got).toEqual([0, 1, 2, 3, 4, 5]);
+    slow.source.grant(10);
+    expect([slow.got, slow.lost]).toEqual([
+      [0, 4, 5],
+      [0, 3, 0],
+    ]);
+  });
+
+  it("drops the newest when asked to", () => {
+    const rig = new HubRig();
+    const slow = rig.subscribe({ buffer: 2, overflow: "drop-newest" }, 1);
+    for (let i = 0; i < 6; i++) void rig.publish(i);
+    slow.source.grant(10);
+    void rig.publish(6);
+    expect([slow.got, slow.lost]).toEqual([
+      [0, 1, 2, 6],
+      [0, 0, 0, 3],
+    ]);
+  });
+
+  it("ends the subscription of one that does not keep up when asked to", async () => {
+    const rig = new HubRig();
+    const slow = rig.subscribe({ buffer: 1, overflow: "disconnect" }, 0);
+    void rig.publish(1);
+    expect(await rig.publish(2)).toEqual({ delivered: 0 });
+    expect([slow.ends[0]?.code, rig.states.subscriberCount]).toEqual(["RESOURCE_EXHAUSTED", 0]);
+  });
+
+  it("lets a blocking subscriber hold up its publisher and nobody else", async () => {
+    const rig = new HubRig();
+    const [slow, quick] = [rig.subscribe({ buffer: 1, overflow: "block" }, 0), rig.subscribe()];
+    await rig.publish(1);
+    let done = false;
+    const second = rig.publish(2).then((report) => {
+      done = true;
+      return report;
+    });
+    await settled();
+    expect([done, quick.got]).toEqual([false, [1, 2]]);
+    slow.source.grant(1);
+    expect(await second).toEqual({ delivered: 2 });
+    slow.source.grant(1);
+    expect([slow.got, slow.lost]).toEqual([
+      [1, 2],
+      [0, 0],
+    ]);
+    expect(rig.clock.timerCount).toBe(0);
+  });
+
+  it("tells a publisher that does not wait for one that blocks", async () => {
+    const rig = new HubRig();
+    const slow = rig.subscribe({ buffer: 2, overflow: "block" }, 0);
+    for (let i = 0; i < 4; i++) void rig.publish(i);
+    expect((await failure(rig.publish(4))).message).toContain("await publish()");
+    slow.source.grant(10);
+    void rig.publish(5);
+    expect([slow.got, slow.lost]).toEqual([
+      [0, 1, 2, 3, 5],
+      [0, 0, 0, 0, 1],
+    ]);
+  });
+
+  it("lets go of a publisher when the one that blocks leaves, or is blocked for too long", async () => {
+    const rig = new HubRig({ maxBlockMs: 1_000 });
+    const left = rig.subscribe({ buffer: 1, overflow: "block" }, 0);
+    await rig.publish(1);
+    const waiting = rig.publish(2);
+    left.source.close(new RpcError("CANCELLED", "left"));
+    await waiting;
+    expect(rig.clock.timerCount).toBe(0);
+    const stuck = rig.subscribe({ buffer: 1, overflow: "block" }, 0);
+    await rig.publish(3);
+    const blocked = rig.publish(4);
+    await rig.clock.advance(600);
+    stuck.source.grant(1);
+    void rig.publish(5);
+    await rig.clock.advance(999);
+    expect(stuck.ends).toEqual([]);
+    await rig.clock.advance(1);
+    expect(stuck.ends.map((error) => error?.reason)).toEqual(["maxBlockMs"]);
+    await blocked;
+    expect(rig.clock.timerCount).toBe(0);
+  });
+
+  it("waits for a wire that is full, and goes on where it was", () => {
+    const rig = new HubRig();
+    const sink = rig.subscribe();
+    sink.writable = false;
+    void rig.publish(1);
+    void rig.publish(2);
+    expect(sink.got).toEqual([]);
+    sink.writable = true;
+    sink.source.resume();
+    expect(sink.got).toEqual([1, 2]);
+  });
+
+  it("bounds what waits in bytes too", () => {
+    const rig = new HubRig({ maxBufferBytes: 3_000 });
+    const slow = rig.subscribe({}, 0);
+    for (let i = 0; i < 10; i++) void rig.publish(String(i).repeat(1_000));
+    slow.source.grant(10);
+    expect(slow.got.map((text) => String(text)[0])).toEqual(["8", "9"]);
+    expect(slow.lost).toEqual([8, 0]);
+    slow.source.close(new RpcError("CANCELLED", "left"));
+    // One alone always fits.
+    const other = rig.subscribe({}, 0);
+    void rig.publish("x".repeat(10_000));
+    other.source.grant(1);
+    expect(other.got).toHaveLength(1);
+  });
+
+  it("ends with its context", () => {
+    const rig = new HubRig();
+    const sink = new TestSink();
+    const context = new CallerContext(STATES, undefined, rig.clock, undefined);
+    sink.source = rig.hub.subscribe(
+      { pattern: undefined, lastValue: false, overflow: undefined, buffer: undefined },
+      context,
+      sink,
+    );
+    context.cancelWith(new RpcError("CANCELLED", "enough"));
+    expect([sink.ends[0]?.code, rig.states.subscriberCount]).toEqual(["CANCELLED", 0]);
+  });
+});
+
+describe("TopicHub, whatever is published and read", () => {
+  const move = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ do: fc.constant("publish" as const), count: fc.integer({ min: 1, max: 8 }) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("grant" as const), count: fc.integer({ min: 1, max: 5 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("wire" as const), writable: fc.boolean() }) },
+  );
+
+  it.each(["drop-oldest", "drop-newest", "block"] as const)(
+    "C94 keeps the order and accounts for each event (%s)",
+    async (overflow) => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.integer({ min: 1, max: 5 }),
+          fc.integer({ min: 0, max: 3 }),
+          fc.array(move, { maxLength: 40 }),
+          async (buffer, credits, moves) => {
+            const rig = new HubRig();
+            const sink = rig.subscribe({ overflow, buffer }, credits);
+            let published = 0;
+            let granted = credits;
+            const publications: Promise<unknown>[] = [];
+            for (const next of moves) {
+              if (next.do === "publish") {
+                for (let i = 0; i < next.count; i++)
+                  publications.push(rig.publish(published++).catch((error: RpcError) => error.code));
+              } else if (next.do === "grant") {
+                granted += next.count;
+                sink.source.grant(next.count);
+              } else {
+                sink.writable = next.writable;
+                if (next.writable) sink.source.resume();
+              }
+              expect(sink.got.length).toBeLessThanOrEqual(granted);
+            }
+            sink.writable = true;
+            sink.source.grant(1_000);
+            // A last one tells what was left out before it.
+            void rig.publish(published++);
+            let expected = 0;
+            for (const [i, value] of sink.got.entries()) {
+              expected += sink.lost[i] ?? 0;
+              expect(value).toBe(expected);
+              expected++;
+            }
+            expect(expected).toBe(published);
+            // Everybody who published is told.
+            await Promise.all(publications);
+            expect(rig.clock.timerCount).toBe(0);
+          },
+        ),
+        { numRuns: 200 },
+      );
+    },
+  );
+});
