@@ -76,7 +76,7 @@ describe("the handshake of an acceptor", () => {
     ["a ping", { body: Body.Ping, token: 1 }],
     ["a Challenge", CHALLENGE],
     ["a Welcome", WELCOME],
-    ["a Proof", { body: Body.Proof, mac: new Uint8Array(32) }],
+    ["a Proof", { body: Body.Proof, mac: new Uint8Array(32), token: "" }],
     ["a result", { body: Body.Result, id: 1, payload: undefined, metadata: undefined }],
   ] as const)("H20 closes when the first message is %s, and runs nothing", async (_what, envelope) => {
     const listener = listen(router);
@@ -128,7 +128,7 @@ describe("the handshake of an acceptor", () => {
   it.each([
     ["Challenge", CHALLENGE],
     ["Welcome", WELCOME],
-    ["Proof", { body: Body.Proof, mac: new Uint8Array(0) }],
+    ["Proof", { body: Body.Proof, mac: new Uint8Array(0), token: "" }],
   ] as const)("H32 closes at a %s in the middle of the session", async (_what, envelope) => {
     const peer = await rawClient(listen(router));
     await peer.send(envelope);

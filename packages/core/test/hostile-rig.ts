@@ -93,6 +93,7 @@ export const item = (id: number, seq: number, value: unknown = seq): Envelope =>
   id,
   seq,
   payload: json(value),
+  extra: undefined,
 });
 export const end = (id: number): Envelope => ({ body: Body.End, id, error: undefined, metadata: undefined });
 export const credit = (id: number, credits: number): Envelope => ({ body: Body.Credit, id, credits });

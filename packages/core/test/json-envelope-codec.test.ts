@@ -1,7 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Body, CALL_KINDS, EncodedPayload, type Envelope, jsonEnvelopeCodec, ValuePayload } from "../src/transport.ts";
+import {
+  BINDINGS,
+  Body,
+  CALL_KINDS,
+  type Counts,
+  EncodedPayload,
+  type Envelope,
+  type ItemExtra,
+  jsonEnvelopeCodec,
+  OUTCOMES,
+  RESUME_REFUSALS,
+  ValuePayload,
+} from "../src/transport.ts";
 import { readUtf8, utf8Bytes } from "../src/tools/utf8.ts";
 import { dynamicCodec } from "../src/tools/json-message-codec.ts";
 import { call, json, refusalOf, thrownBy } from "./rig.ts";
@@ -54,6 +66,16 @@ const log = record({
     .map((fields) => Object.assign(Object.create(null) as Record<string, string>, fields)),
 });
 
+const binding = fc.constantFrom(...BINDINGS);
+const extra = fc.option(
+  record({ topic: text, lost: whole, delivery: whole, attempt: whole, metadata }).filter(
+    // With nothing to say it is not sent, and comes back as none.
+    (each: ItemExtra) => Object.values(each).some((value) => value !== undefined && value !== 0 && value !== ""),
+  ),
+  { nil: undefined },
+);
+const countings: fc.Arbitrary<Counts> = record({ ack: fc.oneof(fc.constant(-1), whole), ackRequested: fc.boolean() });
+
 const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } = {
   Hello: record({
     body: fc.constant(Body.Hello),
@@ -62,8 +84,10 @@ const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } =
     instanceId: bytes,
     principal: text,
     mechanisms: texts,
+    binding,
     limits,
     features: texts,
+    resume: fc.option(record({ sessionId: bytes, received: whole }), { nil: undefined }),
     software: text,
   }),
   Challenge: record({
@@ -72,15 +96,18 @@ const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } =
     nonce: bytes,
     instanceId: bytes,
     mechanism: text,
+    binding,
     limits,
     features: texts,
   }),
-  Proof: record({ body: fc.constant(Body.Proof), mac: bytes }),
+  Proof: record({ body: fc.constant(Body.Proof), mac: bytes, token: text }),
   Welcome: record({
     body: fc.constant(Body.Welcome),
     mac: bytes,
     sessionId: bytes,
     resumed: fc.boolean(),
+    received: fc.option(whole, { nil: undefined }),
+    refusal: fc.constantFrom(...RESUME_REFUSALS),
     resumeWindowMs: whole,
   }),
   Ping: record({ body: fc.constant(Body.Ping), token: whole }),
@@ -114,7 +141,26 @@ const bodies: { readonly [Name in keyof typeof Body]: fc.Arbitrary<Envelope> } =
     metadata,
     depth: whole,
   }),
-  Item: record({ body: fc.constant(Body.Item), id, seq: whole, payload: fc.oneof(payload, noPayload) }),
+  Compressed: record({ body: fc.constant(Body.Compressed), data: bytes }),
+  Item: record({ body: fc.constant(Body.Item), id, seq: whole, payload: fc.oneof(payload, noPayload), extra }),
+  Settle: fc.oneof(
+    record({
+      body: fc.constant(Body.Settle),
+      id,
+      delivery: whole,
+      outcome: fc.constant("ack" as const),
+      payload: fc.oneof(payload, noPayload),
+      error: fc.constant(undefined),
+    }),
+    record({
+      body: fc.constant(Body.Settle),
+      id,
+      delivery: whole,
+      outcome: fc.constantFrom(...OUTCOMES).filter((outcome) => outcome !== "ack"),
+      payload: fc.option(payload, { nil: undefined }),
+      error: optionalError,
+    }),
+  ),
   Credit: record({ body: fc.constant(Body.Credit), id, credits: whole }),
   End: record({ body: fc.constant(Body.End), id, error: optionalError, metadata }),
   Drain: record({ body: fc.constant(Body.Drain), reason: text, deadlineMs: whole }),
@@ -141,6 +187,90 @@ describe("jsonEnvelopeCodec", () => {
     );
   });
 
+  it("carries acknowledgement beside any body", () => {
+    fc.assert(
+      fc.property(fc.oneof(...Object.values(bodies)), countings, (envelope, counts) => {
+        const arrived: Counts = { ack: 99, ackRequested: true };
+        const encoded = jsonEnvelopeCodec.encode(envelope, counts);
+        expect(isDeepStrictEqual(jsonEnvelopeCodec.decode(encoded, arrived), envelope)).toBe(true);
+        expect(arrived).toEqual(counts);
+        expect(isDeepStrictEqual(jsonEnvelopeCodec.decode(encoded), envelope)).toBe(true);
+      }),
+    );
+  });
+
+  it("sends an acknowledgement alone", () => {
+    const bare = { body: 0, number: 0 } as const;
+    const arrived: Counts = { ack: -1, ackRequested: true };
+    const encoded = jsonEnvelopeCodec.encode(bare, { ack: 0, ackRequested: false });
+    expect(readUtf8(encoded)).toBe('{"ack":0}');
+    expect(jsonEnvelopeCodec.decode(encoded, arrived)).toEqual(bare);
+    expect(arrived).toEqual({ ack: 0, ackRequested: false });
+    expect(readUtf8(jsonEnvelopeCodec.encode(bare, { ack: -1, ackRequested: true }))).toBe('{"ackRequested":true}');
+    expect(() => jsonEnvelopeCodec.encode(bare)).toThrow(expect.objectContaining({ code: "INTERNAL" }) as Error);
+    expect(() => jsonEnvelopeCodec.encode(bare, { ack: -1, ackRequested: false })).toThrow(
+      expect.objectContaining({ code: "INTERNAL" }) as Error,
+    );
+  });
+
+  it.each([
+    { b: Body.Ping, ack: -1 },
+    { b: Body.Ping, ack: 1.5 },
+    { b: Body.Ping, ack: 2 ** 53 },
+    { b: Body.Ping, ack: "1" },
+    { b: Body.Ping, ackRequested: 1 },
+    { b: Body.Hello, binding: "ssl" },
+    { b: Body.Hello, binding: 1 },
+    { b: Body.Hello, resume: [] },
+    { b: Body.Hello, resume: { sessionId: "AA==", received: 2 ** 53 } },
+    { b: Body.Challenge, binding: "" },
+    { b: Body.Welcome, refusal: "no" },
+    { b: Body.Welcome, received: -1 },
+    { b: Body.Compressed, data: "?" },
+    { b: Body.Call, id: 1, kind: "stream" },
+    { b: Body.Item, id: 1, delivery: "1" },
+    { b: Body.Item, id: 1, lost: -1 },
+    { b: Body.Item, id: 1, topic: 5 },
+    { b: Body.Settle, delivery: 1 },
+    { b: Body.Settle, id: 1, outcome: "done" },
+    { b: Body.Settle, id: 1, delivery: 2 ** 53 },
+  ])("refuses %j", (wrong) => {
+    expect(thrownBy(() => decoded(wrong))).toMatchObject({ code: "INTERNAL", reason: "PROTOCOL" });
+  });
+
+  it("writes what belongs to an event beside its payload", () => {
+    const event: Envelope = {
+      body: Body.Item,
+      id: 1,
+      seq: 2,
+      payload: new EncodedPayload("json", undefined, 5),
+      extra: { topic: "demo.News.printed", lost: 3, delivery: 0, attempt: 0, metadata: [["k", "v"]] },
+    };
+    expect(readUtf8(jsonEnvelopeCodec.encode(event))).toBe(
+      '{"b":21,"id":1,"seq":2,"topic":"demo.News.printed","lost":3,"metadata":[["k","v"]],"p":5}',
+    );
+  });
+
+  it("writes what is asked for to resume", () => {
+    const hello: Envelope = {
+      body: Body.Hello,
+      versions: [1],
+      nonce: Uint8Array.of(1),
+      instanceId: Uint8Array.of(2),
+      principal: "",
+      mechanisms: [],
+      binding: "tls-exporter",
+      limits: undefined,
+      features: [],
+      resume: { sessionId: Uint8Array.of(3), received: 0 },
+      software: "",
+    };
+    expect(JSON.parse(readUtf8(jsonEnvelopeCodec.encode(hello)))).toMatchObject({
+      binding: "tls-exporter",
+      resume: { sessionId: "Aw==", received: 0 },
+    });
+  });
+
   it("never throws anything but a PROTOCOL error, whatever the bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (input) => {
@@ -165,6 +295,16 @@ describe("jsonEnvelopeCodec", () => {
     "log",
     "deadlineMs",
     "token",
+    "ack",
+    "ackRequested",
+    "binding",
+    "resume",
+    "received",
+    "refusal",
+    "topic",
+    "lost",
+    "delivery",
+    "outcome",
   ];
   it("never throws anything but a PROTOCOL error, whatever the fields hold", () => {
     const body = fc.constantFrom(...Object.values(Body), 0, 9, 99, -1, 1.5, "16", null);
@@ -292,7 +432,7 @@ describe("jsonEnvelopeCodec", () => {
 
   it("carries a JSON payload that stands alone", () => {
     expect(
-      jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Item, id: 1, seq: 1, payload: json(0) })),
+      jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Item, id: 1, seq: 1, payload: json(0), extra: undefined })),
     ).toMatchObject({ payload: { json: 0 } });
   });
 });

@@ -174,21 +174,24 @@ export function call(id: number, method: string, fields: Partial<CallBody> = {})
 export const HELLO = {
   body: Body.Hello,
   versions: [1],
-  nonce: new Uint8Array(32),
+  nonce: new Uint8Array(32).fill(1),
   instanceId: new Uint8Array(16).fill(7),
   principal: "",
   mechanisms: ["none"],
+  binding: "none",
   limits: undefined,
   features: [],
+  resume: undefined,
   software: "raw",
 } satisfies Envelope;
 
 export const CHALLENGE = {
   body: Body.Challenge,
   version: 1,
-  nonce: new Uint8Array(32),
+  nonce: new Uint8Array(32).fill(2),
   instanceId: new Uint8Array(16).fill(9),
   mechanism: "none",
+  binding: "none",
   limits: undefined,
   features: [],
 } satisfies Envelope;
@@ -198,6 +201,8 @@ export const WELCOME = {
   mac: new Uint8Array(0),
   sessionId: new Uint8Array(16).fill(5),
   resumed: false,
+  received: undefined,
+  refusal: "not-asked",
   resumeWindowMs: 0,
 } satisfies Envelope;
 

@@ -199,7 +199,7 @@ describe("a caller that is gone", () => {
     );
     const peer = await rawClient(listener);
     await peer.send(call(1, "test.Server.sum", { kind: "clientStream" }));
-    await peer.send({ body: Body.Item, id: 1, seq: 1, payload: json(1) });
+    await peer.send({ body: Body.Item, id: 1, seq: 1, payload: json(1), extra: undefined });
     peer.channel.close();
     await settled();
     expect(error).toMatchObject({ code: "UNAVAILABLE" });

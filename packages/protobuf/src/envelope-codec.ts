@@ -1,4 +1,4 @@
-import { type Envelope, type EnvelopeCodec, RpcError } from "@rpc/core/transport";
+import { type Counts, type Envelope, type EnvelopeCodec, RpcError } from "@rpc/core/transport";
 import { readBody } from "./envelope-decode.ts";
 import { writeBody } from "./envelope-encode.ts";
 import { NameReader, NameWriter } from "./method-names.ts";
@@ -7,12 +7,18 @@ import { ProtoReader } from "./reader.ts";
 import { ShortViews } from "./short-views.ts";
 import { OWN_BUFFER_BYTES, ProtoWriter } from "./writer.ts";
 
-/** Room in front of a body for the field that holds it: a tag of at most two bytes and a length of at most five. */
-const HEAD_BYTES = 8;
+/**
+ * Room in front of a body: for `ack` (a tag, and a count of at most eight bytes), `ack_requested` (two bytes), and the field that
+ * holds the body (a tag of at most two bytes and a length of at most five).
+ */
+const HEAD_BYTES = 18;
 /** Entries of metadata, features and the like in one envelope; its payload has its own limit. */
 const MAX_ENVELOPE_ELEMENTS = 10_000;
 const LENGTH_DELIMITED = 2;
-/** Fields 1 and 2 belong to the envelope itself; from here on they are bodies. */
+/** Tags of fields 1 and 2, which belong to the envelope itself. */
+const ACK = 0x08;
+const ACK_REQUESTED = 0x10;
+/** From here on fields are bodies. */
 const FIRST_BODY = 3;
 
 /**
@@ -32,7 +38,7 @@ class ProtobufEnvelopeCodec implements EnvelopeCodec {
   readonly #namesOut = new NameWriter();
   readonly #namesIn = new NameReader();
 
-  encode(envelope: Envelope): Uint8Array {
+  encode(envelope: Envelope, counts?: Readonly<Counts>): Uint8Array {
     // Taken away while in use: a getter in a payload may make a call of its own, which comes back in here.
     const writer = this.#writer ?? new ProtoWriter();
     this.#writer = undefined;
@@ -40,7 +46,10 @@ class ProtobufEnvelopeCodec implements EnvelopeCodec {
       writer.clear(HEAD_BYTES);
       writeBody(envelope, writer, this.#namesOut);
       const end = writer.pos;
-      const start = writeHead(envelope.body, end - HEAD_BYTES, writer.buf);
+      let start = HEAD_BYTES;
+      if (envelope.body !== 0) start = writeHead(envelope.body, end - HEAD_BYTES, writer.buf);
+      if (counts !== undefined) start = writeCounts(counts, start, writer.buf);
+      if (start === end) throw new RpcError("INTERNAL", "an envelope without body and ack cannot be sent");
       this.ownsLast = end - start >= OWN_BUFFER_BYTES;
       return this.ownsLast ? writer.handOver(start, end) : this.#views.view(writer, start, end);
     } finally {
@@ -48,10 +57,10 @@ class ProtobufEnvelopeCodec implements EnvelopeCodec {
     }
   }
 
-  decode(bytes: Uint8Array): Envelope {
+  decode(bytes: Uint8Array, counts?: Counts): Envelope {
     const reader = this.#reader;
     try {
-      return readEnvelope(reader.reset(bytes), this.#namesIn);
+      return readEnvelope(reader.reset(bytes), this.#namesIn, counts);
     } catch (error) {
       throw protocolError(error);
     } finally {
@@ -83,14 +92,50 @@ function writeHead(body: number, length: number, buf: Uint8Array): number {
   return start;
 }
 
-function readEnvelope(reader: ProtoReader, names: NameReader): Envelope {
+/** Puts `ack` and `ack_requested` right before the field that starts at `end`, and gives where they start. */
+function writeCounts({ ack, ackRequested }: Readonly<Counts>, end: number, buf: Uint8Array): number {
+  let start = end;
+  if (ackRequested) {
+    buf[--start] = 1;
+    buf[--start] = ACK_REQUESTED;
+  }
+  if (ack < 0) return start;
+  if (ack > Number.MAX_SAFE_INTEGER) throw new RpcError("INTERNAL", `an ack of ${ack} is beyond 2^53 - 1`);
+  let at = start - 1;
+  for (let rest = ack; rest > 127; rest = shifted(rest)) at--;
+  start = at - 1;
+  buf[start] = ACK;
+  let rest = ack;
+  for (; rest > 127; rest = shifted(rest)) buf[at++] = (rest & 127) | 128;
+  buf[at] = rest;
+  return start;
+}
+
+/** Without its lowest seven bits, also beyond 32 bits. */
+function shifted(value: number): number {
+  return value > 0xffff_ffff ? Math.floor(value / 128) : value >>> 7;
+}
+
+function readEnvelope(reader: ProtoReader, names: NameReader, counts: Counts | undefined): Envelope {
   let envelope: Envelope | undefined;
+  if (counts !== undefined) {
+    counts.ack = -1;
+    counts.ackRequested = false;
+  }
   if (reader.len === 0) throw parseError("the message is empty");
   while (reader.pos < reader.len) {
     const tag = reader.tag();
     const number = tag >>> 3;
     if (number < FIRST_BODY || (tag & 7) !== LENGTH_DELIMITED) {
-      reader.skipType(tag & 7, number);
+      if (tag === ACK) {
+        const ack = reader.uint64Number();
+        if (counts !== undefined) counts.ack = ack;
+      } else if (tag === ACK_REQUESTED) {
+        const isRequested = reader.bool();
+        if (counts !== undefined) counts.ackRequested = isRequested;
+      } else {
+        reader.skipType(tag & 7, number);
+      }
       continue;
     }
     const body = readBody(number, reader, reader.lengthEnd(), names);

@@ -10,7 +10,6 @@ import {
   type EndBody,
   type Envelope,
   type FailBody,
-  type ItemBody,
   type LogLine,
   type NotifyBody,
   type PayloadFormat,
@@ -19,9 +18,10 @@ import {
   STATUS_NUMBERS,
   type WireError,
 } from "@rpc/core/transport";
-import { payloadBetween, readFormat, readLog, readMetadata } from "./envelope-parts.ts";
+import { checkBody, payloadBetween, readFormat, readLog, readMetadata, readWord } from "./envelope-parts.ts";
 import {
   readChallenge,
+  readCompressed,
   readGoodbye,
   readHello,
   readPing,
@@ -29,8 +29,8 @@ import {
   readUint32,
   readWelcome,
 } from "./handshake-decode.ts";
+import { readItem, readSettle } from "./item-decode.ts";
 import type { NameReader } from "./method-names.ts";
-import { parseError } from "./parse-error.ts";
 import type { ProtoReader } from "./reader.ts";
 import { readError } from "./wire-error.ts";
 
@@ -48,6 +48,8 @@ export function readBody(number: number, reader: ProtoReader, end: number, names
       return readResult(reader, end);
     case Body.Item:
       return readItem(reader, end);
+    case Body.Settle:
+      return readSettle(reader, end);
     case Body.Credit:
       return readCredit(reader, end);
     case Body.Notify:
@@ -67,6 +69,8 @@ export function readBody(number: number, reader: ProtoReader, end: number, names
       return readGoodbye(reader, end);
     case Body.Drain:
       return readDrain(reader, end);
+    case Body.Compressed:
+      return readCompressed(reader, end);
     case Body.Hello:
       return readHello(reader, end);
     case Body.Challenge:
@@ -106,7 +110,7 @@ function readCall(reader: ProtoReader, end: number, names: NameReader): CallBody
         method = readName(reader, names);
         break;
       case 0x28:
-        kind = readKind(reader);
+        kind = readWord(reader, CALL_KINDS, "call kind");
         break;
       case 0x30:
         format = readFormat(reader);
@@ -182,28 +186,6 @@ function readResult(reader: ProtoReader, end: number): ResultBody {
   checkBody(reader, end, id);
   const payload = payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd);
   return { body: Body.Result, id, payload, metadata };
-}
-
-function readItem(reader: ProtoReader, end: number): ItemBody {
-  let id = 0;
-  let seq = 0;
-  let format: PayloadFormat = "protobuf";
-  let payloadStart = -1;
-  let payloadEnd = 0;
-  while (reader.pos < end) {
-    const tag = reader.tag();
-    if (tag === 0x08) id = reader.uint64Number();
-    else if (tag === 0x10) seq = reader.uint64Number();
-    else if (tag === 0x22) {
-      payloadEnd = reader.lengthEnd();
-      payloadStart = reader.pos;
-      reader.pos = payloadEnd;
-    } else if (tag === 0x18) format = readFormat(reader);
-    else reader.skipType(tag & 7, tag >>> 3);
-  }
-  checkBody(reader, end, id);
-  const payload = payloadStart < 0 ? undefined : payloadBetween(format, reader, payloadStart, payloadEnd);
-  return { body: Body.Item, id, seq, payload };
 }
 
 function readNotify(reader: ProtoReader, end: number, names: NameReader): NotifyBody {
@@ -338,16 +320,4 @@ function readName(reader: ProtoReader, names: NameReader): string {
   const start = reader.pos;
   reader.pos = end;
   return names.read(reader.buf, start, end);
-}
-
-function readKind(reader: ProtoReader): CallKind {
-  const number = reader.uint64Number();
-  const kind = CALL_KINDS[number];
-  if (kind === undefined) throw parseError(`call kind ${number} is not known`);
-  return kind;
-}
-
-function checkBody(reader: ProtoReader, end: number, id: number): void {
-  reader.checkEnd(end);
-  if (id === 0) throw parseError("the body names no call: its id is missing or 0");
 }

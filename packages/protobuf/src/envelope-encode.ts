@@ -1,5 +1,6 @@
 import {
   type AnnouncedLimits,
+  BINDINGS,
   Body,
   CALL_KINDS,
   type CallBody,
@@ -10,10 +11,15 @@ import {
   type FailBody,
   type HelloBody,
   type ItemBody,
+  type ItemExtra,
   type NotifyBody,
+  OUTCOMES,
   type ProgressBody,
+  type ProofBody,
+  RESUME_REFUSALS,
   type ResultBody,
   RpcError,
+  type SettleBody,
   type WelcomeBody,
 } from "@rpc/core/transport";
 import { writeLog, writeMetadata, writePayload } from "./envelope-parts.ts";
@@ -26,7 +32,7 @@ import type { ProtoWriter } from "./writer.ts";
  * wire: field number times 8 plus wire type (0 varint, 2 length-delimited).
  */
 
-/** Writes the body's fields, without the envelope's own field in front. */
+/** Writes the body's fields, without the envelope's own field in front; nothing for a bare acknowledgement. */
 export function writeBody(envelope: Envelope, writer: ProtoWriter, names: NameWriter): void {
   switch (envelope.body) {
     case Body.Call:
@@ -35,6 +41,8 @@ export function writeBody(envelope: Envelope, writer: ProtoWriter, names: NameWr
       return writeResult(envelope, writer);
     case Body.Item:
       return writeItem(envelope, writer);
+    case Body.Settle:
+      return writeSettle(envelope, writer);
     case Body.Credit:
       return writeCredit(envelope, writer);
     case Body.Notify:
@@ -63,10 +71,14 @@ export function writeBody(envelope: Envelope, writer: ProtoWriter, names: NameWr
     case Body.Challenge:
       return writeChallenge(envelope, writer);
     case Body.Proof:
-      return writeBytes(0x0a, envelope.mac, writer);
+      return writeProof(envelope, writer);
     case Body.Welcome:
       return writeWelcome(envelope, writer);
+    case Body.Compressed:
+      writer.raw(envelope.data);
+      return undefined;
     case 0:
+      if (envelope.number === 0) return undefined;
       throw new RpcError("INTERNAL", `an envelope of unknown body ${envelope.number} cannot be sent`, {
         reason: "PROTOCOL",
       });
@@ -100,6 +112,23 @@ function writeItem(item: ItemBody, writer: ProtoWriter): void {
   writer.uint32(8).uint64(item.id);
   if (item.seq !== 0) writer.uint32(0x10).uint64(item.seq);
   if (item.payload !== undefined) writePayload(0x18, 0x22, item.payload, writer);
+  if (item.extra !== undefined) writeExtra(item.extra, writer);
+}
+
+function writeExtra(extra: ItemExtra, writer: ProtoWriter): void {
+  if (extra.delivery !== 0) writer.uint32(0x28).uint64(extra.delivery);
+  if (extra.attempt !== 0) writer.uint32(0x30).uint32(extra.attempt);
+  if (extra.lost !== 0) writer.uint32(0x38).uint64(extra.lost);
+  writeText(0x42, extra.topic, writer);
+  if (extra.metadata !== undefined) writeMetadata(0x4a, extra.metadata, writer);
+}
+
+function writeSettle(settle: SettleBody, writer: ProtoWriter): void {
+  writer.uint32(8).uint64(settle.id);
+  if (settle.delivery !== 0) writer.uint32(0x10).uint64(settle.delivery);
+  if (settle.outcome !== "ack") writer.uint32(0x18).uint32(OUTCOMES.indexOf(settle.outcome));
+  if (settle.error !== undefined) writeError(0x22, settle.error, writer);
+  if (settle.payload !== undefined) writePayload(0x28, 0x32, settle.payload, writer);
 }
 
 function writeCredit(credit: CreditBody, writer: ProtoWriter): void {
@@ -138,8 +167,15 @@ function writeHello(hello: HelloBody, writer: ProtoWriter): void {
   writeBytes(0x1a, hello.instanceId, writer);
   writeText(0x22, hello.principal, writer);
   for (const mechanism of hello.mechanisms) writer.uint32(0x2a).string(mechanism);
+  if (hello.binding !== "none") writer.uint32(0x30).uint32(BINDINGS.indexOf(hello.binding));
   if (hello.limits !== undefined) writeLimits(0x3a, hello.limits, writer);
   for (const feature of hello.features) writer.uint32(0x42).string(feature);
+  if (hello.resume !== undefined) {
+    writer.uint32(0x4a).fork();
+    writeBytes(0x0a, hello.resume.sessionId, writer);
+    if (hello.resume.received !== 0) writer.uint32(0x10).uint64(hello.resume.received);
+    writer.ldelim();
+  }
   writeText(0x52, hello.software, writer);
 }
 
@@ -148,14 +184,22 @@ function writeChallenge(challenge: ChallengeBody, writer: ProtoWriter): void {
   writeBytes(0x12, challenge.nonce, writer);
   writeBytes(0x1a, challenge.instanceId, writer);
   writeText(0x22, challenge.mechanism, writer);
+  if (challenge.binding !== "none") writer.uint32(0x28).uint32(BINDINGS.indexOf(challenge.binding));
   if (challenge.limits !== undefined) writeLimits(0x32, challenge.limits, writer);
   for (const feature of challenge.features) writer.uint32(0x3a).string(feature);
+}
+
+function writeProof(proof: ProofBody, writer: ProtoWriter): void {
+  writeBytes(0x0a, proof.mac, writer);
+  writeText(0x12, proof.token, writer);
 }
 
 function writeWelcome(welcome: WelcomeBody, writer: ProtoWriter): void {
   writeBytes(0x0a, welcome.mac, writer);
   writeBytes(0x12, welcome.sessionId, writer);
   writeFlag(0x18, welcome.resumed, writer);
+  if (welcome.received !== undefined) writer.uint32(0x20).uint64(welcome.received);
+  if (welcome.refusal !== "not-asked") writer.uint32(0x28).uint32(RESUME_REFUSALS.indexOf(welcome.refusal));
   writeNumber(0x30, welcome.resumeWindowMs, writer);
 }
 

@@ -51,10 +51,21 @@ export function payloadBetween(format: PayloadFormat, reader: ProtoReader, start
 
 /** Reads the value of a `codec` field. */
 export function readFormat(reader: ProtoReader): PayloadFormat {
+  return readWord(reader, FORMATS, "payload codec");
+}
+
+/** Reads an enum whose words stand in the order of their numbers. A number without a word is refused. */
+export function readWord<Word extends string>(reader: ProtoReader, words: readonly Word[], what: string): Word {
   const number = reader.uint64Number();
-  const format = FORMATS[number];
-  if (format === undefined) throw parseError(`payload codec ${number} is not known`);
-  return format;
+  const word = words[number];
+  if (word === undefined) throw parseError(`${what} ${number} is not known`);
+  return word;
+}
+
+/** The body ends where it should, and names a call. */
+export function checkBody(reader: ProtoReader, end: number, id: number): void {
+  reader.checkEnd(end);
+  if (id === 0) throw parseError("the body names no call: its id is missing or 0");
 }
 
 /** Writes each pair as one entry of a `map<string, string>`. */

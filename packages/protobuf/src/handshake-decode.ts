@@ -1,14 +1,21 @@
 import {
   type AnnouncedLimits,
+  type Binding,
+  BINDINGS,
   Body,
   type ChallengeBody,
+  type CompressedBody,
   type GoodbyeBody,
   type HelloBody,
   type PingBody,
   type ProofBody,
+  RESUME_REFUSALS,
+  type ResumeRefusal,
+  type ResumeRequest,
   type WelcomeBody,
   type WireError,
 } from "@rpc/core/transport";
+import { readWord } from "./envelope-parts.ts";
 import { parseError } from "./parse-error.ts";
 import type { ProtoReader } from "./reader.ts";
 import { readError } from "./wire-error.ts";
@@ -21,7 +28,9 @@ export function readHello(reader: ProtoReader, end: number): HelloBody {
   let nonce: Uint8Array = new Uint8Array(0);
   let instanceId: Uint8Array = new Uint8Array(0);
   let principal = "";
+  let binding: Binding = "none";
   let limits: AnnouncedLimits | undefined;
+  let resume: ResumeRequest | undefined;
   let software = "";
   eachField(reader, end, (tag) => {
     if (tag === 0x08) versions.push(countedUint32(reader));
@@ -30,13 +39,27 @@ export function readHello(reader: ProtoReader, end: number): HelloBody {
     else if (tag === 0x1a) instanceId = reader.bytes();
     else if (tag === 0x22) principal = reader.string();
     else if (tag === 0x2a) mechanisms.push(countedString(reader));
+    else if (tag === 0x30) binding = readWord(reader, BINDINGS, "binding");
     else if (tag === 0x3a) limits = readLimits(reader);
+    else if (tag === 0x4a) resume = readResume(reader);
     else if (tag === 0x42) features.push(countedString(reader));
     else if (tag === 0x52) software = reader.string();
     else return false;
     return true;
   });
-  return { body: Body.Hello, versions, nonce, instanceId, principal, mechanisms, limits, features, software };
+  return {
+    body: Body.Hello,
+    versions,
+    nonce,
+    instanceId,
+    principal,
+    mechanisms,
+    binding,
+    limits,
+    features,
+    resume,
+    software,
+  };
 }
 
 /** See {@link readHello}. */
@@ -46,29 +69,33 @@ export function readChallenge(reader: ProtoReader, end: number): ChallengeBody {
   let nonce: Uint8Array = new Uint8Array(0);
   let instanceId: Uint8Array = new Uint8Array(0);
   let mechanism = "";
+  let binding: Binding = "none";
   let limits: AnnouncedLimits | undefined;
   eachField(reader, end, (tag) => {
     if (tag === 0x08) version = readUint32(reader);
     else if (tag === 0x12) nonce = reader.bytes();
     else if (tag === 0x1a) instanceId = reader.bytes();
     else if (tag === 0x22) mechanism = reader.string();
+    else if (tag === 0x28) binding = readWord(reader, BINDINGS, "binding");
     else if (tag === 0x32) limits = readLimits(reader);
     else if (tag === 0x3a) features.push(countedString(reader));
     else return false;
     return true;
   });
-  return { body: Body.Challenge, version, nonce, instanceId, mechanism, limits, features };
+  return { body: Body.Challenge, version, nonce, instanceId, mechanism, binding, limits, features };
 }
 
 /** See {@link readHello}. */
 export function readProof(reader: ProtoReader, end: number): ProofBody {
   let mac: Uint8Array = new Uint8Array(0);
+  let token = "";
   eachField(reader, end, (tag) => {
-    if (tag !== 0x0a) return false;
-    mac = reader.bytes();
+    if (tag === 0x0a) mac = reader.bytes();
+    else if (tag === 0x12) token = reader.string();
+    else return false;
     return true;
   });
-  return { body: Body.Proof, mac };
+  return { body: Body.Proof, mac, token };
 }
 
 /** See {@link readHello}. */
@@ -76,16 +103,20 @@ export function readWelcome(reader: ProtoReader, end: number): WelcomeBody {
   let mac: Uint8Array = new Uint8Array(0);
   let sessionId: Uint8Array = new Uint8Array(0);
   let resumed = false;
+  let received: number | undefined;
+  let refusal: ResumeRefusal = "not-asked";
   let resumeWindowMs = 0;
   eachField(reader, end, (tag) => {
     if (tag === 0x0a) mac = reader.bytes();
     else if (tag === 0x12) sessionId = reader.bytes();
     else if (tag === 0x18) resumed = reader.bool();
+    else if (tag === 0x20) received = reader.uint64Number();
+    else if (tag === 0x28) refusal = readWord(reader, RESUME_REFUSALS, "refusal");
     else if (tag === 0x30) resumeWindowMs = readUint32(reader);
     else return false;
     return true;
   });
-  return { body: Body.Welcome, mac, sessionId, resumed, resumeWindowMs };
+  return { body: Body.Welcome, mac, sessionId, resumed, received, refusal, resumeWindowMs };
 }
 
 /** See {@link readHello}. */
@@ -112,11 +143,30 @@ export function readGoodbye(reader: ProtoReader, end: number): GoodbyeBody {
   return { body: Body.Goodbye, error, sessionOver };
 }
 
+/** The bytes are the field itself, and stay in the message they came in. */
+export function readCompressed(reader: ProtoReader, end: number): CompressedBody {
+  const { buf, pos } = reader;
+  reader.pos = end;
+  return { body: Body.Compressed, data: new Uint8Array(buf.buffer, buf.byteOffset + pos, end - pos) };
+}
+
 /** A number that the field promises to be of 32 bits. A longer or negative one is refused, not cut. */
 export function readUint32(reader: ProtoReader): number {
   const value = reader.uint64Number();
   if (value > 0xffff_ffff) throw parseError(`${value} does not fit 32 bits`);
   return value;
+}
+
+function readResume(reader: ProtoReader): ResumeRequest {
+  let sessionId: Uint8Array = new Uint8Array(0);
+  let received = 0;
+  eachField(reader, reader.lengthEnd(), (tag) => {
+    if (tag === 0x0a) sessionId = reader.bytes();
+    else if (tag === 0x10) received = reader.uint64Number();
+    else return false;
+    return true;
+  });
+  return { sessionId, received };
 }
 
 function readLimits(reader: ProtoReader): AnnouncedLimits {

@@ -3,6 +3,7 @@ import {
   type BinaryMessageCodec,
   Body,
   type CallBody,
+  type Counts,
   EncodedPayload,
   type Envelope,
   type JsonMessageCodec,
@@ -13,7 +14,7 @@ import * as fc from "fast-check";
 import protobufjs from "protobufjs";
 import { describe, expect, it } from "vitest";
 import { createProtobufEnvelopeCodec, ProtobufMessageCodec, protobufEnvelopeCodec } from "../src/index.ts";
-import { envelopes } from "./envelope-values.ts";
+import { countings, envelopes } from "./envelope-values.ts";
 import "./payload-equality.ts";
 
 const codec = createProtobufEnvelopeCodec();
@@ -97,6 +98,133 @@ describe("the protobuf envelope codec", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("carries acknowledgement beside any body, in the canonical order", () => {
+    fc.assert(
+      fc.property(envelopes, countings, (envelope, counts) => {
+        const bytes = codec.encode(envelope, counts).slice();
+        const arrived: Counts = { ack: 99, ackRequested: true };
+        expect(codec.decode(bytes, arrived)).toEqual(envelope);
+        expect(arrived).toEqual(counts);
+        expect(codec.decode(bytes)).toEqual(envelope);
+        const again = reference.encode(reference.decode(bytes)).finish();
+        expect(again.length).toBe(bytes.length);
+        expect(seenByProtobufjs(bytes)).toMatchObject({
+          ...(counts.ack < 0 ? {} : { ack: counts.ack }),
+          ...(counts.ackRequested ? { ackRequested: true } : {}),
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("puts nothing in front of the body when there is nothing to acknowledge", () => {
+    const ping = { body: Body.Ping, token: 1 } as const;
+    const bytes = codec.encode(ping).slice();
+    expect(codec.encode(ping, { ack: -1, ackRequested: false })).toEqual(bytes);
+    expect(codec.encode(ping, { ack: 0, ackRequested: false })).toEqual(Uint8Array.of(8, 0, ...bytes));
+    expect(codec.encode(ping, { ack: -1, ackRequested: true })).toEqual(Uint8Array.of(0x10, 1, ...bytes));
+    expect(codec.encode(ping, { ack: 300, ackRequested: true })).toEqual(
+      Uint8Array.of(8, 0xac, 2, 0x10, 1, ...bytes),
+    );
+  });
+
+  it.for([0, 1, 127, 128, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 35, 2 ** 49, 2 ** 53 - 1])(
+    "counts to %d",
+    (ack) => {
+      const arrived: Counts = { ack: -1, ackRequested: true };
+      const large = callOf({ payload: new EncodedPayload("protobuf", new Uint8Array(2 ** 21)) });
+      expect(codec.decode(codec.encode(large, { ack, ackRequested: true }), arrived)).toMatchObject({ id: 1 });
+      expect(arrived).toEqual({ ack, ackRequested: true });
+      expect(codec.decode(codec.encode({ body: 0, number: 0 }, { ack, ackRequested: false }), arrived)).toEqual({
+        body: 0,
+        number: 0,
+      });
+      expect(arrived).toEqual({ ack, ackRequested: false });
+    },
+  );
+
+  it("refuses to count further, and to send an envelope that says nothing", () => {
+    expect(() => codec.encode({ body: Body.Ping, token: 1 }, { ack: 2 ** 53, ackRequested: false })).toThrow(RpcError);
+    expect(() => codec.encode({ body: 0, number: 0 })).toThrow(RpcError);
+    expect(() => codec.encode({ body: 0, number: 0 }, { ack: -1, ackRequested: false })).toThrow(RpcError);
+  });
+
+  it("leaves compressed bytes in the message they came in", () => {
+    const bytes = codec.encode({ body: Body.Compressed, data: Uint8Array.of(1, 2, 3) }).slice();
+    expect(seenByProtobufjs(bytes)).toEqual({ body: "compressed", compressed: [1, 2, 3] });
+    expect(codec.decode(bytes)).toMatchObject({ data: { buffer: bytes.buffer, byteOffset: 2 } });
+  });
+
+  it("means by each field number of an item and of its settlement what the definition says", () => {
+    const item: Envelope = {
+      body: Body.Item,
+      id: 1,
+      seq: 2,
+      payload: new EncodedPayload("json", Uint8Array.of(0x31)),
+      extra: { topic: "t", lost: 3, delivery: 4, attempt: 5, metadata: new Map([["k", "v"]]) },
+    };
+    expect(seenByProtobufjs(codec.encode(item))).toEqual({
+      body: "item",
+      item: { id: 1, seq: 2, codec: 1, payload: [0x31], topic: "t", lost: 3, delivery: 4, attempt: 5, metadata: { k: "v" } },
+    });
+    const settle: Envelope = {
+      body: Body.Settle,
+      id: 1,
+      delivery: 4,
+      outcome: "reject",
+      payload: new EncodedPayload("json", Uint8Array.of(0x31)),
+      error: undefined,
+    };
+    expect(seenByProtobufjs(codec.encode(settle))).toEqual({
+      body: "settle",
+      settle: { id: 1, delivery: 4, outcome: 2, codec: 1, payload: [0x31] },
+    });
+  });
+
+  it("means by each field number of the handshake what the definition says", () => {
+    const hello: Envelope = {
+      body: Body.Hello,
+      versions: [],
+      nonce: new Uint8Array(0),
+      instanceId: new Uint8Array(0),
+      principal: "p",
+      mechanisms: ["token"],
+      binding: "tls-exporter",
+      limits: undefined,
+      features: ["ack"],
+      resume: { sessionId: Uint8Array.of(9), received: 7 },
+      software: "s",
+    };
+    expect(seenByProtobufjs(codec.encode(hello))).toEqual({
+      body: "hello",
+      hello: {
+        principal: "p",
+        mechanisms: ["token"],
+        binding: 1,
+        features: ["ack"],
+        resume: { sessionId: [9], received: 7 },
+        software: "s",
+      },
+    });
+    const welcome: Envelope = {
+      body: Body.Welcome,
+      mac: Uint8Array.of(1),
+      sessionId: Uint8Array.of(2),
+      resumed: true,
+      received: 0,
+      refusal: "other-principal",
+      resumeWindowMs: 30_000,
+    };
+    expect(seenByProtobufjs(codec.encode(welcome))).toEqual({
+      body: "welcome",
+      welcome: { mac: [1], sessionId: [2], resumed: true, received: 0, refusal: 4, resumeWindowMs: 30_000 },
+    });
+    expect(seenByProtobufjs(codec.encode({ body: Body.Proof, mac: new Uint8Array(0), token: "t" }))).toEqual({
+      body: "proof",
+      proof: { token: "t" },
+    });
   });
 
   it("means by each field number of a call what the definition says", () => {

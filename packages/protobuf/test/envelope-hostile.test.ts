@@ -83,6 +83,7 @@ describe("the protobuf envelope codec, given hostile bytes", () => {
       Body.Fail,
       Body.Cancel,
       Body.Item,
+      Body.Settle,
       Body.Credit,
       Body.End,
       Body.Progress,
@@ -97,7 +98,7 @@ describe("the protobuf envelope codec, given hostile bytes", () => {
   });
 
   it("names the number of a body that it does not know (H46)", () => {
-    for (const number of [9, 11, 15, 22, 27, 1000, 2 ** 28]) {
+    for (const number of [9, 11, 13, 15, 27, 1000, 2 ** 28]) {
       expect(
         codec.decode(
           new ProtoWriter()
@@ -152,8 +153,57 @@ describe("the protobuf envelope codec, given hostile bytes", () => {
   });
 
   it("refuses call kinds and payload codecs that it does not know", () => {
-    expect(refusal(envelopeOf(Body.Call, (w) => CALL_FIELDS(w).uint32(0x28).uint32(4)))).toMatchObject(PROTOCOL);
+    expect(refusal(envelopeOf(Body.Call, (w) => CALL_FIELDS(w).uint32(0x28).uint32(7)))).toMatchObject(PROTOCOL);
     expect(refusal(envelopeOf(Body.Call, (w) => CALL_FIELDS(w).uint32(0x30).uint32(2)))).toMatchObject(PROTOCOL);
+  });
+
+  it.for([
+    ["a binding of Hello", Body.Hello, 0x30, 2],
+    ["a binding of Challenge", Body.Challenge, 0x28, 2],
+    ["a refusal", Body.Welcome, 0x28, 5],
+    ["an outcome", Body.Settle, 0x18, 3],
+  ] as const)("refuses %s that it does not know", ([, body, tag, first]) => {
+    for (const number of [first, 2 ** 32, 2n ** 53n, 2n ** 64n - 1n]) {
+      const bytes = envelopeOf(body, (w) => w.uint32(8).uint64(1).uint32(tag).uint64(number));
+      expect(refusal(bytes)).toMatchObject(PROTOCOL);
+    }
+  });
+
+  it.for([2n ** 53n, 2n ** 63n, 2n ** 64n - 1n])("refuses a count of %d, wherever it stands", (count) => {
+    const ping = codec.encode({ body: Body.Ping, token: 1 }).slice();
+    const ack = new ProtoWriter().uint32(0x08).uint64(count).finish();
+    expect(refusal(ack)).toMatchObject(PROTOCOL);
+    expect(refusal(Uint8Array.of(...ack, ...ping))).toMatchObject(PROTOCOL);
+    expect(refusal(Uint8Array.of(...ping, ...ack))).toMatchObject(PROTOCOL);
+    const resume = (w: ProtoWriter): unknown => w.uint32(0x4a).fork().uint32(0x10).uint64(count).ldelim();
+    expect(refusal(envelopeOf(Body.Hello, resume))).toMatchObject(PROTOCOL);
+    expect(refusal(envelopeOf(Body.Welcome, (w) => w.uint32(0x20).uint64(count)))).toMatchObject(PROTOCOL);
+    for (const tag of [0x28, 0x38]) {
+      const item = (w: ProtoWriter): unknown => w.uint32(8).uint64(1).uint32(tag).uint64(count);
+      expect(refusal(envelopeOf(Body.Item, item))).toMatchObject(PROTOCOL);
+    }
+    const settle = (w: ProtoWriter): unknown => w.uint32(8).uint64(1).uint32(0x10).uint64(count);
+    expect(refusal(envelopeOf(Body.Settle, settle))).toMatchObject(PROTOCOL);
+  });
+
+  it("reads ack and ack_requested before and behind the body; the last one counts, and a wrong wire type counts as none", () => {
+    const ping = codec.encode({ body: Body.Ping, token: 1 }).slice();
+    const counts = { ack: 5, ackRequested: true };
+    const read = (...bytes: number[]): unknown => [codec.decode(Uint8Array.from(bytes), counts).body, { ...counts }];
+    expect(read(...ping)).toEqual([Body.Ping, { ack: -1, ackRequested: false }]);
+    expect(read(...ping, 0x10, 1, 8, 4)).toEqual([Body.Ping, { ack: 4, ackRequested: true }]);
+    expect(read(8, 3, ...ping, 8, 4)).toEqual([Body.Ping, { ack: 4, ackRequested: false }]);
+    expect(read(0x10, 1)).toEqual([0, { ack: -1, ackRequested: true }]);
+    expect(read(0x0a, 1, 7, 0x12, 1, 7)).toEqual([0, { ack: -1, ackRequested: false }]);
+  });
+
+  it("takes an item for one of a stream when none of the fields of events and jobs is there", () => {
+    const item = (write: (writer: ProtoWriter) => ProtoWriter): unknown =>
+      codec.decode(envelopeOf(Body.Item, (w) => write(w.uint32(8).uint64(1))));
+    expect(item((w) => w)).toMatchObject({ extra: undefined });
+    expect(item((w) => w.uint32(0xf80).uint64(5))).toMatchObject({ extra: undefined });
+    expect(item((w) => w.uint32(0x28).uint64(0))).toMatchObject({ extra: { delivery: 0, topic: "" } });
+    expect(item((w) => w.uint32(0x38).uint64(6).uint32(0xf80).uint64(5))).toMatchObject({ extra: { lost: 6 } });
   });
 
   it("refuses text that is not UTF-8: in names, metadata and errors (H87, H101)", () => {
@@ -190,6 +240,7 @@ describe("the protobuf envelope codec, given hostile bytes", () => {
     const many = (tag: number): Uint8Array => Uint8Array.from({ length: 40_000 }, (_, i) => (i % 2 === 0 ? tag : 0));
     expect(refusal(envelopeOf(Body.Call, (w) => CALL_FIELDS(w).raw(many(0x52))))).toMatchObject(PROTOCOL);
     expect(refusal(envelopeOf(Body.Hello, (w) => w.raw(many(0x42))))).toMatchObject(PROTOCOL);
+    expect(refusal(envelopeOf(Body.Item, (w) => w.uint32(8).uint64(1).raw(many(0x4a))))).toMatchObject(PROTOCOL);
     expect(refusal(envelopeOf(Body.Hello, (w) => w.uint32(0x0a).bytes(new Uint8Array(40_000))))).toMatchObject(
       PROTOCOL,
     );

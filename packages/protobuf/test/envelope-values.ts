@@ -1,11 +1,16 @@
 import {
   type AnnouncedLimits,
+  BINDINGS,
   Body,
   CALL_KINDS,
+  type Counts,
   EncodedPayload,
   type Envelope,
+  type ItemExtra,
   type LogLine,
+  OUTCOMES,
   type Payload,
+  RESUME_REFUSALS,
   type WireError,
 } from "@rpc/core/transport";
 import * as fc from "fast-check";
@@ -45,6 +50,20 @@ const log: fc.Arbitrary<LogLine> = fc.record({
   fields: fc.dictionary(text, text, { maxKeys: 4, noNullPrototype: false }),
 });
 
+const extra: fc.Arbitrary<ItemExtra | undefined> = maybe(
+  fc
+    .record({ topic: text, lost: anyNumber, delivery: anyNumber, attempt: uint32, metadata })
+    // With nothing to say it is not sent, and comes back as none.
+    .filter((each) => Object.values(each).some((value) => value !== undefined && value !== 0 && value !== "")),
+);
+const binding = fc.constantFrom(...BINDINGS);
+
+/** What may stand beside any of the bodies. */
+export const countings: fc.Arbitrary<Counts> = fc.record({
+  ack: fc.oneof(fc.constantFrom(-1, 0, 1), fc.integer({ min: 0, max: 100_000 }), anyNumber),
+  ackRequested: fc.boolean(),
+});
+
 const body = <const Number extends number>(number: Number): fc.Arbitrary<Number> => fc.constant(number);
 
 /** Every body that the protobuf envelope carries, with payloads as they look after decoding. */
@@ -68,7 +87,15 @@ export const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
   fc.record({ body: body(Body.Fail), id, error, metadata }),
   fc.record({ body: body(Body.Cancel), id, reason: text }),
   fc.record({ body: body(Body.Notify), method: text, payload, metadata, depth: uint32 }),
-  fc.record({ body: body(Body.Item), id, seq: anyNumber, payload }),
+  fc.record({ body: body(Body.Item), id, seq: anyNumber, payload, extra }),
+  fc.record({
+    body: body(Body.Settle),
+    id,
+    delivery: anyNumber,
+    outcome: fc.constantFrom(...OUTCOMES),
+    payload,
+    error: maybe(error),
+  }),
   fc.record({ body: body(Body.Credit), id, credits: uint32 }),
   fc.record({ body: body(Body.End), id, error: maybe(error), metadata }),
   fc.record({ body: body(Body.Drain), reason: text, deadlineMs: uint32 }),
@@ -82,8 +109,10 @@ export const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
     instanceId: bytes,
     principal: text,
     mechanisms: fc.array(text, { maxLength: 3 }),
+    binding,
     limits,
     features: fc.array(text, { maxLength: 3 }),
+    resume: maybe(fc.record({ sessionId: bytes, received: anyNumber })),
     software: text,
   }),
   fc.record({
@@ -92,9 +121,14 @@ export const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
     nonce: bytes,
     instanceId: bytes,
     mechanism: text,
+    binding,
     limits,
     features: fc.array(text, { maxLength: 3 }),
   }),
-  fc.record({ body: body(Body.Proof), mac: bytes }),
-  fc.record({ body: body(Body.Welcome), mac: bytes, sessionId: bytes, resumed: fc.boolean(), resumeWindowMs: uint32 }),
+  fc.record({ body: body(Body.Proof), mac: bytes, token: text }),
+  fc.record({ body: body(Body.Compressed), data: bytes }),
+  fc.record({ body: body(Body.Welcome), mac: bytes, sessionId: bytes, resumed: fc.boolean(),
+    received: maybe(anyNumber),
+    refusal: fc.constantFrom(...RESUME_REFUSALS),
+    resumeWindowMs: uint32 }),
 );

@@ -95,8 +95,10 @@ export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
         instanceId: new Uint8Array(16).fill(8),
         principal: "",
         mechanisms: ["none"],
+        binding: "none",
         limits: NO_LIMITS,
         features: [],
+        resume: undefined,
         software: "@rpc/testkit raw peer",
       });
       const challenge = await next(Body.Challenge);
@@ -111,6 +113,7 @@ export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
         nonce: new Uint8Array(32).fill(9),
         instanceId: new Uint8Array(16).fill(10),
         mechanism: "none",
+        binding: "none",
         limits: NO_LIMITS,
         features: [],
       });
@@ -119,6 +122,8 @@ export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
         mac: new Uint8Array(0),
         sessionId: new Uint8Array(16).fill(11),
         resumed: false,
+        received: undefined,
+        refusal: "not-asked",
         resumeWindowMs: 0,
       });
     },
@@ -171,7 +176,7 @@ export function failEnvelope(id: number, code: number, message: string): Envelop
 
 /** An Item of a stream. */
 export function itemEnvelope(id: number, seq: number, value: unknown): Envelope {
-  return { body: Body.Item, id, seq, payload: payload(value) };
+  return { body: Body.Item, id, seq, payload: payload(value), extra: undefined };
 }
 
 /** The end of a stream. */

@@ -1,17 +1,19 @@
 import {
-  type AnnouncedLimits,
+  BINDINGS,
   Body,
   CALL_KINDS,
-  type CallKind,
   type Envelope,
+  type ItemExtra,
   type MetadataEntries,
+  OUTCOMES,
+  RESUME_REFUSALS,
+  type ResumeRequest,
   type WireError,
 } from "../words/envelope.ts";
-import type { EnvelopeCodec } from "../words/envelope-codec.ts";
-import type { LogLevel, LogLine } from "../words/call-context.ts";
+import type { Counts, EnvelopeCodec } from "../words/envelope-codec.ts";
 import { EncodedPayload, type Payload } from "../words/payload.ts";
-import { RpcError } from "../words/rpc-error.ts";
-import { base64FromBytes, bytesFromBase64 } from "./bytes.ts";
+import { base64FromBytes } from "./bytes.ts";
+import { brokenEnvelope, EnvelopeFields } from "./json-envelope-fields.ts";
 import { payloadBytes } from "./payloads.ts";
 import { readUtf8, utf8Bytes } from "./utf8.ts";
 
@@ -24,27 +26,45 @@ export const jsonEnvelopeCodec: EnvelopeCodec = {
   name: "json",
   // Every message is encoded into an array of its own.
   ownsLast: true,
-  encode: (envelope) => utf8Bytes(textOf(envelope)),
-  decode: (bytes) => {
+  encode: (envelope, counts) => utf8Bytes(withCounts(textOf(envelope), counts)),
+  decode: (bytes, counts) => {
     let json: unknown;
     try {
       json = JSON.parse(readUtf8(bytes));
     } catch (thrown) {
-      throw broken("is not JSON", thrown);
+      throw brokenEnvelope("is not JSON", thrown);
     }
-    return envelopeOf(new Fields(json));
+    const fields = new EnvelopeFields(json);
+    const ack = fields.optionalNumber("ack") ?? -1;
+    const ackRequested = fields.flag("ackRequested");
+    if (counts !== undefined) {
+      counts.ack = ack;
+      counts.ackRequested = ackRequested;
+    }
+    return envelopeOf(fields);
   },
 };
 
-const PAYLOAD_BODIES: ReadonlySet<number> = new Set([Body.Call, Body.Result, Body.Notify, Body.Item, Body.Progress]);
+const PAYLOAD_BODIES: ReadonlySet<number> = new Set([
+  Body.Call,
+  Body.Result,
+  Body.Notify,
+  Body.Item,
+  Body.Settle,
+  Body.Progress,
+]);
 
 function textOf(envelope: Envelope): string {
   const { body } = envelope;
   // By hand where it counts: most calls and results are nothing but an id and a payload.
   if (body === Body.Result && envelope.metadata === undefined)
     return `{"b":17,"id":${envelope.id}${memberOf(envelope.payload)}}`;
-  if (body === Body.Item) return `{"b":21,"id":${envelope.id},"seq":${envelope.seq}${memberOf(envelope.payload)}}`;
-  if (body === 0) throw broken("of an unknown kind cannot be sent");
+  if (body === Body.Item)
+    return `{"b":21,"id":${envelope.id},"seq":${envelope.seq}${extraOf(envelope.extra)}${memberOf(envelope.payload)}}`;
+  if (body === 0) {
+    if (envelope.number === 0) return "{}";
+    throw brokenEnvelope("of an unknown kind cannot be sent");
+  }
   const fields: Record<string, unknown> = { b: body };
   for (const name in envelope) {
     const value: unknown = envelope[name as keyof Envelope];
@@ -57,6 +77,32 @@ function textOf(envelope: Envelope): string {
   return `${text.slice(0, -1)}${memberOf((envelope as { readonly payload: Payload | undefined }).payload)}}`;
 }
 
+function withCounts(text: string, counts: Readonly<Counts> | undefined): string {
+  let members = "";
+  if (counts !== undefined) {
+    if (counts.ack >= 0) members = `,"ack":${counts.ack}`;
+    if (counts.ackRequested) members += ',"ackRequested":true';
+  }
+  if (text !== "{}") return members === "" ? text : `${text.slice(0, -1)}${members}}`;
+  if (members === "") throw brokenEnvelope("without body and ack cannot be sent");
+  return `{${members.slice(1)}}`;
+}
+
+/** What an event or a job says beside its payload, as members behind others. */
+function extraOf(extra: ItemExtra | undefined): string {
+  if (extra === undefined) return "";
+  const { topic, lost, delivery, attempt, metadata } = extra;
+  const fields = {
+    topic: topic || undefined,
+    lost: lost || undefined,
+    delivery: delivery || undefined,
+    attempt: attempt || undefined,
+    metadata: metadata && [...metadata],
+  };
+  const text = JSON.stringify(fields).slice(1, -1);
+  return text === "" ? "" : `,${text}`;
+}
+
 /** A payload as one more member of an object. */
 function memberOf(payload: Payload | undefined): string {
   const text = payloadText(payload);
@@ -64,7 +110,7 @@ function memberOf(payload: Payload | undefined): string {
 }
 
 /** Fields in which zero is not the same as nothing said. */
-const MEANINGFUL_ZEROS: ReadonlySet<string> = new Set(["deadlineMs", "credits"]);
+const MEANINGFUL_ZEROS: ReadonlySet<string> = new Set(["deadlineMs", "credits", "received"]);
 
 function isDefault(value: unknown): boolean {
   return value === undefined || value === "" || value === false;
@@ -74,6 +120,10 @@ function fieldValue(name: string, value: unknown): unknown {
   if (value instanceof Uint8Array) return base64FromBytes(value);
   if (name === "metadata") return [...(value as MetadataEntries)];
   if (name === "error") return errorFields(value as WireError);
+  if (name === "resume") {
+    const { sessionId, received } = value as ResumeRequest;
+    return { sessionId: base64FromBytes(sessionId), received };
+  }
   return value;
 }
 
@@ -98,7 +148,7 @@ function payloadText(payload: Payload | undefined): string {
   return json === "" ? "" : `"p":${json}`;
 }
 
-function envelopeOf(f: Fields): Envelope {
+function envelopeOf(f: EnvelopeFields): Envelope {
   const number = f.wholeNumber("b", 0xffff);
   switch (number) {
     case Body.Hello:
@@ -109,8 +159,10 @@ function envelopeOf(f: Fields): Envelope {
         instanceId: f.bytes("instanceId"),
         principal: f.text("principal"),
         mechanisms: f.list("mechanisms", "string"),
+        binding: f.word("binding", BINDINGS),
         limits: f.limits(),
         features: f.list("features", "string"),
+        resume: f.resume(),
         software: f.text("software"),
       };
     case Body.Challenge:
@@ -120,17 +172,20 @@ function envelopeOf(f: Fields): Envelope {
         nonce: f.bytes("nonce"),
         instanceId: f.bytes("instanceId"),
         mechanism: f.text("mechanism"),
+        binding: f.word("binding", BINDINGS),
         limits: f.limits(),
         features: f.list("features", "string"),
       };
     case Body.Proof:
-      return { body: Body.Proof, mac: f.bytes("mac") };
+      return { body: Body.Proof, mac: f.bytes("mac"), token: f.text("token") };
     case Body.Welcome:
       return {
         body: Body.Welcome,
         mac: f.bytes("mac"),
         sessionId: f.bytes("sessionId"),
         resumed: f.flag("resumed"),
+        received: f.optionalNumber("received"),
+        refusal: f.word("refusal", RESUME_REFUSALS),
         resumeWindowMs: f.wholeNumber("resumeWindowMs"),
       };
     case Body.Ping:
@@ -138,12 +193,14 @@ function envelopeOf(f: Fields): Envelope {
       return { body: number, token: f.wholeNumber("token") };
     case Body.Goodbye:
       return { body: Body.Goodbye, error: f.optionalError(), sessionOver: f.flag("sessionOver") };
+    case Body.Compressed:
+      return { body: Body.Compressed, data: f.bytes("data") };
     case Body.Call:
       return {
         body: Body.Call,
         id: f.id(),
         method: f.text("method"),
-        kind: f.kind(),
+        kind: f.word("kind", CALL_KINDS),
         payload: f.payload(),
         deadlineMs: f.optionalNumber("deadlineMs"),
         metadata: f.metadata(),
@@ -169,7 +226,19 @@ function envelopeOf(f: Fields): Envelope {
         depth: f.wholeNumber("depth"),
       };
     case Body.Item:
-      return { body: Body.Item, id: f.id(), seq: f.wholeNumber("seq"), payload: f.payload() };
+      return { body: Body.Item, id: f.id(), seq: f.wholeNumber("seq"), payload: f.payload(), extra: f.extra() };
+    case Body.Settle: {
+      const outcome = f.word("outcome", OUTCOMES);
+      return {
+        body: Body.Settle,
+        id: f.id(),
+        delivery: f.wholeNumber("delivery"),
+        outcome,
+        // As in a result, no member is an output that is undefined.
+        payload: outcome === "ack" || f.hasPayload() ? f.payload() : undefined,
+        error: f.optionalError(),
+      };
+    }
     case Body.Credit:
       return { body: Body.Credit, id: f.id(), credits: f.wholeNumber("credits") };
     case Body.End:
@@ -180,7 +249,7 @@ function envelopeOf(f: Fields): Envelope {
       return {
         body: Body.Progress,
         id: f.id(),
-        payload: f.has("p") || f.has("pb") ? f.payload() : undefined,
+        payload: f.hasPayload() ? f.payload() : undefined,
         log: f.log(),
       };
     default:
@@ -197,144 +266,3 @@ const NO_ERROR: WireError = {
   delivered: undefined,
   stack: "",
 };
-const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "notice", "warning", "error", "critical"];
-
-/** Fields of an envelope that a peer wrote, each proved on reading. A field that is missing has its default; unknown ones are skipped. */
-class Fields {
-  readonly #fields: object;
-
-  constructor(json: unknown) {
-    if (typeof json !== "object" || json === null || Array.isArray(json)) throw broken("is not an object");
-    this.#fields = json;
-  }
-
-  has(name: string): boolean {
-    return Object.hasOwn(this.#fields, name);
-  }
-
-  /** The peer's own word only, whatever else objects of this process inherit. */
-  #get(name: string): unknown {
-    return Object.hasOwn(this.#fields, name) ? (this.#fields as Record<string, unknown>)[name] : undefined;
-  }
-
-  text(name: string): string {
-    return this.optionalText(name) ?? "";
-  }
-
-  optionalText(name: string): string | undefined {
-    const value = this.#get(name);
-    if (value === undefined) return undefined;
-    if (typeof value !== "string" || !value.isWellFormed()) throw broken(`has a wrong ${name}`);
-    return value;
-  }
-
-  flag(name: string): boolean {
-    const value = this.#get(name) ?? false;
-    if (typeof value !== "boolean") throw broken(`has a wrong ${name}`);
-    return value;
-  }
-
-  wholeNumber(name: string, max: number = Number.MAX_SAFE_INTEGER): number {
-    return this.optionalNumber(name, max) ?? 0;
-  }
-
-  optionalNumber(name: string, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
-    const value = this.#get(name);
-    if (value === undefined) return undefined;
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > max)
-      throw broken(`has a wrong ${name}`);
-    return value;
-  }
-
-  id(): number {
-    const id = this.wholeNumber("id");
-    if (id === 0) throw broken("has no call id");
-    return id;
-  }
-
-  kind(): CallKind {
-    const kind = this.#get("kind") ?? "unary";
-    const known = CALL_KINDS.find((name) => name === kind);
-    if (known === undefined) throw broken("has a wrong kind of call");
-    return known;
-  }
-
-  bytes(name: string): Uint8Array {
-    const bytes = bytesFromBase64(this.text(name));
-    if (bytes === undefined) throw broken(`has a wrong ${name}`);
-    return bytes;
-  }
-
-  list(name: string, type: "string"): readonly string[];
-  list(name: string, type: "number"): readonly number[];
-  list(name: string, type: "string" | "number"): readonly unknown[] {
-    const value = this.#get(name) ?? [];
-    if (!Array.isArray(value) || value.some((element) => typeof element !== type)) throw broken(`has wrong ${name}`);
-    return value;
-  }
-
-  metadata(): MetadataEntries | undefined {
-    const value = this.#get("metadata");
-    if (value === undefined) return undefined;
-    const pair = (entry: unknown): boolean =>
-      Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string" && typeof entry[1] === "string";
-    if (!Array.isArray(value) || !value.every(pair)) throw broken("has wrong metadata");
-    return value as readonly (readonly [string, string])[];
-  }
-
-  limits(): AnnouncedLimits | undefined {
-    const value = this.#get("limits");
-    if (value === undefined) return undefined;
-    const limits = new Fields(value);
-    return {
-      maxMessageBytes: limits.wholeNumber("maxMessageBytes"),
-      maxCalls: limits.wholeNumber("maxCalls"),
-      heartbeatMs: limits.wholeNumber("heartbeatMs"),
-      aliveMs: limits.wholeNumber("aliveMs"),
-    };
-  }
-
-  payload(): EncodedPayload | undefined {
-    const base64 = this.optionalText("pb");
-    if (base64 === undefined) return new EncodedPayload("json", undefined, this.#get("p"));
-    const bytes = bytesFromBase64(base64);
-    if (bytes === undefined) throw broken("has a wrong payload");
-    return new EncodedPayload("protobuf", bytes);
-  }
-
-  optionalError(): WireError | undefined {
-    const value = this.#get("error");
-    if (value === undefined) return undefined;
-    const error = new Fields(value);
-    const code = error.#get("code");
-    const delivered = error.#get("delivered");
-    const hasDetails = error.has("p") || error.has("pb");
-    return {
-      // A code that is missing or no number is an error all the same: UNKNOWN (hostile inputs H48).
-      code: typeof code === "number" && Number.isInteger(code) && code >= 0 ? code : 2,
-      message: error.text("message"),
-      reason: error.text("reason"),
-      details: hasDetails ? error.payload() : undefined,
-      retryable: error.flag("retryable"),
-      delivered: delivered === "no" || delivered === "unknown" ? delivered : undefined,
-      stack: error.text("stack"),
-    };
-  }
-
-  log(): LogLine | undefined {
-    const value = this.#get("log");
-    if (value === undefined) return undefined;
-    const line = new Fields(value);
-    const level = line.#get("level");
-    const given = line.#get("fields");
-    const fields: Record<string, string> = Object.create(null) as Record<string, string>;
-    if (typeof given === "object" && given !== null) {
-      for (const [key, text] of Object.entries(given)) if (typeof text === "string") fields[key] = text;
-    }
-    return { level: LOG_LEVELS.find((known) => known === level) ?? "info", message: line.text("message"), fields };
-  }
-}
-
-function broken(what: string, cause?: unknown): RpcError {
-  return new RpcError("INTERNAL", `envelope ${what}`, { reason: "PROTOCOL", cause });
-}
