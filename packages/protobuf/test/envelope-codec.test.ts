@@ -125,9 +125,7 @@ describe("the protobuf envelope codec", () => {
     expect(codec.encode(ping, { ack: -1, ackRequested: false })).toEqual(bytes);
     expect(codec.encode(ping, { ack: 0, ackRequested: false })).toEqual(Uint8Array.of(8, 0, ...bytes));
     expect(codec.encode(ping, { ack: -1, ackRequested: true })).toEqual(Uint8Array.of(0x10, 1, ...bytes));
-    expect(codec.encode(ping, { ack: 300, ackRequested: true })).toEqual(
-      Uint8Array.of(8, 0xac, 2, 0x10, 1, ...bytes),
-    );
+    expect(codec.encode(ping, { ack: 300, ackRequested: true })).toEqual(Uint8Array.of(8, 0xac, 2, 0x10, 1, ...bytes));
   });
 
   it.for([0, 1, 127, 128, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 35, 2 ** 49, 2 ** 53 - 1])(
@@ -167,7 +165,17 @@ describe("the protobuf envelope codec", () => {
     };
     expect(seenByProtobufjs(codec.encode(item))).toEqual({
       body: "item",
-      item: { id: 1, seq: 2, codec: 1, payload: [0x31], topic: "t", lost: 3, delivery: 4, attempt: 5, metadata: { k: "v" } },
+      item: {
+        id: 1,
+        seq: 2,
+        codec: 1,
+        payload: [0x31],
+        topic: "t",
+        lost: 3,
+        delivery: 4,
+        attempt: 5,
+        metadata: { k: "v" },
+      },
     });
     const settle: Envelope = {
       body: Body.Settle,

@@ -127,8 +127,13 @@ export const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
   }),
   fc.record({ body: body(Body.Proof), mac: bytes, token: text }),
   fc.record({ body: body(Body.Compressed), data: bytes }),
-  fc.record({ body: body(Body.Welcome), mac: bytes, sessionId: bytes, resumed: fc.boolean(),
+  fc.record({
+    body: body(Body.Welcome),
+    mac: bytes,
+    sessionId: bytes,
+    resumed: fc.boolean(),
     received: maybe(anyNumber),
     refusal: fc.constantFrom(...RESUME_REFUSALS),
-    resumeWindowMs: uint32 }),
+    resumeWindowMs: uint32,
+  }),
 );

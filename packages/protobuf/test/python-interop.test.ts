@@ -3,10 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Counts } from "@rpc/core/transport";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createProtobufEnvelopeCodec } from "../src/index.ts";
+import { countings, envelopes } from "./envelope-values.ts";
 import * as bot from "./generated/bot.rpc.ts";
 import { lists, scalars, step } from "./order-values.ts";
+import "./payload-equality.ts";
 import { PROTO_FOLDER } from "./protobufjs-values.ts";
 
 const PEER = fileURLToPath(new URL("interop/peer.py", import.meta.url));
@@ -23,6 +27,8 @@ const missing =
   hasProtoc && python !== undefined
     ? undefined
     : "protoc or python3-protobuf is missing (Debian: protobuf-compiler python3-protobuf)";
+
+const envelopeCodec = createProtobufEnvelopeCodec();
 
 const emptyOrder = bot.BuildOrder.create();
 const emptyScalars = bot.Scalars.create();
@@ -137,10 +143,12 @@ describe.skipIf(missing !== undefined)(
           bot.BuildOrder.codec.encode({ ...emptyOrder, steps: [value] }),
         ]),
     ];
+    const said = fc.sample(fc.tuple(envelopes, countings), 300);
+    for (const [envelope, counts] of said) samples.push(["Envelope", envelopeCodec.encode(envelope, counts).slice()]);
 
     beforeAll(() => {
       folder = mkdtempSync(join(tmpdir(), "rpc-protobuf-"));
-      const files = ["bot.proto", "shared/percent.proto", "rpc/v1/options.proto"];
+      const files = ["bot.proto", "shared/percent.proto", "rpc/v1/options.proto", "rpc/v1/envelope.proto"];
       execFileSync(protoc, [`-I${PROTO_FOLDER}`, `-I${OPTIONS}`, `--python_out=${folder}`, ...files], {
         stdio: ["ignore", "ignore", "pipe"],
       });
@@ -158,7 +166,19 @@ describe.skipIf(missing !== undefined)(
     it("sends random messages that Python reads and writes again byte for byte", () => {
       expect(answer.repeated).toHaveLength(samples.length);
       for (const [index, [name, bytes]] of samples.entries())
-        expect([name, answer.repeated[index]]).toEqual([name, hex(bytes)]);
+        if (name !== "Envelope") expect([name, answer.repeated[index]]).toEqual([name, hex(bytes)]);
+    });
+
+    it("sends random envelopes that Python reads and writes again with the same meaning", () => {
+      const again = answer.repeated.slice(-said.length);
+      for (const [index, [envelope, counts]] of said.entries()) {
+        // Python sorts maps, so that the bytes may differ, but not how many there are.
+        const bytes = Uint8Array.from(Buffer.from(again[index] ?? "", "hex"));
+        const arrived: Counts = { ack: 99, ackRequested: true };
+        expect(envelopeCodec.decode(bytes, arrived)).toEqual(envelope);
+        expect(arrived).toEqual(counts);
+        expect(bytes.length).toBe(samples.at(index - said.length)?.[1].length);
+      }
     });
   },
 );
