@@ -56,11 +56,52 @@ export {
   serverStream,
   unary,
 } from "./face/contract.ts";
+export { allowLists, type Authorize, authorized } from "./face/authorized.ts";
 export { type ClientOptions, createClient } from "./face/client.ts";
+export { balance, type BalanceOptions, type BalanceStrategy } from "./face/compose/balance.ts";
+export {
+  circuitBreaker,
+  type CircuitBreaker,
+  type CircuitBreakerEvents,
+  type CircuitBreakerOptions,
+} from "./face/compose/circuit-breaker.ts";
+export { failover, type FailoverOptions } from "./face/compose/failover.ts";
+export { hedge, type HedgePolicy } from "./face/compose/hedge.ts";
+export { callBackBy, pair, type PairOptions } from "./face/compose/pair.ts";
+export { reconnecting, type ReconnectingOptions } from "./face/compose/reconnecting.ts";
+export { retry, type RetryPolicy, withRetry } from "./face/compose/retry.ts";
 export { forward } from "./face/forward.ts";
 export { Health, health, type HealthHandler, type HealthState } from "./face/health.ts";
 export { createMemoryTransport, type MemoryTransport, type MemoryTransportOptions } from "./face/memory-transport.ts";
+export type { CallOutcome, CallSide } from "./face/observe/call-probe.ts";
+export {
+  type CallLogFields,
+  type CallLogger,
+  type CallLogLevel,
+  logCalls,
+  type LogCallsOptions,
+} from "./face/observe/log-calls.ts";
+export {
+  type CallEndListener,
+  type CallReading,
+  createMetrics,
+  DURATION_BUCKETS_MS,
+  type DurationReading,
+  type Gauge,
+  measureCalls,
+  type Metrics,
+  type MetricsOptions,
+  type MetricsReading,
+  type MetricsSource,
+} from "./face/observe/metrics.ts";
+export { PROMETHEUS_CONTENT_TYPE, prometheusText } from "./face/observe/prometheus.ts";
+export { traceContext, type TraceContextOptions } from "./face/observe/trace-context.ts";
+export { parseTraceparent, type TraceParent } from "./face/observe/trace-parent.ts";
 export { type ContractListing, type MethodListing, Reflection, reflection } from "./face/reflection.ts";
+export type { BackoffOptions } from "./tools/backoff.ts";
+export type { RetryBudgetOptions } from "./tools/retry-budget.ts";
+export type { CircuitState } from "./machines/circuit.ts";
+export { replyCache, type ReplyCacheOptions } from "./face/reply-cache.ts";
 export { createRouter, mergeRouters, type RouterOptions } from "./face/router.ts";
 export type { SessionLimitOptions, SessionTransport, TransportEvents } from "./face/session-transport.ts";
 export type { SessionListener } from "./face/session-listener.ts";

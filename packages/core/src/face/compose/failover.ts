@@ -1,0 +1,72 @@
+import type { CallContext } from "../../words/call-context.ts";
+import { type Clock, systemClock } from "../../words/clock.ts";
+import type { RpcError } from "../../words/rpc-error.ts";
+import type { CallPort, Transport } from "../../words/transport.ts";
+import { Availability, type Pass } from "../../tools/availability.ts";
+import { Backoff, type BackoffOptions } from "../../tools/backoff.ts";
+import { type Course, mayRepeat } from "../../machines/course.ts";
+import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
+
+/** How long the first transport is left alone after a failure; the wait is drawn between 0 and a bound that grows. */
+export interface FailoverOptions extends BackoffOptions {
+  /** Default: that of the transports. */
+  readonly clock?: Clock | undefined;
+  /** Gives numbers from 0 up to, not including, 1. Default: Math.random. */
+  readonly random?: (() => number) | undefined;
+}
+
+/**
+ * One transport, and another for when it is not there. A call that fails UNAVAILABLE at the first goes to the second, with everything that
+ * belongs to it, provided that it did not arrive or that its method is idempotent; a stream only before its first item. From then on calls
+ * go to the second at once, and after a wait one of them tries the first again. When the second fails so too, the first is tried even
+ * before its time. Throws INVALID_ARGUMENT for options that cannot be.
+ */
+export function failover(first: Transport, second: Transport, options: FailoverOptions = {}): Transport {
+  const { clock = first.clock ?? systemClock, random, ...backoff } = options;
+  const availability = new Availability(clock, new Backoff(backoff, random));
+  return new ComposedTransport({
+    parts: [first, second],
+    endpoint: `${first.endpoint} or ${second.endpoint}`,
+    capabilities: SEVERAL_SERVERS,
+    port: coursePort((_input, context) => new FailoverCourse(first, second, availability, context)),
+  });
+}
+
+class FailoverCourse implements Course {
+  readonly repeats = true;
+  readonly #first: Transport;
+  readonly #second: Transport;
+  readonly #availability: Availability;
+  readonly #context: CallContext;
+  #pass: Pass | undefined = undefined;
+  #count = 0;
+  #firstTried = false;
+
+  constructor(first: Transport, second: Transport, availability: Availability, context: CallContext) {
+    this.#first = first;
+    this.#second = second;
+    this.#availability = availability;
+    this.#context = context;
+  }
+
+  enter(): CallPort {
+    this.#count++;
+    const toFirst = this.#count === 1 ? this.#availability.isOpen : !this.#firstTried;
+    if (!toFirst) return this.#second;
+    this.#firstTried = true;
+    this.#pass = this.#availability.enter();
+    return this.#first;
+  }
+
+  left(error: RpcError | undefined, repeatable: boolean): boolean {
+    const lost = error?.code === "UNAVAILABLE" && error.retryable;
+    const pass = this.#pass;
+    this.#pass = undefined;
+    if (pass !== undefined) {
+      if (lost) this.#availability.failed(pass);
+      else if (error?.code === "CANCELLED" || error?.code === "DEADLINE_EXCEEDED") this.#availability.abandoned(pass);
+      else this.#availability.worked(pass);
+    }
+    return lost && repeatable && this.#count < 2 && mayRepeat(error, this.#context);
+  }
+}
