@@ -7,6 +7,15 @@ export { type Delivered, RpcError, type RpcErrorOptions } from "./words/rpc-erro
 export { isStatusCode, type StatusCode } from "./words/status.ts";
 export type { CallContext, CallOptions, HandlerContext, LogLevel, LogLine } from "./words/call-context.ts";
 export type { Capabilities, Capability, Support, Unsupported } from "./words/capabilities.ts";
+export type {
+  CallerCredentials,
+  ChannelBinding,
+  ListenerCredentials,
+  Secret,
+  SecretLookup,
+  Secrets,
+  ShownCredentials,
+} from "./words/credentials.ts";
 export { type Clock, systemClock } from "./words/clock.ts";
 export type {
   CallHandle,
@@ -103,5 +112,11 @@ export type { RetryBudgetOptions } from "./tools/retry-budget.ts";
 export type { CircuitState } from "./machines/circuit.ts";
 export { replyCache, type ReplyCacheOptions } from "./face/reply-cache.ts";
 export { createRouter, mergeRouters, type RouterOptions } from "./face/router.ts";
-export type { SessionLimitOptions, SessionTransport, TransportEvents } from "./face/session-transport.ts";
-export type { SessionListener } from "./face/session-listener.ts";
+export type {
+  CallerSessionOptions,
+  SessionLimitOptions,
+  SessionTransport,
+  TransportEvents,
+  TransportStatus,
+} from "./face/session-transport.ts";
+export type { ListenerSessionOptions, SessionListener } from "./face/session-listener.ts";

@@ -3,6 +3,16 @@
  */
 export type { CallContext, CallOptions, CancelListener, LogLevel, LogLine } from "./words/call-context.ts";
 export { type Capabilities, type Capability, gapOf, type Support, type Unsupported } from "./words/capabilities.ts";
+export type { Compression } from "./words/compression.ts";
+export type {
+  CallerCredentials,
+  ChannelBinding,
+  ListenerCredentials,
+  Secret,
+  SecretLookup,
+  Secrets,
+  ShownCredentials,
+} from "./words/credentials.ts";
 export type { Channel, ChannelSecurity, ChannelSink } from "./words/channel.ts";
 export { type Clock, MAX_TIMER_MS, systemClock } from "./words/clock.ts";
 export { type Contract, DESCRIPTOR, type MessageType } from "./words/contract.ts";
@@ -62,6 +72,7 @@ export type {
   ListenerEvents,
   Transport,
 } from "./words/transport.ts";
+export { Backoff, type BackoffOptions } from "./tools/backoff.ts";
 export { shown } from "./tools/bytes.ts";
 export { CallScope } from "./tools/call-scope.ts";
 export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
@@ -69,11 +80,18 @@ export { allocateBytes, readUtf8, utf8Length, writeUtf8 } from "./tools/utf8.ts"
 export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";
-export { createSessionListener, type SessionListener, type SessionListenerOptions } from "./face/session-listener.ts";
 export {
+  createSessionListener,
+  type ListenerSessionOptions,
+  type SessionListener,
+  type SessionListenerOptions,
+} from "./face/session-listener.ts";
+export {
+  type CallerSessionOptions,
   createSessionTransport,
   type SessionLimitOptions,
   type SessionTransport,
   type SessionTransportOptions,
   type TransportEvents,
+  type TransportStatus,
 } from "./face/session-transport.ts";

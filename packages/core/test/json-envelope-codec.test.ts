@@ -432,7 +432,9 @@ describe("jsonEnvelopeCodec", () => {
 
   it("carries a JSON payload that stands alone", () => {
     expect(
-      jsonEnvelopeCodec.decode(jsonEnvelopeCodec.encode({ body: Body.Item, id: 1, seq: 1, payload: json(0), extra: undefined })),
+      jsonEnvelopeCodec.decode(
+        jsonEnvelopeCodec.encode({ body: Body.Item, id: 1, seq: 1, payload: json(0), extra: undefined }),
+      ),
     ).toMatchObject({ payload: { json: 0 } });
   });
 });

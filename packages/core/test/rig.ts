@@ -82,6 +82,7 @@ export class RawPeer implements ChannelSink {
   readonly received: Envelope[] = [];
   readonly ends: RpcError[] = [];
   drains = 0;
+  readonly #bytes = new Map<Envelope, Uint8Array>();
   /** Called with each envelope, for a peer that answers. */
   onEnvelope: ((envelope: Envelope) => void) | undefined = undefined;
 
@@ -93,6 +94,7 @@ export class RawPeer implements ChannelSink {
   message(bytes: Uint8Array): void {
     const envelope = jsonEnvelopeCodec.decode(bytes);
     this.received.push(envelope);
+    this.#bytes.set(envelope, bytes);
     this.onEnvelope?.(envelope);
   }
 
@@ -102,6 +104,16 @@ export class RawPeer implements ChannelSink {
 
   closed(reason: RpcError): void {
     this.ends.push(reason);
+  }
+
+  /** An envelope as it came. */
+  bytesOf(envelope: Envelope): Uint8Array {
+    return this.#bytes.get(envelope) ?? new Uint8Array(0);
+  }
+
+  /** An envelope as it will be sent. */
+  encode(envelope: Envelope): Uint8Array {
+    return jsonEnvelopeCodec.encode(envelope);
   }
 
   /** All envelopes of one kind that have come in. */

@@ -46,7 +46,7 @@ export async function acceptTcp(
 }
 
 /** H40: nobody is exposed by forgetting an option, and nobody believes in an encryption that is not there. */
-function refuseExposure(endpoint: TcpEndpoint, { tls, allowInsecure }: ListenSettings): void {
+function refuseExposure(endpoint: TcpEndpoint, { tls, allowInsecure, asksForSecret }: ListenSettings): void {
   const text = formatEndpoint(endpoint);
   if (endpoint.scheme === "tcps" && tls === undefined) {
     throw new RpcError("INVALID_ARGUMENT", `${text} needs the option tls with key and cert`, {
@@ -57,10 +57,10 @@ function refuseExposure(endpoint: TcpEndpoint, { tls, allowInsecure }: ListenSet
     const message = `${text} is not encrypted although the option tls is set; write tcps:// or leave tls out`;
     throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
   }
-  if (endpoint.scheme === "tcp" && !isLoopback(endpoint) && !allowInsecure) {
+  if (endpoint.scheme === "tcp" && !isLoopback(endpoint) && !asksForSecret && !allowInsecure) {
     const message =
       `listening on ${text} would let everybody who can reach it call, unencrypted and without proof of who it is; ` +
-      "use tcps:// with the option tls, listen on 127.0.0.1, or say allowInsecure: true";
+      "set secret or secrets, use tcps:// with the option tls, listen on 127.0.0.1, or say allowInsecure: true";
     throw new RpcError("FAILED_PRECONDITION", message, { reason: "FAILED_PRECONDITION" });
   }
 }

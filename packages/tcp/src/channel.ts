@@ -284,7 +284,14 @@ function securityOf(socket: Socket, remote: string): ChannelSecurity {
   if (!(socket instanceof TLSSocket)) return remote.startsWith("unix:") ? LOCAL : PLAIN;
   // A certificate that was shown but not verified (`rejectUnauthorized: false`) proves nothing.
   const subject = socket.authorized ? socket.getPeerX509Certificate()?.subject : undefined;
-  return { kind: "encrypted", certificateSubject: subject?.replaceAll("\n", ", ") };
+  // Before TLS 1.3 the exporter is unique to the connection only with an extension of which Node does not tell whether it is in use (RFC 9266 §4).
+  const binding = socket.getProtocol() === "TLSv1.3" ? (): Uint8Array => exported(socket) : undefined;
+  return { kind: "encrypted", certificateSubject: subject?.replaceAll("\n", ", "), binding };
+}
+
+/** RFC 9266: 32 bytes that only the two ends of this very connection know. */
+function exported(socket: TLSSocket): Uint8Array {
+  return socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0));
 }
 
 function peerLost(message: string): RpcError {

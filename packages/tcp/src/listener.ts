@@ -2,6 +2,7 @@ import type { Handler, Listener } from "@rpc/core";
 import { createSessionListener, type SessionListener } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { acceptTcp } from "./accept.ts";
+import { compressionsOf } from "./compression.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from "./options.ts";
 
@@ -23,6 +24,7 @@ export async function serveTcp(handler: Handler, options: TcpListenerOptions = {
       endpoint: acceptor.endpoint,
       handler,
       codec: protobufEnvelopeCodec,
+      compressions: compressionsOf(options.compression),
       stopAccepting: () => acceptor.stop(),
     });
     return sessions;

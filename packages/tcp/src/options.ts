@@ -1,9 +1,10 @@
 import type { ConnectionOptions, TlsOptions } from "node:tls";
-import { type Clock, type Handler, RpcError, type SessionLimitOptions, systemClock } from "@rpc/core";
+import { type CallerSessionOptions, type Clock, type ListenerSessionOptions, RpcError, systemClock } from "@rpc/core";
 import { MAX_TIMER_MS, resolveLimits } from "@rpc/core/transport";
+import type { CompressionOption } from "./compression.ts";
 
-/** What the calling and the serving half have in common. Every limit of the session may stand beside these. */
-export interface TcpChannelOptions extends SessionLimitOptions {
+/** What the calling and the serving half have in common, beside what every session takes. */
+export interface TcpChannelOptions {
   /** How long one message may take from its first byte to its last; activity does not extend it. Default: 10,000. */
   readonly partialFrameTimeoutMs?: number | undefined;
   /** How long a closed channel may take to hand over what was sent, before it is cut. Default: 5,000. */
@@ -13,31 +14,26 @@ export interface TcpChannelOptions extends SessionLimitOptions {
    * heartbeats find a lost peer sooner.
    */
   readonly keepAliveMs?: number | undefined;
-  /** Where time comes from. Default: the process's own clock. */
-  readonly clock?: Clock | undefined;
-  /** Sends stack traces of handlers to the other end. Default: false. */
-  readonly exposeStacks?: boolean | undefined;
-  /** Hears of failures that belong to no call, such as a peer that speaks another protocol. Default: nobody does. */
-  readonly onError?: ((error: RpcError) => void) | undefined;
+  /**
+   * Compresses larger messages where both ends want it: `true`, or names in order of preference. It costs time on both ends; over TLS, do
+   * not let one message hold a secret beside text that somebody else chooses. Default: false.
+   */
+  readonly compression?: CompressionOption | undefined;
 }
 
 /** Options of `createTcpTransport`. */
-export interface TcpTransportOptions extends TcpChannelOptions {
-  /** How long connecting may take, over all addresses together. Default: 10,000. */
-  readonly connectTimeoutMs?: number | undefined;
+export interface TcpTransportOptions extends TcpChannelOptions, CallerSessionOptions {
   /** TLS options of Node for `tcps://`: `ca`, `cert` and `key` for mutual TLS, … Default: Node's, which trust the public authorities. */
   readonly tls?: ConnectionOptions | undefined;
-  /** What the server may call at this end. Default: nothing. */
-  readonly serve?: Handler | undefined;
 }
 
 /** Options of `serveTcp`. */
-export interface TcpListenerOptions extends TcpChannelOptions {
+export interface TcpListenerOptions extends TcpChannelOptions, ListenerSessionOptions {
   /** Where to listen: `tcp://host:port`, `tcps://host:port` or `unix:/path`; port 0 takes a free one. Default: `tcp://127.0.0.1:0`. */
   readonly endpoint?: string | undefined;
   /** TLS options of Node, needed for `tcps://`: `key` and `cert`; for mutual TLS also `requestCert: true` and `ca`. */
   readonly tls?: TlsOptions | undefined;
-  /** Lets everybody who can reach a public address call without TLS. Default: false. */
+  /** Lets everybody who can reach a public address call without TLS and without proof. Default: false. */
   readonly allowInsecure?: boolean | undefined;
   /** Connections at the same time; further ones are refused at once. Default: 10,000. */
   readonly maxConnections?: number | undefined;
@@ -67,6 +63,8 @@ export interface DialSettings extends ChannelSettings {
 export interface ListenSettings extends ChannelSettings {
   readonly tls: TlsOptions | undefined;
   readonly allowInsecure: boolean;
+  /** Whether everybody who connects has to prove a secret. */
+  readonly asksForSecret: boolean;
   readonly maxConnections: number;
   readonly backlog: number;
   readonly socketMode: number;
@@ -92,6 +90,7 @@ export function listenSettings(options: TcpListenerOptions): ListenSettings {
     ...channelSettings(options),
     tls: options.tls,
     allowInsecure: options.allowInsecure ?? false,
+    asksForSecret: options.secret !== undefined || options.secrets !== undefined,
     maxConnections: wholeNumber("maxConnections", options.maxConnections, 10_000),
     backlog: wholeNumber("backlog", options.backlog, 511),
     socketMode: wholeNumber("socketMode", options.socketMode, 0o600),
@@ -100,7 +99,7 @@ export function listenSettings(options: TcpListenerOptions): ListenSettings {
   };
 }
 
-function channelSettings(options: TcpChannelOptions): ChannelSettings {
+function channelSettings(options: TcpTransportOptions | TcpListenerOptions): ChannelSettings {
   return {
     clock: options.clock ?? systemClock,
     maxMessageBytes: resolveLimits(options).maxMessageBytes,

@@ -1,6 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { createSessionTransport, type SessionTransport } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
+import { compressionsOf } from "./compression.ts";
 import { dialTcp } from "./dial.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
 import { dialSettings, type TcpTransportOptions } from "./options.ts";
@@ -28,6 +29,7 @@ export function createTcpTransport(
     ...options,
     endpoint: endpoints.map(formatEndpoint).join(","),
     codec: protobufEnvelopeCodec,
+    compressions: compressionsOf(options.compression),
     connectTimeoutMs: settings.connectTimeoutMs,
     dial: (signal) => dialTcp(endpoints, settings, signal),
   });

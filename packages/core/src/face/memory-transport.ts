@@ -18,7 +18,7 @@ export interface MemoryTransport extends SessionTransport {
 export function createMemoryTransport(router: Handler, options: MemoryTransportOptions = {}): MemoryTransport {
   const { serve, ...given } = options;
   // Nothing can get lost between the two ends, and a heartbeat's timer would keep a program from ending.
-  const shared = { heartbeatMs: 0, ...given };
+  const shared = { heartbeatMs: 0, resumeWindowMs: 0, ...given };
   const endpoint = "memory:";
   const codec = jsonEnvelopeCodec;
   const listener = createSessionListener({

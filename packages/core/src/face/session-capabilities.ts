@@ -1,4 +1,6 @@
 import type { Capabilities } from "../words/capabilities.ts";
+import type { Compression } from "../words/compression.ts";
+import type { SessionLimits } from "../words/limits.ts";
 
 /** What every channel gets from the session. A transport package passes its own differences on top. */
 export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
@@ -14,12 +16,8 @@ export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
   ordering: "per-peer",
   heartbeat: "native",
   reconnect: "native",
-  resume: {
-    unsupported: "a call in flight does not survive a lost connection yet; mark the method idempotent and call again",
-  },
-  authentication: {
-    unsupported: "peers are not authenticated by the session yet; use TLS client certificates or a Unix socket",
-  },
+  resume: "native",
+  authentication: "native",
   compression: { unsupported: "messages are not compressed; compress large fields yourself" },
   batch: { unsupported: "calls made in one tick already leave in one write; there is no batch to build" },
   replyCache: { unsupported: "a repeated idempotency key runs the handler again; make the handler idempotent" },
@@ -28,3 +26,19 @@ export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
   broadcast: { unsupported: "there is no broadcast yet; loop over listener.peers" },
   transactional: { unsupported: "a socket takes part in no database transaction; use a database queue" },
 });
+
+const NO_RESUME = "a call in flight does not survive a lost connection, because resumeWindowMs is 0";
+
+/** What a transport can do with these options. */
+export function sessionCapabilities(
+  limits: SessionLimits,
+  compressions: readonly Compression[] = [],
+  differences: Partial<Capabilities> = {},
+): Capabilities {
+  return {
+    ...SESSION_CAPABILITIES,
+    ...(limits.resumeWindowMs === 0 ? { resume: { unsupported: NO_RESUME } } : {}),
+    ...(compressions.length > 0 ? { compression: "native" as const } : {}),
+    ...differences,
+  };
+}

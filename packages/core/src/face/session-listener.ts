@@ -1,20 +1,36 @@
 import type { Capabilities } from "../words/capabilities.ts";
 import type { Channel } from "../words/channel.ts";
 import { type Clock, systemClock } from "../words/clock.ts";
+import type { Compression } from "../words/compression.ts";
+import type { ListenerCredentials } from "../words/credentials.ts";
 import type { EnvelopeCodec } from "../words/envelope-codec.ts";
-import { resolveLimits, type SessionLimits } from "../words/limits.ts";
+import { resolveLimits } from "../words/limits.ts";
 import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { CallPort, CloseOptions, Handler, Listener, ListenerEvents } from "../words/transport.ts";
+import type { CloseOptions, Handler, Listener, ListenerEvents } from "../words/transport.ts";
 import { Emitter } from "../tools/emitter.ts";
+import { Doorkeeper } from "../machines/acceptor-handshake.ts";
+import type { OutgoingCall } from "../machines/outgoing-call.ts";
+import { Reception } from "../machines/reception.ts";
 import { Session } from "../machines/session.ts";
-import type { SessionEvents } from "../machines/session-options.ts";
+import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
-import { SESSION_CAPABILITIES } from "./session-capabilities.ts";
-import { peerClientFactory, type SessionLimitOptions } from "./session-transport.ts";
+import { sessionCapabilities } from "./session-capabilities.ts";
+import { DEFAULT_COMPRESS_FROM_BYTES, peerClientFactory, type SessionLimitOptions } from "./session-transport.ts";
+
+/** What a user may say about the sessions of a serving end, beside their limits. */
+export interface ListenerSessionOptions extends SessionLimitOptions, ListenerCredentials {
+  readonly clock?: Clock | undefined;
+  /** Messages from this size on are compressed, where both ends can; in bytes. Default: 1,024. */
+  readonly compressFromBytes?: number | undefined;
+  /** Whether handlers' stack traces travel to callers. Default: false. */
+  readonly exposeStacks?: boolean | undefined;
+  /** Errors that no caller hears of: broken protocol, failed notifications. Default: dropped. */
+  readonly onError?: ((error: RpcError) => void) | undefined;
+}
 
 /** What a listener over channels is made of. */
-export interface SessionListenerOptions extends SessionLimitOptions {
+export interface SessionListenerOptions extends ListenerSessionOptions {
   /** What clients dial, with the real port. */
   readonly endpoint: string;
   readonly handler: Handler;
@@ -23,18 +39,15 @@ export interface SessionListenerOptions extends SessionLimitOptions {
   stopAccepting(): Promise<void>;
   /** Differences from what the session gives. */
   readonly capabilities?: Partial<Capabilities> | undefined;
-  readonly clock?: Clock | undefined;
-  /** Whether handlers' stack traces travel to callers. Default: false. */
-  readonly exposeStacks?: boolean | undefined;
-  /** Errors that no caller hears of: broken protocol, failed notifications. Default: dropped. */
-  readonly onError?: ((error: RpcError) => void) | undefined;
+  /** Compressions that this end can do, the best one first. Default: none. */
+  readonly compressions?: readonly Compression[] | undefined;
 }
 
 /** A listener that is given its channels. */
 export interface SessionListener extends Listener {
   /** Takes a new channel and speaks with its far end until it closes. */
   accept(channel: Channel): void;
-  /** Channels that are open, with or without a finished handshake. */
+  /** Sessions that are open or wait for their peers, and channels whose handshake is under way. */
   readonly connectionCount: number;
 }
 
@@ -47,37 +60,64 @@ class ChannelListener implements SessionListener {
   readonly endpoint: string;
   readonly capabilities: Capabilities;
   readonly #options: SessionListenerOptions;
-  readonly #limits: SessionLimits;
-  readonly #clock: Clock;
   readonly #emitter: Emitter<ListenerEvents>;
   readonly #sessions = new Set<Session>();
   readonly #peers = new Set<Peer>();
+  readonly #reception: Reception;
   // Shared by all sessions: with ten thousand of them it counts.
-  readonly #events: SessionEvents;
-  readonly #createPeerClient: (port: CallPort, contract: object) => object;
+  readonly #sessionOptions: SessionOptions;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: SessionListenerOptions) {
     this.#options = options;
-    this.#limits = resolveLimits(options);
-    this.#clock = options.clock ?? systemClock;
+    const limits = resolveLimits(options);
+    const clock = options.clock ?? systemClock;
     this.endpoint = options.endpoint;
-    this.capabilities = { ...SESSION_CAPABILITIES, ...options.capabilities };
+    this.capabilities = sessionCapabilities(limits, options.compressions, options.capabilities);
     for (const contract of options.handler.contracts) checkBinding(contract, this.capabilities, this.endpoint);
-    this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
-    this.#createPeerClient = peerClientFactory(this.capabilities, this.endpoint, this.#clock);
-    this.#events = {
-      opened: (session) => {
-        this.#peers.add(session.peer);
-        this.#emitter.emit("client-connected", session.peer);
+    const report = (error: RpcError): void => options.onError?.(error);
+    this.#emitter = new Emitter((thrown) => report(RpcError.from(thrown)));
+    this.#sessionOptions = {
+      role: "acceptor",
+      codec: options.codec,
+      compressions: options.compressions ?? [],
+      compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
+      handler: options.handler,
+      limits,
+      clock,
+      exposeStacks: options.exposeStacks ?? false,
+      failsWhenDown: false,
+      createPeerClient: peerClientFactory(this.capabilities, this.endpoint, clock),
+      events: {
+        opened: (session) => this.#open(session),
+        suspended: (session, reason) => {
+          this.#reception.suspend(session);
+          this.#emitter.emit("client-suspended", session.peer, reason);
+        },
+        resumed: (session) => {
+          this.#reception.resumed(session);
+          this.#emitter.emit("client-resumed", session.peer);
+        },
+        // An acceptor waits to be dialed.
+        replaced: () => undefined,
+        draining: () => undefined,
+        closed: (session, reason, standing) => this.#lose(session, reason, standing),
+        report,
       },
-      draining: () => undefined,
-      closed: (session, reason) => {
-        this.#sessions.delete(session);
-        if (this.#peers.delete(session.peer)) this.#emitter.emit("client-disconnected", session.peer, reason);
-      },
-      report: (error) => options.onError?.(error),
     };
+    this.#reception = new Reception(this.#sessionOptions, new Doorkeeper(credentialsIn(options)), {
+      createSession: () => {
+        const session = new Session(this.#sessionOptions);
+        this.#sessions.add(session);
+        return session;
+      },
+      refused: (endpoint, error) => {
+        if (error.code === "UNAUTHENTICATED") this.#emitter.emit("client-refused", endpoint, error);
+        // Somebody who comes and goes without a word is no news.
+        if (error.code !== "UNAVAILABLE" || error.reason !== "PEER_LOST") report(error);
+      },
+      report,
+    });
   }
 
   get peers(): Iterable<Peer> {
@@ -85,24 +125,26 @@ class ChannelListener implements SessionListener {
   }
 
   get connectionCount(): number {
-    return this.#sessions.size;
+    return this.#sessions.size + this.#reception.waitingCount;
   }
 
   accept(channel: Channel): void {
     if (this.#closing !== undefined)
       return channel.close(new RpcError("UNAVAILABLE", `${this.endpoint} is closing`, { reason: "DRAINING" }));
-    const session = new Session({
-      role: "acceptor",
-      codec: this.#options.codec,
-      handler: this.#options.handler,
-      limits: this.#limits,
-      clock: this.#clock,
-      exposeStacks: this.#options.exposeStacks ?? false,
-      createPeerClient: this.#createPeerClient,
-      events: this.#events,
-    });
-    this.#sessions.add(session);
-    session.attach(channel);
+    this.#reception.accept(channel);
+  }
+
+  #open(session: Session): void {
+    this.#reception.keep(session);
+    this.#peers.add(session.peer);
+    this.#emitter.emit("client-connected", session.peer);
+  }
+
+  #lose(session: Session, reason: RpcError, standing: readonly OutgoingCall[]): void {
+    for (const call of standing) call.fail(reason);
+    this.#reception.forget(session);
+    this.#sessions.delete(session);
+    if (this.#peers.delete(session.peer)) this.#emitter.emit("client-disconnected", session.peer, reason);
   }
 
   on<Name extends keyof ListenerEvents>(event: Name, listen: (...values: ListenerEvents[Name]) => void): () => void {
@@ -121,7 +163,16 @@ class ChannelListener implements SessionListener {
   async #close(options: CloseOptions): Promise<void> {
     // Not awaited first: a server socket may report "closed" only when its last connection is gone.
     const stopped = this.#options.stopAccepting();
+    this.#reception.close(new RpcError("UNAVAILABLE", `${this.endpoint} is closing`, { reason: "DRAINING" }));
     await Promise.all([...this.#sessions].map((session) => session.close(options)));
     await stopped;
   }
+}
+
+const CREDENTIALS = ["secret", "secrets", "authenticate", "channelBinding"] as const;
+
+/** The credentials among other options. What was not said stays unsaid: a secret that is undefined is refused. */
+function credentialsIn(options: ListenerCredentials): ListenerCredentials {
+  const entries = CREDENTIALS.filter((name) => name in options).map((name) => [name, options[name]]);
+  return Object.fromEntries(entries) as ListenerCredentials;
 }

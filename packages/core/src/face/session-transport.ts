@@ -1,56 +1,89 @@
 import type { CallContext } from "../words/call-context.ts";
 import type { Capabilities } from "../words/capabilities.ts";
 import type { Channel } from "../words/channel.ts";
+import type { Compression } from "../words/compression.ts";
+import type { CallerCredentials } from "../words/credentials.ts";
 import { type Clock, systemClock } from "../words/clock.ts";
 import { DESCRIPTOR } from "../words/contract.ts";
 import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { resolveLimits, type SessionLimits } from "../words/limits.ts";
 import type { ContractDescriptor } from "../words/method.ts";
+import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CallPort, CloseOptions, Handler, Transport } from "../words/transport.ts";
+import { Backoff, type BackoffOptions } from "../tools/backoff.ts";
 import { noteCallError } from "../tools/call-errors.ts";
 import { Emitter } from "../tools/emitter.ts";
+import type { Connection } from "../machines/connection.ts";
+import { Dialer } from "../machines/dialer.ts";
+import type { Agreement } from "../machines/handshake.ts";
+import { CallerIdentity, InitiatorHandshake } from "../machines/initiator-handshake.ts";
+import type { OutgoingCall } from "../machines/outgoing-call.ts";
 import { Session } from "../machines/session.ts";
+import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
 import { createPortClient } from "./client.ts";
 import { EMPTY_HANDLER } from "./router.ts";
-import { SESSION_CAPABILITIES } from "./session-capabilities.ts";
+import { sessionCapabilities } from "./session-capabilities.ts";
 
 /** Session options that a user of any channel transport may set; see {@link SessionLimits} for units and defaults. */
 export type SessionLimitOptions = { readonly [Name in keyof SessionLimits]?: number | undefined };
 
-/** What a channel transport is made of. */
-export interface SessionTransportOptions extends SessionLimitOptions {
-  /** For messages and logs; must not hold a secret. */
-  readonly endpoint: string;
-  /** Connects once. Rejects UNAVAILABLE (nobody there), UNAUTHENTICATED (certificates) or CANCELLED (the signal). */
-  dial(signal: AbortSignal): Promise<Channel>;
-  readonly codec: EnvelopeCodec;
+/** What a user may say about the sessions of a dialing end, beside their limits. */
+export interface CallerSessionOptions extends SessionLimitOptions, CallerCredentials {
   /** What the server may call here. Default: nothing. */
   readonly serve?: Handler | undefined;
-  /** Differences from what the session gives. */
-  readonly capabilities?: Partial<Capabilities> | undefined;
+  /** Waits between tries to get a lost connection back: at first none, then these. Default: `{ minMs: 100, maxMs: 5_000, factor: 2 }`. */
+  readonly reconnect?: BackoffOptions | undefined;
+  /** What becomes of calls that are made while the connection is lost: `wait` for it, or `fail` UNAVAILABLE at once. Default: `wait`. */
+  readonly whenDown?: "wait" | "fail" | undefined;
   readonly clock?: Clock | undefined;
   /** Time to connect, over all addresses. Default: 10,000. */
   readonly connectTimeoutMs?: number | undefined;
+  /** Messages from this size on are compressed, where both ends can; in bytes. Default: 1,024. */
+  readonly compressFromBytes?: number | undefined;
   /** Whether stack traces of handlers served here travel to the server. Default: false. */
   readonly exposeStacks?: boolean | undefined;
   /** Errors that no caller hears of. Default: dropped. */
   readonly onError?: ((error: RpcError) => void) | undefined;
 }
 
+/** What a channel transport is made of. */
+export interface SessionTransportOptions extends CallerSessionOptions {
+  /** For messages and logs; must not hold a secret. */
+  readonly endpoint: string;
+  /** Connects once. Rejects UNAVAILABLE (nobody there), UNAUTHENTICATED (certificates) or CANCELLED (the signal). */
+  dial(signal: AbortSignal): Promise<Channel>;
+  readonly codec: EnvelopeCodec;
+  /** Compressions that this end can do, the best one first. Default: none. */
+  readonly compressions?: readonly Compression[] | undefined;
+  /** Differences from what the session gives. */
+  readonly capabilities?: Partial<Capabilities> | undefined;
+}
+
 /** What happens to a transport's connection. */
 export interface TransportEvents {
+  /** A session has begun. */
   connected: [];
-  /** The connection is gone; the next call dials again. */
+  /** The connection is lost; calls under way wait for it to come back. */
+  suspended: [reason: RpcError];
+  /** It is back, and everything goes on where it was. */
+  resumed: [];
+  /** The session is over; the next call dials again. */
   disconnected: [reason: RpcError];
 }
+
+/** `idle`: nobody has called yet, or the session is over · `suspended`: the connection is lost and being dialed again. */
+export type TransportStatus = "idle" | "connecting" | "open" | "suspended" | "closed";
 
 /** A transport over channels. */
 export interface SessionTransport extends Transport {
   on<Name extends keyof TransportEvents>(event: Name, listen: (...values: TransportEvents[Name]) => void): () => void;
   /** Whether the handshake with a server is done and the connection stands. */
   readonly connected: boolean;
+  readonly status: TransportStatus;
+  /** The server, while there is a session with it. */
+  readonly peer: Peer | undefined;
 }
 
 /** Makes the calling half of a wire from a way to open channels. Lazy: nothing happens before the first call. */
@@ -59,28 +92,61 @@ export function createSessionTransport(options: SessionTransportOptions): Sessio
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_RECONNECT: BackoffOptions = { minMs: 100, maxMs: 5_000, factor: 2 };
+/** A connection that is lost sooner is not dialed again at once. */
+const MIN_STAND_MS = 1_000;
+export const DEFAULT_COMPRESS_FROM_BYTES = 1024;
 
 class ChannelTransport implements SessionTransport {
   readonly endpoint: string;
   readonly capabilities: Capabilities;
-  readonly #options: SessionTransportOptions;
-  readonly #limits: SessionLimits;
   readonly clock: Clock;
+  readonly #sessionOptions: SessionOptions;
+  readonly #identity: CallerIdentity;
   readonly #emitter: Emitter<TransportEvents>;
+  readonly #dialer: Dialer;
+  readonly #backoff: Backoff;
   #session: Session | undefined = undefined;
-  #dialing: AbortController | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   /** Sessions that finish their calls while a new one takes over. */
   readonly #draining = new Set<Session>();
+  #retryTimer: unknown = undefined;
+  /** A connection stands, or has stood until just now. */
+  #stands = false;
+  #dialedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionTransportOptions) {
-    this.#options = options;
-    this.#limits = resolveLimits(options);
+    const limits = resolveLimits(options);
     this.clock = options.clock ?? systemClock;
-    this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
     this.endpoint = options.endpoint;
-    this.capabilities = { ...SESSION_CAPABILITIES, ...options.capabilities };
+    this.capabilities = sessionCapabilities(limits, options.compressions, options.capabilities);
     for (const contract of options.serve?.contracts ?? []) checkBinding(contract, this.capabilities, this.endpoint);
+    this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
+    this.#identity = new CallerIdentity(credentialsIn(options));
+    this.#backoff = new Backoff({ ...DEFAULT_RECONNECT, ...options.reconnect });
+    const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    this.#dialer = new Dialer((signal) => options.dial(signal), this.endpoint, timeoutMs, this.clock);
+    this.#sessionOptions = {
+      role: "initiator",
+      codec: options.codec,
+      compressions: options.compressions ?? [],
+      compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
+      handler: options.serve ?? EMPTY_HANDLER,
+      limits,
+      clock: this.clock,
+      exposeStacks: options.exposeStacks ?? false,
+      failsWhenDown: options.whenDown === "fail",
+      createPeerClient: peerClientFactory(this.capabilities, this.endpoint, this.clock),
+      events: {
+        opened: () => this.#stand("connected"),
+        suspended: (session, reason) => this.#fall(session, reason),
+        resumed: () => this.#stand("resumed"),
+        replaced: (_session, connection, agreement, calls) => this.#replace(connection, agreement, calls),
+        draining: (session) => this.#letDrain(session),
+        closed: (session, reason, standing) => this.#lose(session, reason, standing),
+        report: (error) => options.onError?.(error),
+      },
+    };
   }
 
   // Arrow members: the client keeps them without the object, and the hot path has no bound copy in between.
@@ -115,6 +181,17 @@ class ChannelTransport implements SessionTransport {
     return this.#session?.ready === true;
   }
 
+  get status(): TransportStatus {
+    if (this.#closing !== undefined) return "closed";
+    if (this.#session === undefined) return "idle";
+    if (this.#session.ready) return "open";
+    return this.#session.suspended ? "suspended" : "connecting";
+  }
+
+  get peer(): Peer | undefined {
+    return this.#session?.peer;
+  }
+
   on<Name extends keyof TransportEvents>(event: Name, listen: (...values: TransportEvents[Name]) => void): () => void {
     return this.#emitter.on(event, listen);
   }
@@ -129,7 +206,7 @@ class ChannelTransport implements SessionTransport {
         if (session.finished === undefined) resolve();
         else reject(session.finished);
       };
-      const off = [this.on("connected", check), this.on("disconnected", check)];
+      const off = [this.on("connected", check), this.on("resumed", check), this.on("disconnected", check)];
     });
   }
 
@@ -147,8 +224,9 @@ class ChannelTransport implements SessionTransport {
     if (this.#session !== undefined) sessions.push(this.#session);
     this.#session = undefined;
     const abortDial = (): void => {
+      this.#stopRetry();
       const message = `${this.endpoint}: the transport was closed`;
-      this.#dialing?.abort(new RpcError("CANCELLED", message, { reason: "CLOSED" }));
+      this.#dialer.abort(new RpcError("CANCELLED", message, { reason: "CLOSED" }));
     };
     // With time to drain, calls that wait for this very dial may still be made.
     if ((options.drainMs ?? 0) <= 0) abortDial();
@@ -163,44 +241,81 @@ class ChannelTransport implements SessionTransport {
       throw noteCallError(new RpcError("FAILED_PRECONDITION", message, { reason: "CLOSED", delivered: "no" }));
     }
     if (this.#session !== undefined) return this.#session;
-    const session = new Session({
-      role: "initiator",
-      codec: this.#options.codec,
-      handler: this.#options.serve ?? EMPTY_HANDLER,
-      limits: this.#limits,
-      clock: this.clock,
-      exposeStacks: this.#options.exposeStacks ?? false,
-      createPeerClient: peerClientFactory(this.capabilities, this.endpoint, this.clock),
-      events: {
-        opened: () => this.#emitter.emit("connected"),
-        draining: (draining) => this.#letDrain(draining),
-        closed: (closed, reason) => this.#lose(closed, reason),
-        report: (error) => this.#options.onError?.(error),
-      },
-    });
-    session.peer.endpoint = this.endpoint;
-    this.#session = session;
-    void this.#dial(session); // Reports through the session.
+    const session = this.#begin();
+    this.#dial(session);
     return session;
   }
 
-  async #dial(session: Session): Promise<void> {
-    const controller = new AbortController();
-    this.#dialing = controller;
-    const timeoutMs = this.#options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-    const timer = this.clock.setTimeout(() => {
-      const message = `${this.endpoint} did not answer within ${timeoutMs} ms`;
-      controller.abort(new RpcError("UNAVAILABLE", message, { reason: "connectTimeoutMs", delivered: "no" }));
-    }, timeoutMs);
-    try {
-      const channel = await this.#options.dial(controller.signal);
-      session.attach(channel);
-    } catch (thrown) {
-      // Aborted by the timeout or by close: that is the reason, whatever the dial makes of it.
-      session.end(RpcError.from(controller.signal.aborted ? controller.signal.reason : thrown));
-    } finally {
-      this.clock.clearTimeout(timer);
-      if (this.#dialing === controller) this.#dialing = undefined;
+  #begin(): Session {
+    const session = new Session(this.#sessionOptions);
+    session.peer.endpoint = this.endpoint;
+    this.#session = session;
+    return session;
+  }
+
+  #dial(session: Session): void {
+    this.#stopRetry();
+    this.#dialedAt = this.clock.now();
+    const handshake = (connection: Connection): InitiatorHandshake =>
+      new InitiatorHandshake(this.#sessionOptions, connection, this.#identity, session.resumeRequest);
+    this.#dialer.open().then(
+      (channel) => session.attach(channel, handshake),
+      (thrown: unknown) => {
+        const reason = RpcError.from(thrown);
+        // Only somebody who is not there now may be there later.
+        if (!session.suspended || reason.code !== "UNAVAILABLE") return session.end(reason);
+        this.#retry(() => this.#dial(session));
+      },
+    );
+  }
+
+  #stand(event: "connected" | "resumed"): void {
+    this.#stands = true;
+    this.#backoff.reset();
+    this.#emitter.emit(event);
+  }
+
+  /** The connection is lost, or another try to get it back has failed. */
+  #fall(session: Session, reason: RpcError): void {
+    const stood = this.#stands;
+    this.#stands = false;
+    if (stood) this.#emitter.emit("suspended", reason);
+    const now = this.clock.now();
+    // A server that takes connections and drops them must not be dialed without a pause.
+    const atOnce = stood && now - this.#dialedAt >= MIN_STAND_MS;
+    if (atOnce) this.#dial(session);
+    else this.#retry(() => this.#dial(session));
+  }
+
+  #retry(run: () => void): void {
+    this.#stopRetry();
+    this.#retryTimer = this.clock.setTimeout(() => {
+      this.#retryTimer = undefined;
+      run();
+    }, this.#backoff.nextMs());
+  }
+
+  #stopRetry(): void {
+    if (this.#retryTimer !== undefined) this.clock.clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+  }
+
+  #replace(connection: Connection, agreement: Agreement, calls: readonly OutgoingCall[]): void {
+    if (this.#closing !== undefined) {
+      for (const call of calls) call.fail(new RpcError("UNAVAILABLE", "the transport was closed", { delivered: "no" }));
+      return connection.close();
+    }
+    const isFirst = this.#session === undefined;
+    const session = this.#session ?? this.#begin();
+    if (isFirst) session.adopt(connection, agreement);
+    else connection.close();
+    this.#take(session, calls);
+  }
+
+  #take(session: Session, calls: readonly OutgoingCall[]): void {
+    for (const call of calls) {
+      call.move(session, session.outgoing);
+      session.outgoing.start(call);
     }
   }
 
@@ -210,10 +325,27 @@ class ChannelTransport implements SessionTransport {
     this.#draining.add(session);
   }
 
-  #lose(session: Session, reason: RpcError): void {
+  #lose(session: Session, reason: RpcError, standing: readonly OutgoingCall[]): void {
     this.#draining.delete(session);
-    if (this.#session === session) this.#session = undefined;
+    if (this.#session === session) {
+      this.#session = undefined;
+      this.#stopRetry();
+      this.#dialer.abort(reason);
+    }
     this.#emitter.emit("disconnected", reason);
+    if (standing.length > 0) this.#restore(standing, reason);
+  }
+
+  /** Subscriptions and the like outlive their session: a new one is dialed for them until it works, or never will. */
+  #restore(standing: readonly OutgoingCall[], reason: RpcError): void {
+    if (this.#closing !== undefined || reason.code !== "UNAVAILABLE") {
+      for (const call of standing) call.fail(reason);
+      return;
+    }
+    if (this.#session !== undefined) return this.#take(this.#session, standing);
+    const session = this.#begin();
+    this.#take(session, standing);
+    this.#retry(() => this.#dial(session));
   }
 }
 
@@ -232,4 +364,12 @@ export function peerClientFactory(
     checkBinding(descriptor, capabilities, endpoint);
     return createPortClient(descriptor, port, { clock });
   };
+}
+
+const CREDENTIALS = ["secret", "identity", "token", "channelBinding"] as const;
+
+/** The credentials among other options. What was not said stays unsaid: a secret that is undefined is refused. */
+function credentialsIn(options: CallerCredentials): CallerCredentials {
+  const entries = CREDENTIALS.filter((name) => name in options).map((name) => [name, options[name]]);
+  return Object.fromEntries(entries) as CallerCredentials;
 }

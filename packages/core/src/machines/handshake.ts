@@ -1,169 +1,186 @@
 import type { Clock } from "../words/clock.ts";
-import { type AnnouncedLimits, Body, type ChallengeBody, type Envelope, type HelloBody } from "../words/envelope.ts";
+import type { ChannelSecurity } from "../words/channel.ts";
+import type { Compression } from "../words/compression.ts";
+import type { AnnouncedLimits, Envelope, ResumeRefusal } from "../words/envelope.ts";
 import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { nextTurn } from "../tools/next-turn.ts";
 
 /** Major version of the session protocol. */
-const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 1;
 
-/** Extra abilities that both ends must name before one uses them. None yet: acknowledgement and resume will be the first. */
-const FEATURES: readonly string[] = [];
+/** The abilities that both ends must name before one uses them; compressions come in by their own names. */
+export const FEATURE_ACK = "ack";
+export const FEATURE_RESUME = "resume";
 
-/** The one mechanism of this version: the channel itself is trusted (loopback, Unix socket, TLS). It has no Proof. */
-const MECHANISM_NONE = "none";
+/** How somebody proves who it is; which of them is used is the acceptor's choice. */
+export const MECHANISM: Readonly<Record<"secret" | "token" | "certificate" | "none", string>> = Object.freeze({
+  secret: "hmac-sha256",
+  token: "token",
+  certificate: "tls-cert",
+  none: "none",
+});
 
-const NONCE_BYTES = 32;
-const SESSION_ID_BYTES = 16;
+export const NONCE_BYTES = 32;
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Random per process: a restarted peer is told from the same one by it. */
-const INSTANCE_ID: Uint8Array = randomBytes(16);
+export const INSTANCE_ID: Uint8Array = randomBytes(16);
 
 /** What both ends agreed on. */
 export interface Agreement {
   readonly sessionId: Uint8Array;
   /** The far end's process. */
   readonly instanceId: Uint8Array;
+  /** Who the far end proved to be; undefined: it proved nothing, or nothing but that it knows the secret. */
+  readonly identity: string | undefined;
   /** What the far end asks to keep to. */
   readonly limits: AnnouncedLimits | undefined;
+  /** Both ends count what they receive. */
+  readonly counts: boolean;
+  /** How long the acceptor keeps the session without a channel; 0: it does not. */
+  readonly resumeWindowMs: number;
+  readonly compression: Compression | undefined;
+  /** The session that was asked for goes on. */
+  readonly resumed: boolean;
+  /** Counted envelopes that the far end has received in the session that was asked for; undefined: it does not know. */
+  readonly received: number | undefined;
+  readonly refusal: ResumeRefusal;
 }
 
-/** The session as its handshake sees it. */
+/** The connection as its handshake sees it. */
 export interface HandshakePort {
-  send(envelope: Envelope): void;
+  readonly remote: string;
+  readonly security: ChannelSecurity;
+  /** Sends, and gives the bytes as sent. */
+  send(envelope: Envelope): Uint8Array;
   agreed(agreement: Agreement): void;
-  /** The handshake has failed: the far end is told, the session ends. */
+  /** The handshake has failed: the far end is told, the connection ends. */
   refused(error: RpcError): void;
+  /** A step that had to wait is done: what arrived meanwhile may be read. */
+  continued(): void;
 }
 
-export type Role = "initiator" | "acceptor";
+/** What a handshake is made of, beside what its role asks for. */
+export interface HandshakeSettings {
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+  /** Compressions that this end can do, the best one first. */
+  readonly compressions: readonly Compression[];
+}
 
-/** The first exchange of a session: Hello, then Challenge and Welcome (docs/wire/envelope.md). It has to be done within its time. */
-export class Handshake {
-  readonly #role: Role;
-  readonly #limits: SessionLimits;
-  readonly #clock: Clock;
-  readonly #port: HandshakePort;
+/** The first exchange on a channel (docs/wire/envelope.md, Handshake). It has to be done within its time. */
+export abstract class Handshake {
+  protected readonly settings: HandshakeSettings;
+  protected readonly port: HandshakePort;
   #timer: unknown = undefined;
-  #challenge: ChallengeBody | undefined = undefined;
+  #over = false;
+  #busySteps = 0;
+  #pause: unknown = undefined;
 
-  constructor(role: Role, limits: SessionLimits, clock: Clock, port: HandshakePort) {
-    this.#role = role;
-    this.#limits = limits;
-    this.#clock = clock;
-    this.#port = port;
+  constructor(settings: HandshakeSettings, port: HandshakePort) {
+    this.settings = settings;
+    this.port = port;
+  }
+
+  /** A step is being computed: what arrives has to wait. */
+  get busy(): boolean {
+    return this.#busySteps > 0;
+  }
+
+  protected get over(): boolean {
+    return this.#over;
   }
 
   start(): void {
-    const timeoutMs = this.#limits.unauthenticatedTimeoutMs;
-    const giveUp = (): void => {
-      this.#timer = undefined;
-      const message = `the handshake was not done within ${timeoutMs} ms; is the other end a server of this protocol?`;
-      this.#port.refused(new RpcError("UNAVAILABLE", message, { reason: "unauthenticatedTimeoutMs" }));
-    };
+    const { clock, limits } = this.settings;
+    const timeoutMs = limits.unauthenticatedTimeoutMs;
+    const message = `the handshake was not done within ${timeoutMs} ms; is the other end a server of this protocol?`;
     // One more turn: when it was this end that slept, the peer's messages are read right after the timer (hostile inputs H213).
-    this.#timer = this.#clock.setTimeout(() => {
+    this.#timer = clock.setTimeout(() => {
       nextTurn(() => {
-        if (this.#timer !== undefined) giveUp();
+        if (!this.#over) this.refuse(new RpcError("UNAVAILABLE", message, { reason: "unauthenticatedTimeoutMs" }));
       });
     }, timeoutMs);
-    if (this.#role === "initiator") this.#port.send(this.#hello());
   }
 
   stop(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#over = true;
+    if (this.#timer !== undefined) this.settings.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#pause !== undefined) this.settings.clock.clearTimeout(this.#pause);
   }
 
-  receive(envelope: Envelope): void {
-    // A body that this version does not know may stand anywhere.
-    if (envelope.body === 0) return;
-    if (this.#role === "acceptor" && envelope.body === Body.Hello) return this.#accept(envelope);
-    if (this.#role === "initiator") {
-      if (envelope.body === Body.Challenge && this.#challenge === undefined) return this.#check(envelope);
-      if (envelope.body === Body.Welcome && this.#challenge !== undefined) {
-        const { instanceId, limits } = this.#challenge;
-        return this.#done({ sessionId: envelope.sessionId, instanceId, limits });
-      }
-    }
-    this.#port.refused(
-      new RpcError("INTERNAL", `message ${envelope.body} arrived in the middle of the handshake`, {
-        reason: "PROTOCOL",
-      }),
-    );
-  }
+  /** One envelope, and its bytes as they came. */
+  abstract receive(envelope: Envelope, bytes: Uint8Array): void;
 
-  #hello(): HelloBody {
-    return {
-      body: Body.Hello,
-      versions: [PROTOCOL_VERSION],
-      nonce: randomBytes(NONCE_BYTES),
-      instanceId: INSTANCE_ID,
-      principal: "",
-      mechanisms: [MECHANISM_NONE],
-      binding: "none",
-      limits: this.#announced(),
-      features: FEATURES,
-      resume: undefined,
-      software: "@rpc/core",
+  /** Runs a step that has to wait for something. Its failure is the handshake's, and nothing of it comes after the end. */
+  protected run(step: () => Promise<void>): void {
+    this.#busySteps++;
+    const failed = (thrown: unknown): void => {
+      if (!this.#over) this.refuse(RpcError.from(thrown));
     };
+    void step()
+      .catch(failed)
+      .finally(() => {
+        this.#busySteps--;
+        if (this.#busySteps === 0) this.port.continued();
+      });
   }
 
-  #accept(hello: HelloBody): void {
-    if (!hello.versions.includes(PROTOCOL_VERSION)) {
-      const spoken = hello.versions.slice(0, 8).join(", ") || "none";
-      const message = `protocol version ${PROTOCOL_VERSION} is served, the peer speaks ${spoken}`;
-      return this.#port.refused(new RpcError("FAILED_PRECONDITION", message, { reason: "VERSION" }));
-    }
-    if (!hello.mechanisms.includes(MECHANISM_NONE)) {
-      const message = `authentication mechanism "${MECHANISM_NONE}" is served, the peer does not offer it`;
-      return this.#port.refused(new RpcError("UNAUTHENTICATED", message, { reason: "UNAUTHENTICATED" }));
-    }
-    this.#port.send({
-      body: Body.Challenge,
-      version: PROTOCOL_VERSION,
-      nonce: randomBytes(NONCE_BYTES),
-      instanceId: INSTANCE_ID,
-      mechanism: MECHANISM_NONE,
-      binding: "none",
-      limits: this.#announced(),
-      features: FEATURES,
+  /** Lets time pass within a step. After the end of the handshake it never settles. */
+  protected pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pause = this.settings.clock.setTimeout(resolve, delayMs);
     });
-    const sessionId = randomBytes(SESSION_ID_BYTES);
-    this.#port.send({
-      body: Body.Welcome,
-      mac: NO_BYTES,
-      sessionId,
-      resumed: false,
-      received: undefined,
-      refusal: "not-asked",
-      resumeWindowMs: 0,
-    });
-    this.#done({ sessionId, instanceId: hello.instanceId, limits: hello.limits });
   }
 
-  #check(challenge: ChallengeBody): void {
-    if (challenge.version !== PROTOCOL_VERSION) {
-      const message = `the peer chose protocol version ${challenge.version}, this end speaks ${PROTOCOL_VERSION}`;
-      return this.#port.refused(new RpcError("FAILED_PRECONDITION", message, { reason: "VERSION" }));
-    }
-    if (challenge.mechanism !== MECHANISM_NONE) {
-      const message = "the peer chose an authentication mechanism that was not offered";
-      return this.#port.refused(new RpcError("UNAUTHENTICATED", message, { reason: "UNAUTHENTICATED" }));
-    }
-    this.#challenge = challenge;
-  }
-
-  #done(agreement: Agreement): void {
+  protected done(agreement: Agreement): void {
+    if (this.#over) return;
     this.stop();
-    this.#port.agreed(agreement);
+    this.port.agreed(agreement);
   }
 
-  #announced(): AnnouncedLimits {
-    const { maxMessageBytes, maxCallsInFlight, heartbeatMs, aliveMs } = this.#limits;
+  protected refuse(error: RpcError): void {
+    if (this.#over) return;
+    this.stop();
+    this.port.refused(error);
+  }
+
+  protected unexpected(envelope: Envelope): void {
+    const message = `message ${envelope.body} arrived in the middle of the handshake`;
+    this.refuse(new RpcError("INTERNAL", message, { reason: "PROTOCOL" }));
+  }
+
+  protected announcedLimits(): AnnouncedLimits {
+    const { maxMessageBytes, maxCallsInFlight, heartbeatMs, aliveMs } = this.settings.limits;
     return { maxMessageBytes, maxCalls: maxCallsInFlight, heartbeatMs, aliveMs };
+  }
+
+  protected offeredFeatures(): readonly string[] {
+    const features = [FEATURE_ACK];
+    if (this.settings.limits.resumeWindowMs > 0) features.push(FEATURE_RESUME);
+    for (const { name } of this.settings.compressions) features.push(name);
+    return features;
+  }
+
+  protected compressionAmong(features: readonly string[]): Compression | undefined {
+    return this.settings.compressions.find(({ name }) => features.includes(name));
+  }
+
+  /** What ties the proofs to the channel; empty where there is nothing. */
+  protected bindingData(wanted: boolean): Uint8Array {
+    return wanted ? (this.port.security.binding?.() ?? NO_BYTES) : NO_BYTES;
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
+export function unauthenticated(message: string): RpcError {
+  return new RpcError("UNAUTHENTICATED", message, { reason: "UNAUTHENTICATED", delivered: "no" });
+}
+
+/** A nonce is worth something only when it is fresh: all zeros, or our own one sent back, are answered with a refusal. */
+export function badNonce(theirs: Uint8Array, ours: Uint8Array | undefined): boolean {
+  if (theirs.length !== NONCE_BYTES || theirs.every((byte) => byte === 0)) return true;
+  return ours !== undefined && theirs.every((byte, i) => byte === ours[i]);
+}

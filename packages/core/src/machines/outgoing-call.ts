@@ -22,8 +22,10 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   /** 0 until it is on the wire. */
   callId = 0;
   settled = false;
-  protected readonly link: SessionLink;
-  protected readonly register: CallRegister;
+  /** Number of the message that started it, where messages are counted; 0: not sent. */
+  number = 0;
+  protected link: SessionLink;
+  protected register: CallRegister;
 
   constructor(
     link: SessionLink,
@@ -58,6 +60,29 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   /** Encodes the input now, since the caller may change it while the call waits. Throws INVALID_ARGUMENT. */
   encodeInput(): void {
     if (this.payload !== undefined) this.payload = encodedNow(this.payload);
+  }
+
+  /** Whether it may be made again on a new session although nobody knows whether it has run on the old one. */
+  get repeatable(): boolean {
+    return this.context.method.idempotent && this.parentId === 0;
+  }
+
+  /** Whether it may be made again on a new session when it has certainly not arrived. */
+  get movable(): boolean {
+    return this.parentId === 0;
+  }
+
+  /** Whether it outlives its session, whatever becomes of that. */
+  get standing(): boolean {
+    return false;
+  }
+
+  /** It goes on with a new session, where it has yet to be sent. */
+  move(link: SessionLink, register: CallRegister): void {
+    this.link = link;
+    this.register = register;
+    this.callId = 0;
+    this.number = 0;
   }
 
   /** It is on the wire under this id. */

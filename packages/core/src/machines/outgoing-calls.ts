@@ -24,6 +24,8 @@ export class OutgoingCalls implements CallRegister {
   #inFlight = new Map<number, OutgoingCall>();
   #nextId: number;
   readonly #queue: WaitingCalls;
+  /** Notifications whose arrival the peer is to confirm, in the order sent. */
+  #unacknowledged: OutgoingCall[] = [];
   /** Replies to calls that had ended already; a race with cancel or deadline, or a peer that repeats itself. */
   lateCount = 0;
 
@@ -34,7 +36,7 @@ export class OutgoingCalls implements CallRegister {
   }
 
   get count(): number {
-    return this.#inFlight.size + this.#queue.count;
+    return this.#inFlight.size + this.#queue.count + this.#unacknowledged.length;
   }
 
   get(id: number): OutgoingCall | undefined {
@@ -51,7 +53,7 @@ export class OutgoingCalls implements CallRegister {
     const { context } = call;
     if (context.cancelReason !== undefined) return call.fail(context.cancelReason);
     // While the session drains, what runs may still call back.
-    const refusal = call.parentId === 0 ? this.#link.refusal : this.#link.finished;
+    const refusal = call.parentId === 0 ? (this.#link.refusal ?? this.#link.down) : this.#link.finished;
     if (refusal !== undefined) return call.fail(lost(context, refusal, "no"));
     if (context.deadline !== undefined) {
       if (context.deadline <= this.#link.clock.now()) return call.expire();
@@ -121,6 +123,7 @@ export class OutgoingCalls implements CallRegister {
     }
     this.#nextId = id + 2;
     this.#inFlight.set(id, call);
+    call.number = this.#link.ledger?.sent ?? 0;
     call.sent(id);
     if (!call.settled) context.onCancel(call);
   }
@@ -129,11 +132,36 @@ export class OutgoingCalls implements CallRegister {
     const { context, payload } = call;
     try {
       const metadata = context.hasMetadata ? context.metadata : undefined;
-      this.#link.send({ body: Body.Notify, method: context.method.name, payload, metadata, depth: context.depth });
+      const wanted = context.ackWanted && this.#link.ledger !== undefined;
+      if (context.ackWanted && !wanted) throw noAck();
+      this.#link.send(
+        { body: Body.Notify, method: context.method.name, payload, metadata, depth: context.depth },
+        wanted,
+      );
+      call.number = this.#link.ledger?.sent ?? 0;
     } catch (thrown) {
       return call.fail(about(context, RpcError.from(thrown)));
     }
-    call.receiveResult(undefined);
+    if (!context.ackWanted) return call.receiveResult(undefined);
+    this.#unacknowledged.push(call);
+    if (!call.settled) context.onCancel(call);
+  }
+
+  /** What is left of the time of a call that is sent again, in milliseconds; one that is over by now is not to be begun. */
+  remainingMs(callId: number): number {
+    const deadline = this.#inFlight.get(callId)?.deadline;
+    return deadline === undefined ? 0 : Math.max(0, deadline - this.#link.clock.now());
+  }
+
+  /** The peer has received that many of this end's messages. */
+  acknowledged(count: number): void {
+    while (this.#unacknowledged.length > 0) {
+      const [first] = this.#unacknowledged;
+      if (first === undefined || first.number > count) return;
+      this.#unacknowledged.shift();
+      first.receiveResult(undefined);
+      this.#link.callEnded();
+    }
   }
 
   /** Takes a call away; its caller has been told. */
@@ -193,18 +221,38 @@ export class OutgoingCalls implements CallRegister {
     for (const call of this.#queue.takeAll()) call.fail(lost(call.context, reason, "no"));
   }
 
-  /** Fails everything, because the session has ended. */
-  failAll(reason: RpcError): void {
+  /** Takes what may be made again on a new session: what has certainly not arrived, and what may run twice. */
+  takeRepeatable(received: number | undefined): readonly OutgoingCall[] {
+    const sent = [...this.#inFlight.values(), ...this.#unacknowledged].filter((call) => !call.settled);
+    const again = sent.filter((call) => call.repeatable || (call.movable && isUndelivered(call, received)));
+    for (const call of again) this.#inFlight.delete(call.callId);
+    const taken = new Set(again);
+    this.#unacknowledged = this.#unacknowledged.filter((call) => !taken.has(call));
+    return [...again.toSorted((a, b) => a.number - b.number), ...this.#queue.takeAll()];
+  }
+
+  /** Takes what outlives every session. */
+  takeStanding(): readonly OutgoingCall[] {
+    const standing = [...this.#inFlight.values()].filter((call) => call.standing && !call.settled);
+    for (const call of standing) this.#inFlight.delete(call.callId);
+    return standing;
+  }
+
+  /** Fails everything, because the session has ended. `received`: how many of this end's messages the peer is known to have. */
+  failAll(reason: RpcError, received?: number): void {
     // Taken away first: whoever is rejected may call again at once, and that call must not be rejected with the old ones.
-    const inFlight = this.#inFlight;
+    const inFlight = [...this.#inFlight.values(), ...this.#unacknowledged];
     const waiting = this.#queue.takeAll();
     this.#inFlight = new Map();
-    for (const call of inFlight.values()) call.fail(lost(call.context, reason, "unknown"));
+    this.#unacknowledged = [];
+    for (const call of inFlight)
+      call.fail(lost(call.context, reason, isUndelivered(call, received) ? "no" : "unknown"));
     for (const call of waiting) call.fail(lost(call.context, reason, "no"));
   }
 
   *expiring(): Iterable<Expiring> {
     yield* this.#inFlight.values();
+    yield* this.#unacknowledged;
     yield* this.#queue;
   }
 
@@ -218,6 +266,15 @@ export class OutgoingCalls implements CallRegister {
 }
 
 const MAX_DEADLINE_MS = 0xffff_ffff;
+
+function isUndelivered(call: OutgoingCall, received: number | undefined): boolean {
+  return received !== undefined && call.number > received;
+}
+
+function noAck(): RpcError {
+  const message = "the peer does not acknowledge notifications; leave the option ack out";
+  return new RpcError("FAILED_PRECONDITION", message, { reason: "FAILED_PRECONDITION" });
+}
 
 /** An error of this end's own, with the name of the call in front. */
 function about(context: CallContext, error: RpcError): RpcError {

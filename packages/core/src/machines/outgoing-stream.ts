@@ -39,6 +39,20 @@ export class OutgoingStream
     return !this.settled && this.callId !== 0;
   }
 
+  // A stream that has begun has a history, which a new session does not know.
+  override get repeatable(): boolean {
+    return false;
+  }
+
+  override get movable(): boolean {
+    return super.movable && (this.#input === undefined || this.callId === 0);
+  }
+
+  override move(link: SessionLink, register: CallRegister): void {
+    super.move(link, register);
+    this.#receiver.move(link);
+  }
+
   get #oneResult(): boolean {
     return this.context.method.kind === "clientStream";
   }

@@ -4,6 +4,7 @@ import type { SessionLimits } from "../words/limits.ts";
 import type { Peer } from "../words/peer.ts";
 import type { RpcError } from "../words/rpc-error.ts";
 import type { Handler } from "../words/transport.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** The session as its parts (outgoing calls, incoming calls, streams) see it. */
 export interface SessionLink {
@@ -22,6 +23,10 @@ export interface SessionLink {
   readonly finished: RpcError | undefined;
   /** Why no new call can be made any more: the session has ended or is draining. */
   readonly refusal: RpcError | undefined;
+  /** Why a new call fails at once although the session may go on later; undefined: it does not. */
+  readonly down: RpcError | undefined;
+  /** What both ends have counted; undefined where they do not count, so that nobody can be asked what has arrived. */
+  readonly ledger: Ledger | undefined;
   /** Calls that the peer takes at once. */
   readonly peerMaxCalls: number;
   /** Size of the message that is being handled. */
@@ -30,8 +35,8 @@ export interface SessionLink {
   unreadBytes: number;
   /** Sends a reply when the wire takes more again. */
   holdReply(send: () => void): void;
-  /** Encodes and sends, and gives the size. Throws RpcError for what cannot be encoded or is larger than the peer takes; on a closed session it does nothing. */
-  send(envelope: Envelope): number;
+  /** Encodes and sends, and gives the size. Throws RpcError for what cannot be encoded or is larger than the peer takes; on a closed session it does nothing. `ackRequested`: the peer is to say at once that it has arrived. */
+  send(envelope: Envelope, ackRequested?: boolean): number;
   /** Makes sure that a deadline will be noticed. */
   watchDeadline(deadline: number): void;
   /** Ends the session because the peer broke the protocol. */

@@ -1,55 +1,57 @@
 import type { CallContext } from "../words/call-context.ts";
-import type { Channel, ChannelSink } from "../words/channel.ts";
+import type { Channel } from "../words/channel.ts";
 import type { Clock } from "../words/clock.ts";
-import { Body, type Envelope } from "../words/envelope.ts";
+import { Body, type Envelope, type GoodbyeBody, type ResumeRequest } from "../words/envelope.ts";
+import type { Counts } from "../words/envelope-codec.ts";
 import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CallPort, CloseOptions, Handler } from "../words/transport.ts";
 import { hexFromBytes } from "../tools/bytes.ts";
 import { Drain } from "../tools/drain.ts";
 import { DeadlineSweep, type Expiring } from "../tools/deadline-sweep.ts";
-import { Heartbeat, type HeartbeatPort } from "../tools/heartbeat.ts";
-import { payloadOf } from "../tools/payloads.ts";
-import { Single } from "../tools/single.ts";
-import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
-import { type Agreement, Handshake, type HandshakePort } from "./handshake.ts";
-import { IncomingCall } from "./incoming-call.ts";
+import { errorFromWire } from "../tools/wire-error.ts";
+import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type Destination, dispatch } from "./dispatch.ts";
+import type { Agreement, Handshake } from "./handshake.ts";
 import { IncomingCalls } from "./incoming-calls.ts";
-import { OutgoingNotification, OutgoingUnary } from "./outgoing-call.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
-import { OutgoingStream } from "./outgoing-stream.ts";
-import { PingBudget } from "./ping-budget.ts";
+import type { Ledger } from "./ledger.ts";
 import type { SessionLink } from "./session-link.ts";
 import type { SessionOptions } from "./session-options.ts";
+import { ends } from "./session-ends.ts";
 import { SessionPeer } from "./session-peer.ts";
-import { Wire } from "./wire.ts";
+import { startCall, startStream } from "./start-call.ts";
+import { Wire, type WireOwner } from "./wire.ts";
 
 /**
- * What two ends keep over one channel: calls both ways, streams, notifications, deadlines, signs of life. It exists before its
- * channel does, so that calls may be made at once and wait. It ends once, with a reason.
+ * What two ends keep: calls both ways, streams, notifications, deadlines. It exists before its first connection does, so that calls may be
+ * made at once and wait, and it goes on over another connection when one is lost, where both ends agreed on that. It ends once, with a reason.
  */
-export class Session implements SessionLink, ChannelSink, HeartbeatPort, HandshakePort, CallPort {
+export class Session implements SessionLink, ConnectionOwner, Destination, WireOwner, CallPort {
   readonly limits: SessionLimits;
   readonly clock: Clock;
   readonly handler: Handler;
   readonly exposeStacks: boolean;
   readonly peer: SessionPeer;
+  readonly outgoing: OutgoingCalls;
+  readonly incoming: IncomingCalls;
   readonly #options: SessionOptions;
   readonly #wire: Wire;
-  readonly #outgoing: OutgoingCalls;
-  readonly #incoming: IncomingCalls;
-  // What an idle session does not need is made on first use or let go: with ten thousand of them it counts.
+  // What an idle session does not need is made on first use: with ten thousand of them it counts.
   #deadlines: DeadlineSweep | undefined = undefined;
-  #handshake: Handshake | undefined = undefined;
-  #pings: PingBudget | undefined = undefined;
-  #heartbeat: Heartbeat | undefined = undefined;
   #drain: Drain | undefined = undefined;
+  /** The channel that is up, or coming up. */
+  #connection: Connection | undefined = undefined;
+  /** What was agreed with the far end; undefined until the first handshake is done. */
+  #agreed: Agreement | undefined = undefined;
+  /** Counts down while there is no connection. */
+  #window: unknown = undefined;
   #finished: RpcError | undefined = undefined;
   ready = false;
   refusal: RpcError | undefined = undefined;
   peerMaxCalls: number = Number.POSITIVE_INFINITY;
-  sessionName = "";
-  receivedCount = 0;
+  /** Names the session in hexadecimal, 32 digits; empty before the handshake. */
+  sessionId = "";
   messageBytes = 0;
   unreadBytes = 0;
 
@@ -60,11 +62,9 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.clock = options.clock;
     this.handler = options.handler;
     this.exposeStacks = options.exposeStacks;
-    this.#wire = new Wire(options.codec, options.limits, options.role === "acceptor", (bytes) =>
-      this.#cut(`${this.peer.endpoint} does not read: ${bytes} bytes are waiting for it`, "maxSendBufferBytes"),
-    );
-    this.#outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
-    this.#incoming = new IncomingCalls(this, initiator ? 0 : 1);
+    this.#wire = new Wire(options.codec, options.limits, options.clock, !initiator, this);
+    this.outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
+    this.incoming = new IncomingCalls(this, initiator ? 0 : 1);
     this.peer = new SessionPeer(this, options.createPeerClient);
   }
 
@@ -73,279 +73,293 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     return this.#finished;
   }
 
+  /** Whether it waits for another connection. */
+  get suspended(): boolean {
+    return this.#window !== undefined;
+  }
+
+  get sessionName(): string {
+    return this.sessionId.slice(0, 16);
+  }
+
   /** Calls on their way in either direction. */
   get callsInFlight(): number {
-    return this.#outgoing.count + this.#incoming.count;
+    return this.outgoing.count + this.incoming.count;
   }
 
   get writable(): boolean {
     return this.#wire.writable;
   }
 
-  get readingPaused(): boolean {
-    return this.#wire.readingPaused;
-  }
-
-  get sentCount(): number {
-    return this.#wire.sentCount;
+  get ledger(): Ledger | undefined {
+    return this.#wire.ledger;
   }
 
   get ignoredCount(): number {
-    return this.#outgoing.lateCount + this.#incoming.lateCount;
+    return this.outgoing.lateCount + this.incoming.lateCount;
   }
 
-  /** Gives the session its channel, once, and starts the handshake. */
-  attach(channel: Channel): void {
+  /** What a new connection has to ask for in order to go on with this session; undefined: there is nothing to go on with. */
+  get resumeRequest(): ResumeRequest | undefined {
+    const { ledger } = this.#wire;
+    if (this.#agreed === undefined || ledger?.replay === undefined) return undefined;
+    // Whoever is asked is told, so that no acknowledgement has to follow.
+    ledger.tell();
+    return { sessionId: this.#agreed.sessionId, received: ledger.received };
+  }
+
+  /** Gives a dialing session its channel, the first one or another one, and starts the handshake. */
+  attach(channel: Channel, handshake: (connection: Connection) => Handshake): void {
     if (this.#finished !== undefined) return channel.close(this.#finished);
-    this.#wire.channel = channel;
+    const connection = new Connection(channel, this, this.#options);
+    this.#connection = connection;
     this.peer.endpoint = channel.remote;
-    channel.limitMessageBytes?.(this.limits.maxUnauthenticatedBytes);
-    channel.open(this);
-    this.#handshake = new Handshake(this.#options.role, this.limits, this.clock, this);
-    this.#handshake.start();
+    connection.start(handshake(connection));
+  }
+
+  /** Takes a connection over whose handshake is done. */
+  adopt(connection: Connection, agreement: Agreement): void {
+    connection.owner = this;
+    this.#connection = connection;
+    this.agreed(connection, agreement);
+  }
+
+  /** Takes the session off its connection, since its peer has come back over another one. Gives what has been received. */
+  release(): number | undefined {
+    const { ledger } = this.#wire;
+    if (this.#finished !== undefined || ledger?.replay === undefined) return undefined;
+    const reason = ends.takenOver();
+    const connection = this.#connection;
+    connection?.destroy(reason);
+    if (connection !== undefined) this.lost(connection, reason);
+    ledger.tell();
+    return ledger.received;
+  }
+
+  /** Whether its peer may come back having received that many messages. */
+  canResumeAt(received: number): boolean {
+    const { ledger } = this.#wire;
+    return ledger !== undefined && received >= ledger.acked && received <= ledger.sent;
   }
 
   call(input: unknown, context: CallContext): Promise<unknown> {
-    const payload = payloadOf(context.method.input.codec, input);
-    const Call = context.method.kind === "notification" ? OutgoingNotification : OutgoingUnary;
-    return new Promise((resolve, reject) => {
-      this.#outgoing.start(new Call(this, this.#outgoing, context, this.#parentId(context), payload, resolve, reject));
-    });
+    return startCall(this, this.outgoing, input, context);
   }
 
   stream(input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> {
-    const parentId = this.#parentId(context);
-    if (context.method.kind !== "serverStream")
-      return new OutgoingStream(this, this.#outgoing, context, parentId, undefined, input);
-    if (input instanceof Single) {
-      const payload = payloadOf(context.method.input.codec, input.value);
-      return new OutgoingStream(this, this.#outgoing, context, parentId, payload, undefined);
-    }
-    return this.#streamAfterInput(input, context, parentId);
-  }
-
-  async *#streamAfterInput(
-    input: AsyncIterable<unknown>,
-    context: CallContext,
-    parentId: number,
-  ): AsyncIterable<unknown> {
-    for await (const only of input) {
-      const payload = payloadOf(context.method.input.codec, only);
-      yield* new OutgoingStream(this, this.#outgoing, context, parentId, payload, undefined);
-      return;
-    }
-    throw new RpcError("INVALID_ARGUMENT", `${context.method.name}: no input`, { reason: "INVALID_ARGUMENT" });
+    return startStream(this, this.outgoing, input, context);
   }
 
   /** Ends the session. New calls are refused at once; running ones may finish for `drainMs`. */
   async close(options: CloseOptions = {}): Promise<void> {
     if (this.#finished !== undefined) return;
     const drainMs = options.drainMs ?? 0;
-    this.refusal ??= new RpcError("UNAVAILABLE", "the session is draining", { reason: "DRAINING" });
-    this.#incoming.refuseNew();
+    this.refusal ??= ends.drainingHere();
+    this.incoming.refuseNew();
     if (drainMs > 0 && this.callsInFlight > 0) {
       if (this.ready) this.send({ body: Body.Drain, reason: "closing", deadlineMs: drainMs });
-      await this.#idle(drainMs);
+      this.#drain ??= new Drain(this.clock);
+      this.#drain.within(drainMs);
+      await this.#drain.done;
     }
-    this.end(new RpcError("UNAVAILABLE", "the session was closed by this end", { reason: "CLOSED" }));
+    this.end(ends.closedHere());
   }
 
   /** Ends the session now, telling the peer. `told` is the error that the peer hears; without it the end is an ordinary one. */
   end(reason: RpcError, told?: RpcError): void {
     if (this.#finished !== undefined) return;
-    const error = told === undefined ? undefined : wireErrorOf(told, undefined, false);
-    try {
-      if (this.#wire.channel !== undefined) this.send({ body: Body.Goodbye, error, sessionOver: true });
-    } catch {
-      // A peer that takes no message as large as a farewell sees the channel close.
-    }
-    const channel = this.#wire.channel;
+    const connection = this.#connection;
+    if (connection?.over === false) connection.sendGoodbye(told);
     this.#finish(reason);
-    channel?.close(reason);
+    connection?.close(reason);
   }
 
-  #finish(reason: RpcError): void {
+  #finish(reason: RpcError, received?: number): void {
     if (this.#finished !== undefined) return;
     this.#finished = reason;
     this.refusal = reason;
     this.ready = false;
-    this.#wire.channel = undefined;
-    this.#handshake?.stop();
-    this.#heartbeat?.stop();
+    this.#connection = undefined;
+    this.#wire.stop();
+    this.#stopWindow();
     this.#deadlines?.stop();
-    this.#outgoing.failAll(reason);
-    this.#incoming.abortAll(reason);
+    const standing = this.outgoing.takeStanding();
+    this.outgoing.failAll(reason, received);
+    this.incoming.abortAll(reason);
     this.#drain?.finish();
-    this.#options.events.closed(this, reason);
+    this.#options.events.closed(this, reason, standing);
   }
 
-  #idle(drainMs: number): Promise<void> {
-    this.#drain ??= new Drain(this.clock);
-    this.#drain.within(drainMs);
-    return this.#drain.done;
+  // ---- the connection's owner
+
+  agreed(connection: Connection, agreement: Agreement): void {
+    if (this.#agreed === undefined) this.#open(connection, agreement);
+    else if (agreement.resumed) this.#resume(connection, agreement);
+    else this.#replace(connection, agreement);
   }
 
-  // ---- the handshake's port
-
-  agreed(agreement: Agreement): void {
-    const { limits } = this;
-    const theirs = agreement.limits;
-    this.ready = true;
-    this.#handshake = undefined;
-    this.sessionName = hexFromBytes(agreement.sessionId.subarray(0, 8));
-    this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
-    this.#wire.channel?.limitMessageBytes?.(limits.maxMessageBytes);
-    if (theirs !== undefined && theirs.maxMessageBytes > 0)
-      this.#wire.maxSendBytes = Math.min(limits.maxMessageBytes, theirs.maxMessageBytes);
-    if (theirs !== undefined && theirs.maxCalls > 0) this.peerMaxCalls = theirs.maxCalls;
-    if (limits.heartbeatMs > 0) {
-      // A peer that beats slowly is given time, but it cannot ask for for ever.
-      const aliveMs = Math.max(limits.aliveMs, Math.min(3 * (theirs?.heartbeatMs ?? 0), 10 * limits.aliveMs));
-      this.#heartbeat = new Heartbeat(this.clock, this, limits.heartbeatMs, aliveMs);
-      this.#heartbeat.start();
-    }
+  #open(connection: Connection, agreement: Agreement): void {
+    this.sessionId = hexFromBytes(agreement.sessionId.subarray(0, 16));
+    this.peer.endpoint = connection.remote;
+    this.peer.identity = agreement.identity;
+    if (agreement.counts) this.#wire.count(agreement.resumeWindowMs > 0);
+    this.#use(connection, agreement);
     this.#options.events.opened(this);
-    this.#outgoing.flush();
+    this.outgoing.flush();
   }
 
-  refused(error: RpcError): void {
-    if (this.#options.role === "acceptor") this.report(error);
-    this.end(error, error);
+  #resume(connection: Connection, agreement: Agreement): void {
+    const wrong = this.#wire.acknowledged(agreement.received ?? -1);
+    if (wrong !== undefined) return this.breach(wrong);
+    this.#stopWindow();
+    this.peer.endpoint = connection.remote;
+    this.#use(connection, agreement);
+    this.#wire.replay((callId) => this.outgoing.remainingMs(callId));
+    this.#options.events.resumed(this);
+    if (this.writable) this.#wire.drained();
   }
 
-  // ---- the heartbeat's port
-
-  sendPing(): void {
-    this.send({ body: Body.Ping, token: this.sentCount });
+  #use(connection: Connection, agreement: Agreement): void {
+    const { limits } = agreement;
+    this.#agreed = agreement;
+    this.ready = true;
+    this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
+    const ours = this.limits.maxMessageBytes;
+    const theirs = limits?.maxMessageBytes ?? 0;
+    this.#wire.connect(connection, theirs > 0 ? Math.min(ours, theirs) : ours);
+    if (limits !== undefined && limits.maxCalls > 0) this.peerMaxCalls = limits.maxCalls;
   }
 
-  peerSilent(silentMs: number): void {
-    this.#cut(`${this.peer.endpoint} was silent for ${Math.round(silentMs)} ms`, "PEER_LOST");
+  /** The far end has forgotten the session: what it certainly has not begun, or may run twice, goes on with a new one. */
+  #replace(connection: Connection, agreement: Agreement): void {
+    const { received } = agreement;
+    const calls = this.outgoing.takeRepeatable(received);
+    this.#connection = undefined;
+    this.#finish(ends.sessionForgotten(connection.remote, agreement.refusal), received);
+    this.#options.events.replaced(this, connection, agreement, calls);
   }
 
-  peerStalled(stalledMs: number): void {
-    this.#cut(`${this.peer.endpoint} has read nothing for ${Math.round(stalledMs)} ms`, "PEER_LOST");
+  lost(connection: Connection, reason: RpcError): void {
+    if (connection !== this.#connection || this.#finished !== undefined) return;
+    this.#connection = undefined;
+    // A stranger on this port, or a broken frame: somebody wants to see that in a log.
+    if (reason.reason === "PROTOCOL") this.report(reason);
+    if (this.#outlives(reason)) this.#suspend(reason);
+    else this.#finish(reason);
   }
 
-  /** Ends the session without a word, because there is nobody to hear it. */
-  #cut(message: string, word: string): void {
-    const channel = this.#wire.channel;
-    const reason = new RpcError("UNAVAILABLE", message, { reason: word });
-    this.#finish(reason);
-    if (channel?.destroy === undefined) channel?.close(reason);
-    else channel.destroy(reason);
+  #outlives(reason: RpcError): boolean {
+    const ledger = this.#wire.ledger;
+    if (ledger?.replay === undefined || this.refusal !== undefined || reason.code !== "UNAVAILABLE") return false;
+    // Nothing was ever said: there is nothing to go on with.
+    return reason.reason !== "PROTOCOL" && (ledger.sent > 0 || ledger.received > 0);
   }
 
-  // ---- the channel's sink
+  #suspend(reason: RpcError): void {
+    this.ready = false;
+    this.#wire.disconnect();
+    const windowMs = this.#agreed?.resumeWindowMs ?? 0;
+    const giveUp = (): void => this.#finish(ends.notResumed(this.peer.endpoint, windowMs, reason));
+    this.#window ??= this.clock.setTimeout(giveUp, windowMs);
+    if (this.#options.failsWhenDown) this.outgoing.failWaiting(reason);
+    this.#options.events.suspended(this, reason);
+  }
 
-  message(bytes: Uint8Array): void {
-    if (this.#finished !== undefined) return;
-    this.receivedCount++;
-    this.messageBytes = bytes.byteLength;
-    const limit = this.ready ? this.limits.maxMessageBytes : this.limits.maxUnauthenticatedBytes;
-    if (bytes.byteLength > limit) return this.breach(`message of ${bytes.byteLength} bytes, the limit is ${limit}`);
-    let envelope: Envelope;
-    try {
-      envelope = this.#options.codec.decode(bytes);
-    } catch (thrown) {
-      return this.breach(RpcError.from(thrown).message);
+  #stopWindow(): void {
+    if (this.#window !== undefined) this.clock.clearTimeout(this.#window);
+    this.#window = undefined;
+  }
+
+  /** Why a new call fails at once although the session may go on later. */
+  get down(): RpcError | undefined {
+    return this.suspended && this.#options.failsWhenDown ? ends.peerDown(this.peer.endpoint) : undefined;
+  }
+
+  silent(connection: Connection, reason: RpcError): void {
+    connection.destroy(reason);
+    this.lost(connection, reason);
+  }
+
+  ended(connection: Connection): void {
+    const reason = ends.peerClosed(this.peer.endpoint);
+    if (this.#outlives(reason)) {
+      connection.destroy(reason);
+      return this.lost(connection, reason);
     }
-    try {
-      if (this.ready) this.#receive(envelope);
-      else if (envelope.body === Body.Goodbye) this.#goodbye(envelope.error);
-      else this.#handshake?.receive(envelope);
-    } catch (thrown) {
-      this.report(RpcError.from(thrown));
-    }
+    // A process that died looks like one that has only stopped sending: handlers learn that nobody may be listening, and what they
+    // make in spite of that is still sent.
+    this.refusal ??= reason;
+    this.#options.events.draining(this);
+    this.outgoing.failAll(reason);
+    this.incoming.callerEnded(reason);
+    void this.close({ drainMs: this.ready ? this.limits.aliveMs : 0 }); // Never rejects.
   }
 
   drained(): void {
     this.#wire.drained();
-    this.#incoming.resume();
-    this.#outgoing.resume();
   }
 
-  ended(): void {
-    // A process that died looks like one that has only stopped sending: handlers learn that nobody may be listening, and what they
-    // make in spite of that is still sent.
-    const reason = new RpcError("UNAVAILABLE", `${this.peer.endpoint} closed the connection`, { reason: "PEER_LOST" });
-    this.refusal ??= reason;
-    this.#options.events.draining(this);
-    this.#outgoing.failAll(reason);
-    this.#incoming.callerEnded(reason);
-    void this.close({ drainMs: this.ready ? this.limits.aliveMs : 0 }); // Never rejects.
+  sendPing(connection: Connection): void {
+    if (connection === this.#connection) this.send({ body: Body.Ping, token: connection.sentCount });
   }
 
-  closed(reason: RpcError): void {
-    // A stranger on this port, or a broken frame: somebody wants to see that in a log.
-    if (reason.reason === "PROTOCOL" && this.#finished === undefined) this.report(reason);
-    this.#finish(reason);
-  }
-
-  #receive(envelope: Envelope): void {
-    switch (envelope.body) {
-      case Body.Result:
-        return this.#outgoing.receiveResult(envelope);
-      case Body.Call: {
-        const isCallBack = envelope.parentId !== 0 && this.#outgoing.get(envelope.parentId) !== undefined;
-        return this.#incoming.receiveCall(envelope, isCallBack);
-      }
-      case Body.Item:
-        return (this.#incoming.isOurs(envelope.id) ? this.#incoming : this.#outgoing).receiveItem(envelope);
-      case Body.Credit:
-        return (this.#incoming.isOurs(envelope.id) ? this.#incoming : this.#outgoing).receiveCredit(envelope);
-      case Body.End:
-        return (this.#incoming.isOurs(envelope.id) ? this.#incoming : this.#outgoing).receiveEnd(envelope);
-      case Body.Fail:
-        return this.#outgoing.receiveFail(envelope);
-      case Body.Notify:
-        return this.#incoming.receiveNotify(envelope);
-      case Body.Cancel:
-        return this.#incoming.receiveCancel(envelope);
-      case Body.Progress:
-        return this.#outgoing.receiveProgress(envelope);
-      case Body.Ping:
-        this.#pings ??= new PingBudget(this.clock);
-        if (!this.#pings.spend()) return this.breach("more pings than any heartbeat needs");
-        this.send({ body: Body.Pong, token: envelope.token });
-        return;
-      case Body.Drain:
-        this.refusal ??= new RpcError("UNAVAILABLE", `${this.peer.endpoint} is draining`, { reason: "DRAINING" });
-        this.#options.events.draining(this);
-        return this.#outgoing.failWaiting(this.refusal);
-      case Body.Goodbye:
-        return this.#goodbye(envelope.error);
-      case Body.Hello:
-      case Body.Challenge:
-      case Body.Proof:
-      case Body.Welcome:
-        return this.breach("a second handshake");
-      case Body.Compressed:
-        return this.breach("a compressed message, though none was agreed");
-      case Body.Settle:
-      case Body.Pong:
-      case 0:
-        // A pong has done its duty by arriving; a body of a newer version is skipped.
-        return;
-      default:
-        envelope satisfies never;
+  receive(connection: Connection, envelope: Envelope, counts: Counts, byteLength: number): void {
+    if (connection !== this.#connection) return;
+    this.messageBytes = byteLength;
+    const { ledger } = this.#wire;
+    if (ledger === undefined) return dispatch(envelope, this);
+    const { ack, ackRequested } = counts;
+    if (ack >= 0) {
+      const wrong = this.#wire.acknowledged(ack);
+      if (wrong !== undefined) return this.breach(wrong);
+      this.outgoing.acknowledged(ack);
+    }
+    // Counted before it is handled, so that the answer can say so: whatever becomes of it, it has arrived.
+    if ((envelope.body === 0 ? envelope.number : envelope.body) >= FIRST_COUNTED) ledger.accept(byteLength);
+    try {
+      dispatch(envelope, this);
+    } finally {
+      this.#wire.received(ackRequested);
     }
   }
 
-  #goodbye(error: Extract<Envelope, { body: typeof Body.Goodbye }>["error"]): void {
-    const channel = this.#wire.channel;
-    const reason =
-      error === undefined
-        ? new RpcError("UNAVAILABLE", `${this.peer.endpoint} has ended the session`, { reason: "PEER_LOST" })
-        : errorFromWire(error, undefined);
+  // ---- the wire's owner
+
+  resumed(): void {
+    this.incoming.resume();
+    this.outgoing.resume();
+  }
+
+  overflow(message: string, option: string): void {
+    const connection = this.#connection;
+    const reason = new RpcError("UNAVAILABLE", `${this.peer.endpoint} ${message}`, { reason: option });
     this.#finish(reason);
-    channel?.close();
+    connection?.destroy(reason);
+  }
+
+  // ---- where envelopes go
+
+  pinged(token: number): void {
+    if (this.#connection?.spendPing() === false) return this.breach("more pings than any heartbeat needs");
+    this.send({ body: Body.Pong, token });
+  }
+
+  peerDrains(): void {
+    this.refusal ??= ends.drainingThere(this.peer.endpoint);
+    this.#options.events.draining(this);
+    this.outgoing.failWaiting(this.refusal);
+  }
+
+  goodbye({ error }: GoodbyeBody): void {
+    const connection = this.#connection;
+    this.#finish(error === undefined ? ends.peerEnded(this.peer.endpoint) : errorFromWire(error, undefined));
+    connection?.close();
   }
 
   // ---- the parts' link
 
-  send(envelope: Envelope): number {
-    return this.#wire.send(envelope);
+  send(envelope: Envelope, ackRequested = false): number {
+    return this.#wire.send(envelope, ackRequested);
   }
 
   holdReply(send: () => void): void {
@@ -358,17 +372,18 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
     this.#deadlines.watch(deadline);
   }
 
-  breach(message: string): void {
+  breach(problem: Connection | string, text = ""): void {
     if (this.#finished !== undefined) return;
+    const message = typeof problem === "string" ? problem : text;
     const told = new RpcError("INTERNAL", message, { reason: "PROTOCOL" });
     this.report(
       new RpcError("INTERNAL", `${this.peer.endpoint} broke the protocol: ${message}`, { reason: "PROTOCOL" }),
     );
-    this.end(new RpcError("UNAVAILABLE", `the peer broke the protocol: ${message}`, { reason: "PROTOCOL" }), told);
+    this.end(ends.protocolBroken(message), told);
   }
 
   callEnded(): void {
-    this.#outgoing.flush();
+    this.outgoing.flush();
     if (this.callsInFlight > 0) return;
     // A timer for a deadline that nobody has any more would keep a program from ending.
     this.#deadlines?.stop();
@@ -384,12 +399,10 @@ export class Session implements SessionLink, ChannelSink, HeartbeatPort, Handsha
   }
 
   *#expiring(): Iterable<Expiring> {
-    yield* this.#outgoing.expiring();
-    yield* this.#incoming.expiring();
-  }
-
-  #parentId(context: CallContext): number {
-    const { parent } = context;
-    return parent instanceof IncomingCall && parent.link === this ? parent.callId : 0;
+    yield* this.outgoing.expiring();
+    yield* this.incoming.expiring();
   }
 }
+
+/** Bodies from this number on are counted. */
+const FIRST_COUNTED = 16;

@@ -27,7 +27,7 @@ const MAX_WIDE_BYTES = 256 * 1024;
 /** One direction of a stream, receiving: proves sequence and credit of every item, and gives credit back as the reader reads. */
 export class StreamReceiver implements InboxOwner {
   readonly inbox: StreamInbox;
-  readonly #link: SessionLink;
+  #link: SessionLink;
   readonly #owner: ReceiverOwner;
   readonly #codec: MessageCodec;
   /** How far the sender may be ahead of the reader. */
@@ -44,6 +44,11 @@ export class StreamReceiver implements InboxOwner {
     this.#window = Math.min(link.limits.streamCredits, FIRST_CREDITS);
     this.#granted = this.#window;
     this.inbox = new StreamInbox(this, this.#window);
+  }
+
+  /** Nothing has arrived yet, and what comes will come over a new session. */
+  move(link: SessionLink): void {
+    this.#link = link;
   }
 
   /** What the sender may send before it is granted more. */

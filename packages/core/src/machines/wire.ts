@@ -1,8 +1,10 @@
-import type { Channel } from "../words/channel.ts";
+import type { Clock } from "../words/clock.ts";
 import { Body, type Envelope } from "../words/envelope.ts";
-import type { EnvelopeCodec } from "../words/envelope-codec.ts";
+import type { Counts, EnvelopeCodec } from "../words/envelope-codec.ts";
 import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import type { Connection } from "./connection.ts";
+import { Ledger } from "./ledger.ts";
 
 /** Replies that wait for the wire, from which an acceptor stops reading: a peer that does not read gets no more work done. */
 const HELD_REPLIES = 8;
@@ -10,15 +12,19 @@ const HELD_REPLIES = 8;
 /** Share of `maxSendBufferBytes` from which an acceptor stops reading from a peer that does not read. */
 const PAUSE_READING_SHARE = 0.5;
 
+/** How long an acknowledgement waits for something to ride on. */
+const ACK_DELAY_MS = 200;
+
+/** Bodies from this number on are counted. */
+const FIRST_COUNTED = 16;
+
 /**
  * Messages that keep the session going. Up to a size that any sane limit allows they are sent whatever the limit is: there is nobody to
  * tell that one of them cannot be sent.
  */
 const MAX_CONTROL_BYTES = 1024;
 const CONTROL_BODIES: ReadonlySet<number> = new Set([
-  Body.Hello,
-  Body.Challenge,
-  Body.Welcome,
+  0,
   Body.Ping,
   Body.Pong,
   Body.Goodbye,
@@ -28,64 +34,169 @@ const CONTROL_BODIES: ReadonlySet<number> = new Set([
   Body.Drain,
 ]);
 
-/** The sending half of a session: encodes, keeps to the peer's limit, and knows whether the wire takes more. */
+const BARE_ACK = { body: 0, number: 0 } as const;
+
+/** What a wire tells its session. */
+export interface WireOwner {
+  /** More may be sent again. */
+  resumed(): void;
+  /** The far end takes, or acknowledges, too little. */
+  overflow(message: string, option: string): void;
+}
+
+/**
+ * The sending half of a session: encodes, counts, keeps what may have to be sent again, keeps to the peer's limit, and knows whether more may
+ * be sent now. It outlives its connections.
+ */
 export class Wire {
-  channel: Channel | undefined = undefined;
   /** Largest message that the peer takes. */
   maxSendBytes: number;
-  writable = true;
-  readingPaused = false;
-  sentCount = 0;
+  /** Whether more may be sent: there is a connection that takes it, and room in the window of what is not acknowledged. */
+  writable = false;
+  ledger: Ledger | undefined = undefined;
+  connection: Connection | undefined = undefined;
   readonly #codec: EnvelopeCodec;
   readonly #limits: SessionLimits;
+  readonly #clock: Clock;
   /** Only an acceptor stops reading from a peer that does not read: if both did, neither could ever go on. */
   readonly #mayPause: boolean;
-  readonly #overflow: (unsentBytes: number) => void;
+  readonly #owner: WireOwner;
+  readonly #counts: Counts = { ack: -1, ackRequested: false };
+  #channelFull = false;
   #unsentBytes = 0;
+  #ackTimer: unknown = undefined;
   /** As many at most as calls are in flight. */
   #heldReplies: (() => void)[] = [];
 
-  constructor(codec: EnvelopeCodec, limits: SessionLimits, mayPause: boolean, overflow: (unsentBytes: number) => void) {
+  constructor(codec: EnvelopeCodec, limits: SessionLimits, clock: Clock, mayPause: boolean, owner: WireOwner) {
     this.#codec = codec;
     this.#limits = limits;
+    this.#clock = clock;
     this.#mayPause = mayPause;
-    this.#overflow = overflow;
+    this.#owner = owner;
     this.maxSendBytes = limits.maxMessageBytes;
   }
 
-  /** Encodes and sends, and gives the size. Throws RpcError for what cannot be encoded or is too large; without a channel it does nothing. */
-  send(envelope: Envelope): number {
-    const { channel } = this;
-    if (channel === undefined) return 0;
-    const bytes = this.#codec.encode(envelope);
+  /** Goes on over a new connection. */
+  connect(connection: Connection, maxSendBytes: number): void {
+    this.connection = connection;
+    this.maxSendBytes = maxSendBytes;
+    this.#channelFull = false;
+    this.#unsentBytes = 0;
+    this.writable = this.ledger?.full !== true;
+  }
+
+  /** The connection is gone; what is sent meanwhile is kept, as far as it counts. */
+  disconnect(): void {
+    this.connection = undefined;
+    this.writable = false;
+    this.#stopAckTimer();
+  }
+
+  /** Ends for good. */
+  stop(): void {
+    this.disconnect();
+    this.ledger = undefined;
+    this.#heldReplies = [];
+  }
+
+  /** Both ends count from here on; `keeps`: what is not acknowledged is kept for another connection. */
+  count(keeps: boolean): void {
+    this.ledger = new Ledger(this.#limits, keeps);
+  }
+
+  /** Encodes and sends, and gives the size. Throws RpcError for what cannot be encoded or is too large; on an ended session it does nothing. */
+  send(envelope: Envelope, ackRequested = false): number {
+    const { ledger, connection } = this;
+    const counted = ledger !== undefined && envelope.body >= FIRST_COUNTED;
+    if (connection === undefined && !(counted && ledger.replay !== undefined)) return 0;
+    const bytes =
+      ledger === undefined ? this.#codec.encode(envelope) : this.#encodeCounting(envelope, ledger, ackRequested);
     const { byteLength } = bytes;
     if (byteLength > this.maxSendBytes && (byteLength > MAX_CONTROL_BYTES || !CONTROL_BODIES.has(envelope.body))) {
       const message = `message of ${byteLength} bytes is larger than the ${this.maxSendBytes} that both ends accept; raise maxMessageBytes or use a stream`;
       throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxMessageBytes" });
     }
-    this.sentCount++;
-    if (channel.send(bytes, this.#codec.ownsLast)) return byteLength;
-    this.writable = false;
-    this.#unsentBytes += byteLength;
-    if (this.#unsentBytes > this.#limits.maxSendBufferBytes) this.#overflow(this.#unsentBytes);
-    else if (this.#unsentBytes > this.#limits.maxSendBufferBytes * PAUSE_READING_SHARE) this.#pauseReading();
+    if (ledger !== undefined && this.#counts.ack >= 0) ledger.tell(this.#counts.ack);
+    const owned = this.#codec.ownsLast;
+    if (counted) {
+      ledger.keep(bytes, owned);
+      if (ledger.replay !== undefined && ledger.full) this.#fillWindow(ledger.replay.bytes);
+    }
+    if (connection !== undefined && !connection.transmit(bytes, owned)) this.#fillChannel(byteLength);
     return byteLength;
   }
 
-  /** Sends a reply when the wire takes more again. */
+  #encodeCounting(envelope: Envelope, ledger: Ledger, ackRequested: boolean): Uint8Array {
+    const counts = this.#counts;
+    const tells = ledger.replay === undefined ? envelope === BARE_ACK : ledger.received !== ledger.told;
+    counts.ack = tells ? ledger.received : -1;
+    counts.ackRequested = ackRequested || (ledger.replay !== undefined && ledger.shouldAsk);
+    if (counts.ackRequested) ledger.asked();
+    return this.#codec.encode(envelope, counts);
+  }
+
+  /** Tells the far end now what has arrived. */
+  acknowledge(): void {
+    const { ledger } = this;
+    if (ledger === undefined || this.connection === undefined) return;
+    this.send(BARE_ACK);
+  }
+
+  /** A message of the far end has been handled: it is acknowledged soon, if not with something that was sent meanwhile. */
+  received(ackRequested: boolean): void {
+    const { ledger } = this;
+    if (ledger === undefined) return;
+    if (ackRequested) return this.acknowledge();
+    if (ledger.replay === undefined || ledger.received === ledger.told) return;
+    if (ledger.overdue) return this.acknowledge();
+    this.#ackTimer ??= this.#clock.setTimeout(() => {
+      this.#ackTimer = undefined;
+      if (ledger.received !== ledger.told) this.acknowledge();
+    }, ACK_DELAY_MS);
+  }
+
+  /** The far end says what it has; gives what is wrong with that, if anything is. */
+  acknowledged(count: number): string | undefined {
+    const { ledger } = this;
+    if (ledger === undefined) return "an acknowledgement, though none was agreed";
+    const wrong = ledger.acknowledge(count);
+    if (wrong === undefined && !this.writable) this.#reopen();
+    return wrong;
+  }
+
+  /** Sends again what the far end does not have. `remainingMs` gives what is left of a call's time. */
+  replay(remainingMs: (callId: number) => number): void {
+    const { connection, ledger } = this;
+    if (connection === undefined || ledger?.replay === undefined) return;
+    for (const kept of ledger.replay) {
+      let envelope = this.#codec.decode(kept);
+      if (envelope.body === Body.Call && envelope.deadlineMs !== undefined)
+        envelope = { ...envelope, deadlineMs: remainingMs(envelope.id) };
+      // Encoded anew, because what it said about acknowledgement is of another time.
+      this.#channelFull = !connection.transmit(this.#codec.encode(envelope), this.#codec.ownsLast);
+    }
+    this.writable = !this.#channelFull && !ledger.full;
+  }
+
+  /** Sends a reply when more may be sent again. */
   holdReply(send: () => void): void {
     this.#heldReplies.push(send);
     if (this.#heldReplies.length >= HELD_REPLIES) this.#pauseReading();
   }
 
-  /** The wire takes more again. */
+  /** The channel takes more again. */
   drained(): void {
-    this.writable = true;
+    this.#channelFull = false;
     this.#unsentBytes = 0;
-    if (this.readingPaused) {
-      this.readingPaused = false;
-      this.channel?.resume?.();
-    }
+    this.connection?.resume();
+    this.#reopen();
+  }
+
+  /** Lets what waits go on, if it may. */
+  #reopen(): void {
+    if (this.connection === undefined || this.#channelFull || this.ledger?.full === true) return;
+    this.writable = true;
     const held = this.#heldReplies;
     this.#heldReplies = [];
     for (const [i, send] of held.entries()) {
@@ -95,11 +206,33 @@ export class Wire {
       }
       send();
     }
+    if (this.writable) this.#owner.resumed();
+  }
+
+  #fillWindow(keptBytes: number): void {
+    this.writable = false;
+    const { maxReplayBytes, maxSendBufferBytes } = this.#limits;
+    if (keptBytes > maxReplayBytes + maxSendBufferBytes)
+      this.#owner.overflow(`has not acknowledged ${keptBytes} bytes`, "maxReplayBytes");
+  }
+
+  #fillChannel(byteLength: number): void {
+    this.writable = false;
+    this.#channelFull = true;
+    this.#unsentBytes += byteLength;
+    const { maxSendBufferBytes } = this.#limits;
+    if (this.#unsentBytes > maxSendBufferBytes)
+      this.#owner.overflow(`does not read: ${this.#unsentBytes} bytes are waiting for it`, "maxSendBufferBytes");
+    else if (this.#unsentBytes > maxSendBufferBytes * PAUSE_READING_SHARE) this.#pauseReading();
   }
 
   #pauseReading(): void {
-    if (this.readingPaused || !this.#mayPause || this.channel?.pause === undefined) return;
-    this.readingPaused = true;
-    this.channel.pause();
+    // While it is the window that is full, the acknowledgement that opens it has to be read.
+    if (this.#mayPause && this.#channelFull) this.connection?.pause();
+  }
+
+  #stopAckTimer(): void {
+    if (this.#ackTimer !== undefined) this.#clock.clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
   }
 }

@@ -52,4 +52,6 @@ export interface ChannelSecurity {
   readonly kind: "local" | "encrypted" | "plain";
   /** Subject of the certificate that the far end proved, when the channel asked for one. */
   readonly certificateSubject?: string | undefined;
+  /** What is known to both ends of this very TLS connection and to nobody else (RFC 9266); absent where there is nothing like it. */
+  readonly binding?: (() => Uint8Array) | undefined;
 }

@@ -44,7 +44,13 @@ export const BINDINGS = ["none", "tls-exporter"] as const;
 export type Binding = (typeof BINDINGS)[number];
 
 /** Why a session was not resumed, with the numbers on the wire. */
-export const RESUME_REFUSALS = ["not-asked", "unknown-session", "expired", "count-mismatch", "other-principal"] as const;
+export const RESUME_REFUSALS = [
+  "not-asked",
+  "unknown-session",
+  "expired",
+  "count-mismatch",
+  "other-principal",
+] as const;
 export type ResumeRefusal = (typeof RESUME_REFUSALS)[number];
 
 /** What a consumer made of a job, with the numbers on the wire. */

@@ -25,10 +25,20 @@ export interface SessionLimits {
   readonly maxSendBufferBytes: number;
   /** Calls that call back: how deep. Default: 32. */
   readonly maxDepth: number;
+  /** How long a session goes on without a connection, for its peer to come back; the shorter one of both ends holds. 0: not at all. Default: 30,000. */
+  readonly resumeWindowMs: number;
+  /** Messages that the peer has not acknowledged, kept to be sent again; nothing new is sent beyond it. Default: 4,096. */
+  readonly maxReplayMessages: number;
+  /** The same in bytes. One message always fits. Default: 16 MiB. */
+  readonly maxReplayBytes: number;
+  /** Sessions of a listener that wait for their peers to come back; of too many the one lost longest ago ends. Default: 10,000. */
+  readonly maxSuspendedSessions: number;
   /** Time from connecting to the end of the handshake. Default: 10,000. */
   readonly unauthenticatedTimeoutMs: number;
   /** Largest message before the end of the handshake. Default: 1 KiB. */
   readonly maxUnauthenticatedBytes: number;
+  /** Connections of a listener without a finished handshake; of too many the one that waits longest is closed. Default: 1,000. */
+  readonly maxUnauthenticatedConnections: number;
   /** A sign of life is sent when nothing else was for this long; 0 switches heartbeats off. Default: 5,000. */
   readonly heartbeatMs: number;
   /** A peer that was silent for this long is lost. Default: 15,000. */
@@ -46,8 +56,13 @@ export const DEFAULT_LIMITS: SessionLimits = Object.freeze({
   maxUnreadBytes: 64 * 1024 * 1024,
   maxSendBufferBytes: 16 * 1024 * 1024,
   maxDepth: 32,
+  resumeWindowMs: 30_000,
+  maxReplayMessages: 4_096,
+  maxReplayBytes: 16 * 1024 * 1024,
+  maxSuspendedSessions: 10_000,
   unauthenticatedTimeoutMs: 10_000,
   maxUnauthenticatedBytes: 1024,
+  maxUnauthenticatedConnections: 1_000,
   heartbeatMs: 5_000,
   aliveMs: 15_000,
 });

@@ -61,6 +61,11 @@ export interface Listener extends AsyncDisposable {
 
 export interface ListenerEvents {
   "client-connected": [peer: Peer];
+  /** Its connection is lost; it may come back. */
+  "client-suspended": [peer: Peer, reason: import("./rpc-error.ts").RpcError];
+  "client-resumed": [peer: Peer];
+  /** Somebody could not prove who it is. */
+  "client-refused": [endpoint: string, error: import("./rpc-error.ts").RpcError];
   "client-disconnected": [peer: Peer, reason: import("./rpc-error.ts").RpcError];
 }
 

@@ -1,0 +1,267 @@
+import type { Channel, ChannelSecurity, ChannelSink } from "../words/channel.ts";
+import type { Compression } from "../words/compression.ts";
+import { Body, type Envelope } from "../words/envelope.ts";
+import type { Counts, EnvelopeCodec } from "../words/envelope-codec.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import { Heartbeat, type HeartbeatPort } from "../tools/heartbeat.ts";
+import { wireErrorOf } from "../tools/wire-error.ts";
+import type { Agreement, Handshake, HandshakePort, HandshakeSettings } from "./handshake.ts";
+import { PingBudget } from "./ping-budget.ts";
+
+/** Who a connection belongs to: before the handshake is done whoever accepted it, then its session. */
+export interface ConnectionOwner {
+  agreed(connection: Connection, agreement: Agreement): void;
+  /** One envelope after the handshake. `counts` is valid during the call. */
+  receive(connection: Connection, envelope: Envelope, counts: Counts, byteLength: number): void;
+  /** The channel takes more again. */
+  drained(connection: Connection): void;
+  /** The far end sends nothing more, but may still read. */
+  ended(connection: Connection): void;
+  /** It is over, once. Not called for an end that the owner has made itself. */
+  lost(connection: Connection, reason: RpcError): void;
+  /** The far end gave signs of life no more, or broke the protocol: the owner ends it. */
+  silent(connection: Connection, reason: RpcError): void;
+  breach(connection: Connection, message: string): void;
+  sendPing(connection: Connection): void;
+  readonly writable: boolean;
+  report(error: RpcError): void;
+}
+
+/** What all connections of a transport or a listener have in common. */
+export interface ConnectionSettings extends HandshakeSettings {
+  readonly codec: EnvelopeCodec;
+  /** Messages from this size on are compressed, in bytes. */
+  readonly compressFromBytes: number;
+}
+
+/** Handshake messages of one end, beyond which it is not one: in messages of `maxUnauthenticatedBytes`. */
+const HELD_MESSAGES = 4;
+
+/** One channel's life: the handshake, signs of life, messages to envelopes. Sessions outlive it. */
+export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
+  readonly channel: Channel;
+  owner: ConnectionOwner;
+  readingPaused = false;
+  sentCount = 0;
+  receivedCount = 0;
+  readonly #settings: ConnectionSettings;
+  // Shared by all messages of this connection: what it says is read before the next one comes.
+  readonly #counts: Counts = { ack: -1, ackRequested: false };
+  #compression: Compression | undefined = undefined;
+  // What an open and quiet connection does not need is let go: with ten thousand of them it counts.
+  #handshake: Handshake | undefined = undefined;
+  #heartbeat: Heartbeat | undefined = undefined;
+  #pings: PingBudget | undefined = undefined;
+  /** Messages that arrived while a step of the handshake was computed. */
+  #held: Uint8Array[] | undefined = undefined;
+  #open = false;
+  #over = false;
+
+  constructor(channel: Channel, owner: ConnectionOwner, settings: ConnectionSettings) {
+    this.channel = channel;
+    this.owner = owner;
+    this.#settings = settings;
+  }
+
+  get remote(): string {
+    return this.channel.remote;
+  }
+
+  get security(): ChannelSecurity {
+    return this.channel.security;
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get writable(): boolean {
+    return this.owner.writable;
+  }
+
+  /** Opens the channel and begins the handshake. */
+  start(handshake: Handshake): void {
+    const { channel } = this;
+    this.#handshake = handshake;
+    channel.limitMessageBytes?.(this.#settings.limits.maxUnauthenticatedBytes);
+    channel.open(this);
+    handshake.start();
+  }
+
+  /** Sends one encoded message, compressed where that was agreed and helps. Returns whether the channel takes more. */
+  transmit(message: Uint8Array, owned: boolean): boolean {
+    this.sentCount++;
+    const compression = this.#compression;
+    if (compression !== undefined && message.byteLength >= this.#settings.compressFromBytes) {
+      const data = compression.compress(message);
+      if (data.byteLength < message.byteLength) {
+        const { codec } = this.#settings;
+        return this.channel.send(codec.encode({ body: Body.Compressed, data }), codec.ownsLast);
+      }
+    }
+    return this.channel.send(message, owned);
+  }
+
+  /** Reading stops and goes on, where the channel can. */
+  pause(): void {
+    if (this.readingPaused || this.channel.pause === undefined) return;
+    this.readingPaused = true;
+    this.channel.pause();
+  }
+
+  resume(): void {
+    if (!this.readingPaused) return;
+    this.readingPaused = false;
+    this.channel.resume?.();
+  }
+
+  /** Ends it after what was sent. Nothing of it arrives any more. */
+  close(reason?: RpcError): void {
+    this.#stop();
+    this.channel.close(reason);
+  }
+
+  /** Ends it at once. Nothing of it arrives any more. */
+  destroy(reason: RpcError): void {
+    this.#stop();
+    if (this.channel.destroy === undefined) this.channel.close(reason);
+    else this.channel.destroy(reason);
+  }
+
+  #stop(): void {
+    this.#over = true;
+    this.#open = false;
+    this.#held = undefined;
+    this.#handshake?.stop();
+    this.#handshake = undefined;
+    this.#heartbeat?.stop();
+  }
+
+  // ---- the handshake's port
+
+  send(envelope: Envelope): Uint8Array {
+    const { codec } = this.#settings;
+    const encoded = codec.encode(envelope);
+    const bytes = codec.ownsLast ? encoded : new Uint8Array(encoded);
+    this.sentCount++;
+    this.channel.send(bytes);
+    return bytes;
+  }
+
+  agreed(agreement: Agreement): void {
+    const { limits, clock } = this.#settings;
+    this.#handshake = undefined;
+    this.#open = true;
+    this.#compression = agreement.compression;
+    this.channel.limitMessageBytes?.(limits.maxMessageBytes);
+    if (limits.heartbeatMs > 0) {
+      // A peer that beats slowly is given time, but it cannot ask for for ever.
+      const aliveMs = Math.max(limits.aliveMs, Math.min(3 * (agreement.limits?.heartbeatMs ?? 0), 10 * limits.aliveMs));
+      this.#heartbeat = new Heartbeat(clock, this, limits.heartbeatMs, aliveMs);
+      this.#heartbeat.start();
+    }
+    this.owner.agreed(this, agreement);
+  }
+
+  refused(error: RpcError): void {
+    if (this.#over) return;
+    this.sendGoodbye(error);
+    this.close(error);
+    this.owner.lost(this, error);
+  }
+
+  continued(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    for (const message of held ?? []) this.message(message);
+  }
+
+  /** Says farewell. A peer that takes no message as large as that sees the channel close. */
+  sendGoodbye(told: RpcError | undefined): void {
+    const error = told === undefined ? undefined : wireErrorOf(told, undefined, false);
+    try {
+      this.send({ body: Body.Goodbye, error, sessionOver: true });
+    } catch {
+      // See above.
+    }
+  }
+
+  // ---- the heartbeat's port
+
+  sendPing(): void {
+    this.owner.sendPing(this);
+  }
+
+  peerSilent(silentMs: number): void {
+    this.owner.silent(this, lost(`${this.remote} was silent for ${Math.round(silentMs)} ms`));
+  }
+
+  peerStalled(stalledMs: number): void {
+    this.owner.silent(this, lost(`${this.remote} has read nothing for ${Math.round(stalledMs)} ms`));
+  }
+
+  /** Whether a ping may be answered; more of them than any heartbeat needs break the protocol. */
+  spendPing(): boolean {
+    this.#pings ??= new PingBudget(this.#settings.clock);
+    return this.#pings.spend();
+  }
+
+  // ---- the channel's sink
+
+  message(bytes: Uint8Array): void {
+    if (this.#over) return;
+    if (this.#handshake?.busy === true || this.#held !== undefined) return this.#hold(bytes);
+    this.receivedCount++;
+    const { limits, codec } = this.#settings;
+    const limit = this.#open ? limits.maxMessageBytes : limits.maxUnauthenticatedBytes;
+    if (bytes.byteLength > limit)
+      return this.owner.breach(this, `message of ${bytes.byteLength} bytes, the limit is ${limit}`);
+    let envelope: Envelope;
+    let { byteLength } = bytes;
+    try {
+      envelope = codec.decode(bytes, this.#counts);
+      if (envelope.body === Body.Compressed && this.#compression !== undefined) {
+        const inflated = this.#compression.decompress(envelope.data, limit);
+        ({ byteLength } = inflated);
+        envelope = codec.decode(inflated, this.#counts);
+      }
+    } catch (thrown) {
+      return this.owner.breach(this, RpcError.from(thrown).message);
+    }
+    try {
+      if (this.#handshake === undefined) this.owner.receive(this, envelope, this.#counts, byteLength);
+      else if (envelope.body === Body.Goodbye) this.owner.receive(this, envelope, this.#counts, byteLength);
+      else this.#handshake.receive(envelope, bytes);
+    } catch (thrown) {
+      this.owner.report(RpcError.from(thrown));
+    }
+  }
+
+  #hold(bytes: Uint8Array): void {
+    const held = (this.#held ??= []);
+    held.push(bytes);
+    if (held.length > HELD_MESSAGES) this.owner.breach(this, "messages before the handshake was done");
+  }
+
+  drained(): void {
+    if (!this.#over) this.owner.drained(this);
+  }
+
+  ended(): void {
+    if (!this.#over) this.owner.ended(this);
+  }
+
+  closed(reason: RpcError): void {
+    if (this.#over) return;
+    this.#stop();
+    this.owner.lost(this, reason);
+  }
+}
+
+function lost(message: string): RpcError {
+  return new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST" });
+}

@@ -1,0 +1,60 @@
+import { Body, type Envelope } from "../words/envelope.ts";
+import type { IncomingCalls } from "./incoming-calls.ts";
+import type { OutgoingCalls } from "./outgoing-calls.ts";
+
+/** Where the envelopes of an open session go. */
+export interface Destination {
+  readonly outgoing: OutgoingCalls;
+  readonly incoming: IncomingCalls;
+  pinged(token: number): void;
+  peerDrains(): void;
+  goodbye(envelope: Extract<Envelope, { body: typeof Body.Goodbye }>): void;
+  breach(message: string): void;
+}
+
+/** Hands an envelope to the part of the session that it is for. */
+export function dispatch(envelope: Envelope, to: Destination): void {
+  const { outgoing, incoming } = to;
+  switch (envelope.body) {
+    case Body.Result:
+      return outgoing.receiveResult(envelope);
+    case Body.Call: {
+      const isCallBack = envelope.parentId !== 0 && outgoing.get(envelope.parentId) !== undefined;
+      return incoming.receiveCall(envelope, isCallBack);
+    }
+    case Body.Item:
+      return (incoming.isOurs(envelope.id) ? incoming : outgoing).receiveItem(envelope);
+    case Body.Credit:
+      return (incoming.isOurs(envelope.id) ? incoming : outgoing).receiveCredit(envelope);
+    case Body.End:
+      return (incoming.isOurs(envelope.id) ? incoming : outgoing).receiveEnd(envelope);
+    case Body.Fail:
+      return outgoing.receiveFail(envelope);
+    case Body.Notify:
+      return incoming.receiveNotify(envelope);
+    case Body.Cancel:
+      return incoming.receiveCancel(envelope);
+    case Body.Progress:
+      return outgoing.receiveProgress(envelope);
+    case Body.Ping:
+      return to.pinged(envelope.token);
+    case Body.Drain:
+      return to.peerDrains();
+    case Body.Goodbye:
+      return to.goodbye(envelope);
+    case Body.Hello:
+    case Body.Challenge:
+    case Body.Proof:
+    case Body.Welcome:
+      return to.breach("a second handshake");
+    case Body.Compressed:
+      return to.breach("a compressed message where none was agreed, or inside another one");
+    case Body.Settle:
+    case Body.Pong:
+    case 0:
+      // A pong has done its duty by arriving; a body of a newer version is skipped.
+      return undefined;
+    default:
+      return envelope satisfies never;
+  }
+}

@@ -1,0 +1,179 @@
+import type { Channel } from "../words/channel.ts";
+import type { Envelope, ResumeRequest } from "../words/envelope.ts";
+import { Body } from "../words/envelope.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import { hexFromBytes } from "../tools/bytes.ts";
+import { errorFromWire } from "../tools/wire-error.ts";
+import { AcceptorHandshake, type Claim, type Doorkeeper, type ResumeDesk } from "./acceptor-handshake.ts";
+import { Connection, type ConnectionOwner, type ConnectionSettings } from "./connection.ts";
+import { FailureGate } from "./failure-gate.ts";
+import type { Agreement } from "./handshake.ts";
+import type { Session } from "./session.ts";
+
+/** What a reception works for. */
+export interface ReceptionOwner {
+  /** Makes a session for somebody who has proved who it is. */
+  createSession(): Session;
+  /** Somebody was turned away, or left before the handshake was done. */
+  refused(endpoint: string, error: RpcError): void;
+  report(error: RpcError): void;
+}
+
+/**
+ * The serving end's door: new channels wait here until their handshake is done, then a session is made for them, or the one that they come back
+ * to is found.
+ */
+export class Reception implements ConnectionOwner, ResumeDesk {
+  readonly writable = true;
+  readonly #settings: ConnectionSettings;
+  readonly #doorkeeper: Doorkeeper;
+  readonly #owner: ReceptionOwner;
+  readonly #gate: FailureGate;
+  /** Without a finished handshake, the one that waits longest first. */
+  readonly #waiting = new Set<Connection>();
+  /** Sessions that can be resumed, by id. */
+  readonly #sessions = new Map<string, Session>();
+  /** Those among them that have no connection, the one lost longest ago first. */
+  readonly #suspended = new Set<Session>();
+  /** What the claim that is being welcomed has found. */
+  #claimed: Session | undefined = undefined;
+
+  constructor(settings: ConnectionSettings, doorkeeper: Doorkeeper, owner: ReceptionOwner) {
+    this.#settings = settings;
+    this.#doorkeeper = doorkeeper;
+    this.#owner = owner;
+    this.#gate = new FailureGate(settings.clock);
+  }
+
+  /** Channels whose handshake is under way. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  accept(channel: Channel): void {
+    const connection = new Connection(channel, this, this.#settings);
+    this.#waiting.add(connection);
+    const { limits } = this.#settings;
+    const delayMs = this.#gate.delayMs(channel.remote);
+    connection.start(new AcceptorHandshake(this.#settings, connection, this.#doorkeeper, this, delayMs));
+    const [oldest] = this.#waiting;
+    if (this.#waiting.size <= limits.maxUnauthenticatedConnections || oldest === undefined) return;
+    // Whoever means it is through in milliseconds: the one that waits longest makes room.
+    const message = `more than ${limits.maxUnauthenticatedConnections} connections wait for their handshake`;
+    this.#turnAway(oldest, new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxUnauthenticatedConnections" }));
+  }
+
+  /** Turns away whoever is still at the door. */
+  close(reason: RpcError): void {
+    for (const connection of this.#waiting) this.#turnAway(connection, reason);
+  }
+
+  #turnAway(connection: Connection, reason: RpcError): void {
+    this.#waiting.delete(connection);
+    if (connection.over) return;
+    connection.sendGoodbye(reason);
+    connection.close(reason);
+  }
+
+  // ---- sessions that come back
+
+  claim({ sessionId, received }: ResumeRequest, identity: string | undefined): Claim {
+    const session = this.#sessions.get(hexFromBytes(sessionId.subarray(0, 16)));
+    if (session === undefined || sessionId.length !== 16) return { refusal: "unknown-session", received: undefined };
+    if (session.peer.identity !== identity) return { refusal: "other-principal", received: undefined };
+    if (!session.canResumeAt(received)) {
+      const counted = session.release();
+      const message = `${session.peer.endpoint} came back with a count of ${received}, which cannot be`;
+      session.end(new RpcError("UNAVAILABLE", message, { reason: "PROTOCOL" }));
+      return { refusal: "count-mismatch", received: counted };
+    }
+    const count = session.release();
+    if (count === undefined) return { refusal: "expired", received: undefined };
+    this.#claimed = session;
+    return { refusal: "not-asked", received: count };
+  }
+
+  /** A session has begun that can be resumed. */
+  keep(session: Session): void {
+    this.#sessions.set(session.sessionId, session);
+  }
+
+  /** A session has lost its connection; of too many the one lost longest ago ends. */
+  suspend(session: Session): void {
+    this.#suspended.add(session);
+    const { maxSuspendedSessions } = this.#settings.limits;
+    if (this.#suspended.size <= maxSuspendedSessions) return;
+    const [oldest] = this.#suspended;
+    const message = `more than ${maxSuspendedSessions} sessions wait for their peers`;
+    oldest?.end(new RpcError("UNAVAILABLE", message, { reason: "maxSuspendedSessions" }));
+  }
+
+  resumed(session: Session): void {
+    this.#suspended.delete(session);
+  }
+
+  forget(session: Session): void {
+    this.#sessions.delete(session.sessionId);
+    this.#suspended.delete(session);
+  }
+
+  // ---- the owner of connections without a session
+
+  agreed(connection: Connection, agreement: Agreement): void {
+    this.#waiting.delete(connection);
+    const session = this.#claimed ?? this.#owner.createSession();
+    this.#claimed = undefined;
+    session.adopt(connection, agreement);
+  }
+
+  receive(connection: Connection, envelope: Envelope): void {
+    if (envelope.body !== Body.Goodbye) return;
+    const error =
+      envelope.error === undefined
+        ? new RpcError("UNAVAILABLE", `${connection.remote} left before the handshake was done`, {
+            reason: "PEER_LOST",
+          })
+        : errorFromWire(envelope.error, undefined);
+    connection.close(error);
+    this.lost(connection, error);
+  }
+
+  lost(connection: Connection, reason: RpcError): void {
+    if (!this.#waiting.delete(connection)) return;
+    if (reason.code === "UNAUTHENTICATED") this.#gate.note(connection.remote);
+    this.#owner.refused(connection.remote, reason);
+  }
+
+  breach(connection: Connection, message: string): void {
+    const error = new RpcError("INTERNAL", message, { reason: "PROTOCOL" });
+    connection.sendGoodbye(error);
+    connection.close(error);
+    this.lost(
+      connection,
+      new RpcError("INTERNAL", `${connection.remote} broke the protocol: ${message}`, { reason: "PROTOCOL" }),
+    );
+  }
+
+  ended(connection: Connection): void {
+    const reason = new RpcError("UNAVAILABLE", `${connection.remote} closed the connection`, { reason: "PEER_LOST" });
+    connection.close(reason);
+    this.lost(connection, reason);
+  }
+
+  silent(connection: Connection, reason: RpcError): void {
+    connection.destroy(reason);
+    this.lost(connection, reason);
+  }
+
+  drained(): void {
+    // A handshake is never held back.
+  }
+
+  sendPing(): void {
+    // The heart beats from the session on.
+  }
+
+  report(error: RpcError): void {
+    this.#owner.report(error);
+  }
+}

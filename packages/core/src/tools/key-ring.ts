@@ -1,0 +1,70 @@
+import type { ListenerCredentials, Secret } from "../words/credentials.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import { randomBytes } from "./bytes.ts";
+import { Key } from "./proof.ts";
+import { utf8Bytes } from "./utf8.ts";
+
+/** Who proves the one secret that is everybody's. */
+const ANYBODY = "peer";
+
+/** Keys that are tried for somebody who does not say who it is. */
+const MAX_NAMELESS_KEYS = 64;
+
+/** Below this a secret can be guessed from a recorded handshake. */
+export const SAFE_SECRET_BYTES = 16;
+
+/** The keys of a serving end. */
+export class KeyRing {
+  readonly #shared: readonly Key[];
+  readonly #named = new Map<string, readonly Key[]>();
+  readonly #lookup: ((identity: string) => Promise<readonly Key[]>) | undefined = undefined;
+  /** Nobody knows it: who has no key is checked all the same, and fails as somebody with a wrong one does. */
+  readonly #nobody = new Key("", randomBytes(32));
+
+  /** Throws INVALID_ARGUMENT for a secret that is missing or empty: that must never mean "open to all". */
+  constructor({ secret, secrets }: ListenerCredentials) {
+    this.#shared = secret === undefined ? [] : [keyOf(ANYBODY, secret, "secret")];
+    if (typeof secrets === "function") {
+      this.#lookup = async (identity) => {
+        const found = await secrets(identity);
+        return found === undefined ? [] : keysOf(identity, found);
+      };
+      return;
+    }
+    for (const [identity, found] of Object.entries(secrets ?? {})) this.#named.set(identity, keysOf(identity, found));
+  }
+
+  /** The keys that fit a name, at least one; with an empty name all that there are. */
+  async find(identity: string): Promise<readonly Key[]> {
+    const keys = [...this.#shared];
+    if (identity === "") {
+      for (const named of this.#named.values()) if (keys.length < MAX_NAMELESS_KEYS) keys.push(...named);
+    } else {
+      keys.push(...(this.#named.get(identity) ?? []));
+      if (this.#lookup !== undefined) keys.push(...(await this.#lookup(identity)));
+    }
+    return keys.length === 0 ? [this.#nobody] : keys;
+  }
+}
+
+/** The key of a secret. Throws INVALID_ARGUMENT for an empty one. */
+export function keyOf(identity: string, secret: Secret, option: string): Key {
+  return new Key(identity, secretBytes(secret, option));
+}
+
+/** The bytes of a secret. Throws INVALID_ARGUMENT for none; the message never shows it. */
+export function secretBytes(secret: Secret, option: string): Uint8Array {
+  const bytes: unknown = typeof secret === "string" ? utf8Bytes(secret) : secret;
+  if (bytes instanceof Uint8Array && bytes.length > 0) return bytes;
+  const message = `option ${option} is ${secret === undefined ? "undefined" : "empty"}; an empty secret would let everybody in. Is an environment variable missing?`;
+  throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+}
+
+function keysOf(identity: string, found: Secret | readonly Secret[]): readonly Key[] {
+  const secrets = typeof found === "string" || found instanceof Uint8Array ? [found] : found;
+  if (secrets.length === 0) {
+    const message = `option secrets has an empty list for ${JSON.stringify(identity)}; leave the name out, or give it a secret`;
+    throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+  }
+  return secrets.map((secret) => keyOf(identity, secret, `secrets, key of ${JSON.stringify(identity)},`));
+}
