@@ -6,7 +6,7 @@ import { type ImportOf, importsOf } from "./imports.ts";
 /** The floors of core, lowest first: a file imports its own floor and those before it. */
 const CORE_FLOORS: readonly string[] = ["words", "tools", "machines", "face"];
 /** Files at the root of core's sources that gather all floors for the outside. */
-const CORE_DOORS: readonly string[] = ["index.ts", "transport.ts"];
+const CORE_DOORS: readonly string[] = ["index.ts", "transport.ts", "opentelemetry.ts"];
 const MOST_LINES = 400;
 
 /** What the sources of a package may import from outside of it. A package that is not in this list may import nothing. */
@@ -20,6 +20,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const ALLOWED_IN_FILES: Readonly<Record<string, readonly string[]>> = {
   "packages/protobuf/src/bin.ts": ["node:*"],
   "packages/protobuf/src/generator/": ["node:*"],
+  // The door `@rpc/core/opentelemetry`; its peer dependency is optional.
+  "packages/core/src/face/opentelemetry/": ["@opentelemetry/api"],
   // The door `@rpc/testkit/node`: faults on real sockets.
   "packages/testkit/src/chaos/prox": ["node:net"],
   // Reads .proto files where there are files, and asks for Node's modules only then.

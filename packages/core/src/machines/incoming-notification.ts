@@ -43,7 +43,7 @@ export class IncomingNotification extends CallScope {
   }
 
   override get hasMetadata(): boolean {
-    return this.#received !== undefined;
+    return this.#received !== undefined || super.hasMetadata;
   }
 
   progress(): void {

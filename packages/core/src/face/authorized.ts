@@ -1,0 +1,115 @@
+import type { CallContext } from "../words/call-context.ts";
+import type { ContractDescriptor, MethodDescriptor } from "../words/method.ts";
+import type { Peer } from "../words/peer.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { Awaitable, Handler } from "../words/transport.ts";
+import { shown } from "../tools/bytes.ts";
+import { deferredStream } from "../tools/mapped-stream.ts";
+import { isPromiseLike } from "../tools/promise-like.ts";
+
+/** Says whether a peer may call a method; `peer.identity` is who it proved to be, undefined without authentication. */
+export type Authorize = (peer: Peer, method: MethodDescriptor) => boolean | Promise<boolean>;
+
+/**
+ * A handler that runs only what `authorize` says true to, whatever the kind of the call. False fails the call PERMISSION_DENIED, reason
+ * `FORBIDDEN`; when `authorize` throws or rejects the call fails INTERNAL. Nothing of the handler runs in either case, nor when the call was
+ * cancelled in the meantime.
+ */
+export function authorized(handler: Handler, authorize: Authorize): Handler {
+  return {
+    // Asked each time: a dynamic router's contracts change.
+    get contracts(): readonly ContractDescriptor[] {
+      return handler.contracts;
+    },
+    method: (name, kind) => handler.method(name, kind),
+    call: (input, context) => {
+      const verdict = judge(authorize, context);
+      return verdict === undefined ? handler.call(input, context) : verdict.then(() => handler.call(input, context));
+    },
+    stream: (input, context) => {
+      const verdict = judge(authorize, context);
+      if (verdict === undefined) return handler.stream(input, context);
+      // Whoever reads the stream sees a refusal; when nobody ever does, it must not end the process.
+      verdict.catch(() => undefined);
+      return deferredStream(async () => {
+        await verdict;
+        return handler.stream(input, context);
+      });
+    },
+  };
+}
+
+/** Undefined: allowed, without having had to wait. Throws, or rejects, the refusal. */
+function judge(authorize: Authorize, context: CallContext): Promise<void> | undefined {
+  const { peer, method } = context;
+  // Nobody has called, so nobody can be allowed to.
+  if (peer === undefined) throw forbidden(method);
+  let verdict: Awaitable<boolean>;
+  try {
+    verdict = authorize(peer, method);
+  } catch (thrown) {
+    throw failed(method, thrown);
+  }
+  if (!isPromiseLike(verdict)) return admit(verdict, context);
+  return Promise.resolve(verdict).then(
+    (later) => admit(later, context),
+    (thrown: unknown) => {
+      throw failed(method, thrown);
+    },
+  );
+}
+
+/** Nothing but `true` will do: in JavaScript much else passes for it. */
+function admit(verdict: boolean, { method, cancelReason }: CallContext): undefined {
+  if (verdict !== true) throw forbidden(method);
+  if (cancelReason !== undefined) throw cancelReason;
+  return undefined;
+}
+
+function forbidden(method: MethodDescriptor): RpcError {
+  return new RpcError("PERMISSION_DENIED", `${shown(method.name)}: the peer is not allowed to call it`, {
+    reason: "FORBIDDEN",
+  });
+}
+
+// The text of what was thrown stays here: it may say why somebody is trusted.
+function failed(method: MethodDescriptor, thrown: unknown): RpcError {
+  return new RpcError("INTERNAL", `${shown(method.name)}: it could not be found out whether the peer may call it`, {
+    reason: "INTERNAL",
+    cause: thrown,
+  });
+}
+
+/**
+ * An {@link Authorize} from lists of methods by identity: `allowLists({ bot: ["demo.*", "rpc.health.v1.Health.check"], admin: ["*"] })`.
+ * A `*` stands at the end only, alone or after a dot, and means everything below. Who is not listed may call nothing, and neither may a peer
+ * without identity. Throws INVALID_ARGUMENT for any other use of `*`.
+ */
+export function allowLists(lists: Readonly<Record<string, readonly string[]>>): Authorize {
+  const rules = new Map<string, AllowList>();
+  for (const [identity, patterns] of Object.entries(lists)) rules.set(identity, new AllowList(identity, patterns));
+  return (peer, method) => peer.identity !== undefined && rules.get(peer.identity)?.allows(method.name) === true;
+}
+
+class AllowList {
+  readonly #names = new Set<string>();
+  readonly #prefixes: string[] = [];
+
+  constructor(identity: string, patterns: readonly string[]) {
+    for (const pattern of patterns) {
+      const star = pattern.indexOf("*");
+      if (star < 0) {
+        this.#names.add(pattern);
+      } else if (star === pattern.length - 1 && (star === 0 || pattern[star - 1] === ".")) {
+        this.#prefixes.push(pattern.slice(0, star));
+      } else {
+        const message = `allow list of ${identity}: "*" stands alone or after a dot at the end, got ${JSON.stringify(pattern)}`;
+        throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+      }
+    }
+  }
+
+  allows(name: string): boolean {
+    return this.#names.has(name) || this.#prefixes.some((prefix) => name.startsWith(prefix));
+  }
+}
