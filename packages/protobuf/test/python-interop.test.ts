@@ -165,8 +165,8 @@ describe.skipIf(missing !== undefined)(
 
     it("sends random messages that Python reads and writes again byte for byte", () => {
       expect(answer.repeated).toHaveLength(samples.length);
-      for (const [index, [name, bytes]] of samples.entries())
-        if (name !== "Envelope") expect([name, answer.repeated[index]]).toEqual([name, hex(bytes)]);
+      for (const [index, [name, bytes]] of samples.slice(0, -said.length).entries())
+        expect([name, answer.repeated[index]]).toEqual([name, hex(bytes)]);
     });
 
     it("sends random envelopes that Python reads and writes again with the same meaning", () => {
