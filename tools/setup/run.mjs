@@ -72,6 +72,11 @@ const COMMANDS = {
     return run(...turbo("bench", ["--log-prefix=none", "--", ...args]));
   },
 
+  async soak(args) {
+    await installed("base");
+    return run(...turbo("soak", ["--log-prefix=none", "--", ...args]));
+  },
+
   async generate(args) {
     await installed("base");
     return run("npx", ["--yes", TURBO_GENERATOR, "run", "package", ...args]);

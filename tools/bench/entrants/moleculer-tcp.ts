@@ -68,7 +68,7 @@ function brokerNode(nodeID: keyof NodePorts, ports: NodePorts): ServiceBroker {
 }
 
 /** Moleculer wants to know the ports of all nodes beforehand. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const address = probe.address();

@@ -1,6 +1,13 @@
 /** Ours: a contract from echo.proto over TCP. */
 import { fileURLToPath } from "node:url";
-import { createClient, createRouter, type MessageType, type MethodDefinition, type NoErrors } from "@rpc/core";
+import {
+  createClient,
+  createRouter,
+  type MessageType,
+  type MethodDefinition,
+  type NoErrors,
+  type SessionLimitOptions,
+} from "@rpc/core";
 import { contractFromProto } from "@rpc/protobuf";
 import { createTcpTransport, serveTcp } from "@rpc/tcp";
 import protobuf from "protobufjs";
@@ -29,30 +36,39 @@ type EchoMethods = {
 
 const EchoService = contractFromProto<EchoMethods>(root, "bench.EchoService");
 
-export const entrant: Entrant = {
-  serve: async () => {
-    const router = createRouter(EchoService, {
-      echo: ({ id, text }) => ({ id, text }),
-      echoBytes: ({ data }) => ({ data }),
-      items: async function* ({ itemCount }) {
-        yield* itemsFor(itemCount);
-      },
-    });
-    const listener = await serveTcp(router, { endpoint: "tcp://127.0.0.1:0", maxConnections: 20_000 });
-    return { endpoint: listener.endpoint, close: () => listener.close() };
-  },
-  connect: async (endpoint) => {
-    const transport = createTcpTransport(endpoint);
-    const client = createClient(EchoService, transport);
-    return {
-      echo: (message) => client.echo(message),
-      countItems: async (itemCount) => {
-        let received = 0;
-        for await (const _item of client.items({ itemCount })) received++;
-        return received;
-      },
-      echoBytes: async (data) => (await client.echoBytes({ data })).data,
-      close: () => transport.close(),
-    };
-  },
-};
+/** The option belongs to both halves; without it sessions resume. */
+export function rpcTcpProtobuf(session: SessionLimitOptions & { readonly resumeWindowMs?: number }): Entrant {
+  return {
+    serve: async () => {
+      const router = createRouter(EchoService, {
+        echo: ({ id, text }) => ({ id, text }),
+        echoBytes: ({ data }) => ({ data }),
+        items: async function* ({ itemCount }) {
+          yield* itemsFor(itemCount);
+        },
+      });
+      const listener = await serveTcp(router, {
+        ...session,
+        endpoint: "tcp://127.0.0.1:0",
+        maxConnections: 20_000,
+      });
+      return { endpoint: listener.endpoint, close: () => listener.close() };
+    },
+    connect: async (endpoint) => {
+      const transport = createTcpTransport(endpoint, session);
+      const client = createClient(EchoService, transport);
+      return {
+        echo: (message) => client.echo(message),
+        countItems: async (itemCount) => {
+          let received = 0;
+          for await (const _item of client.items({ itemCount })) received++;
+          return received;
+        },
+        echoBytes: async (data) => (await client.echoBytes({ data })).data,
+        close: () => transport.close(),
+      };
+    },
+  };
+}
+
+export const entrant: Entrant = rpcTcpProtobuf({});

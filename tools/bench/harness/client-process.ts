@@ -3,7 +3,11 @@ import { answerRunner } from "./control.ts";
 import type { Entrant, EntrantClient } from "./entrant.ts";
 import { loadEntrant } from "./load-entrant.ts";
 import { callsOf, runLoad, runSerial } from "./loads.ts";
-import { memoryReading } from "./process-readings.ts";
+import { subscriberAnswers } from "./patterns/fanout.ts";
+import { handshakeClientAnswers } from "./patterns/handshake.ts";
+import { consumerAnswers } from "./patterns/jobs.ts";
+import { sessionsAnswers } from "./patterns/resume.ts";
+import { memoryReading, peakRssReading } from "./process-readings.ts";
 import { verifyClient } from "./verify-client.ts";
 
 const OPENING_AT_ONCE = 100;
@@ -39,6 +43,11 @@ answerRunner({
     return { opened: idleClients.length };
   },
   memory: memoryReading,
+  peakRss: peakRssReading,
+  ...subscriberAnswers(entrantName),
+  ...consumerAnswers(entrantName),
+  ...sessionsAnswers(entrantName),
+  ...handshakeClientAnswers(entrantName),
 });
 
 function connected(): EntrantClient {

@@ -20,6 +20,11 @@ export interface LoadReading {
   readonly p99Micros?: number;
 }
 
+export interface DeliveryReading {
+  readonly delivered: number;
+  readonly elapsedMs: number;
+}
+
 /** Request name to [argument, reply]. */
 export interface ControlRequests {
   serve: [Record<string, never>, { endpoint: string; gaps: Record<string, string> }];
@@ -29,6 +34,25 @@ export interface ControlRequests {
   openIdle: [{ count: number }, { opened: number }];
   cpu: [Record<string, never>, CpuReading];
   memory: [Record<string, never>, MemoryReading];
+  servePublisher: [{ subscribers: number }, { endpoint: string; ackPort: number }];
+  subscribe: [{ endpoint: string; ackPort: number; subscribers: number }, Record<string, never>];
+  /** Settles when every subscriber has got one. */
+  probe: [Record<string, never>, Record<string, never>];
+  /** Settles when all that was published has arrived. */
+  publish: [{ durationMs: number }, DeliveryReading];
+  serveQueue: [Record<string, never>, { endpoint: string; producerAt: "queue" | "client" }];
+  consume: [{ endpoint: string; consumers: number }, Record<string, never>];
+  produce: [{ durationMs: number }, LoadReading];
+  serveWaiting: [Record<string, never>, { endpoint: string }];
+  /** Settles when all calls are at their handlers; asked of the server. */
+  allWait: [{ sessions: number }, Record<string, never>];
+  openSessions: [{ endpoint: string; sessions: number }, Record<string, never>];
+  cutSockets: [Record<string, never>, { atEpochMs: number; sockets: number }];
+  callsDone: [Record<string, never>, { atEpochMs: number; failed: number; reason: string }];
+  peakRss: [Record<string, never>, { bytes: number }];
+  serveHandshakes: [Record<string, never>, { endpoint: string }];
+  verifyHandshake: [{ endpoint: string }, Record<string, never>];
+  connectLoop: [{ endpoint: string; durationMs: number }, LoadReading];
 }
 
 export type RequestName = keyof ControlRequests;

@@ -36,3 +36,67 @@ export interface EntrantClient {
   echoBytes?(payload: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
+
+/** What holds something open. */
+export interface Closable {
+  close(): Promise<void>;
+}
+
+/** `fanout`: the module exports it under this name. */
+export interface FanoutEntrant {
+  servePublisher(): Promise<Publisher>;
+  /** One subscriber with a connection of its own; told the text of each event, in order. */
+  subscribe(endpoint: string, received: (text: string) => void): Promise<Closable>;
+}
+
+export interface Publisher extends Closable {
+  readonly endpoint: string;
+  /** To all subscribers. What it returns is awaited before the next one. */
+  publish(text: string): unknown;
+}
+
+/** `jobs`: the module exports it under this name. */
+export interface JobsEntrant {
+  /** Where the producer is: in the queue's own process, or in the other one with a connection of its own. */
+  readonly producerAt: "queue" | "client";
+  serveQueue(): Promise<Producer & { readonly endpoint: string }>;
+  connectProducer(endpoint: string): Promise<Producer>;
+  /** One consumer with a connection of its own. */
+  consume(endpoint: string): Promise<Closable>;
+}
+
+export interface Producer extends Closable {
+  /** Settles when the job has been done by a consumer. The output is the input's number. */
+  submit(job: EchoMessage): Promise<number>;
+}
+
+/** `resume`: the module exports it under this name. */
+export interface ResumeEntrant {
+  /** Serves one method, whose handlers wait for `release`. */
+  serveWaiting(waiting: WaitingCalls): Promise<Closable & { readonly endpoint: string }>;
+  /** One session. */
+  connectSession(endpoint: string): Promise<Closable & { wait(id: number): Promise<number> }>;
+}
+
+/** The handlers that wait. */
+export interface WaitingCalls {
+  /** Called by each handler; settles with `release`. */
+  wait(id: number): Promise<void>;
+}
+
+/** `handshake`: the module exports it under this name. */
+export interface HandshakeEntrant {
+  serveHandshakes(): Promise<Closable & { readonly endpoint: string }>;
+  /** Proves that the handshake does what it says. Default: nothing to prove. */
+  verify?(endpoint: string): Promise<void>;
+  /** Connects, has the handshake behind it, and closes again. */
+  connectOnce(endpoint: string): Promise<void>;
+}
+
+/** What a module in `entrants/` exports for each pattern load. */
+export interface PatternEntrants {
+  readonly fanout: FanoutEntrant;
+  readonly jobs: JobsEntrant;
+  readonly resume: ResumeEntrant;
+  readonly handshake: HandshakeEntrant;
+}

@@ -2,7 +2,11 @@
  * The figures: what is measured, in which unit, and which direction is better.
  * `load` names the run that gives the figure; one load may give several figures.
  */
-export type Load = "unary" | "serial" | "stream" | "bytes" | "idle" | "heap";
+export type Load = CallLoad | PatternLoad;
+/** Loads that every entrant can run which makes calls. */
+export type CallLoad = "unary" | "serial" | "stream" | "bytes" | "idle" | "heap";
+/** Loads with a driver of their own, in `patterns/`; their entrants offer nothing else. */
+export type PatternLoad = "fanout" | "jobs" | "resume" | "handshake";
 
 export type FigureId =
   | "unaryCallsPerSecond"
@@ -13,7 +17,13 @@ export type FigureId =
   | "blobMegabytesPerSecond"
   | "idleServerKilobytes"
   | "heapServerRatio"
-  | "heapClientRatio";
+  | "heapClientRatio"
+  | "fanoutEventsPerSecond"
+  | "jobsPerSecond"
+  | "resumeMillis"
+  | "resumeServerMegabytes"
+  | "resumeClientMegabytes"
+  | "handshakeCpuMicros";
 
 export interface Figure {
   readonly id: FigureId;
@@ -108,9 +118,69 @@ export const FIGURES: readonly Figure[] = [
     printDivisor: 1,
     better: "less",
   },
+  {
+    id: "fanoutEventsPerSecond",
+    load: "fanout",
+    title: "Events from 1 publisher to 100 subscribers, delivered",
+    unit: "k events/s",
+    digits: 1,
+    printDivisor: 1000,
+    better: "more",
+  },
+  {
+    id: "jobsPerSecond",
+    load: "jobs",
+    title: "Jobs done, one producer and two consumers",
+    unit: "k jobs/s",
+    digits: 1,
+    printDivisor: 1000,
+    better: "more",
+  },
+  {
+    id: "resumeMillis",
+    load: "resume",
+    title: "All sockets cut at the server with a call in flight in each of 1,000 sessions: until all calls are done",
+    unit: "ms",
+    digits: 0,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "resumeServerMegabytes",
+    load: "resume",
+    title: "The same: peak RSS of the server",
+    unit: "MB",
+    digits: 0,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "resumeClientMegabytes",
+    load: "resume",
+    title: "The same: peak RSS of the client",
+    unit: "MB",
+    digits: 0,
+    printDivisor: 1,
+    better: "less",
+  },
+  {
+    id: "handshakeCpuMicros",
+    load: "handshake",
+    title: "CPU per connection with its handshake, client + server",
+    unit: "ms",
+    digits: 3,
+    printDivisor: 1000,
+    better: "less",
+  },
 ];
 
 export const LOADS: readonly Load[] = [...new Set(FIGURES.map((figure) => figure.load))];
+
+const PATTERN_LOADS: readonly PatternLoad[] = ["fanout", "jobs", "resume", "handshake"];
+
+export function isPatternLoad(load: Load): load is PatternLoad {
+  return (PATTERN_LOADS as readonly Load[]).includes(load);
+}
 
 export function isLoad(word: string): word is Load {
   return (LOADS as readonly string[]).includes(word);

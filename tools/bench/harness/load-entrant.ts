@@ -1,7 +1,18 @@
-import type { Entrant } from "./entrant.ts";
+import type { Entrant, PatternEntrants } from "./entrant.ts";
 
+/** The entrant's own libraries are loaded only in the processes that measure it. */
 export async function loadEntrant(name: string): Promise<Entrant> {
-  // The name comes from the roster; each file there exports its entrant under this one name.
   const module = (await import(`../entrants/${name}.ts`)) as { entrant: Entrant };
   return module.entrant;
+}
+
+/** What an entrant offers for one of the loads in `patterns/`. */
+export async function loadPattern<Load extends keyof PatternEntrants>(
+  name: string,
+  load: Load,
+): Promise<PatternEntrants[Load]> {
+  const module = (await import(`../entrants/${name}.ts`)) as Partial<PatternEntrants>;
+  const found = module[load];
+  if (found === undefined) throw new Error(`entrants/${name}.ts does not export "${load}"`);
+  return found;
 }

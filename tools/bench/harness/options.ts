@@ -14,7 +14,9 @@ export const USAGE = `node tools/bench/main.ts [options]
   --memory-runs 3       rounds of the idle and heap loads
   --idle-connections 10000
   --heap-calls 1000000
-  --quick               1 round of half a second, 1000 connections, 100 000 calls: to see that all of it works
+  --subscribers 100     of the load fanout
+  --sessions 1000       of the load resume
+  --quick               1 round of half a second, 1000 connections, 100 000 calls, 100 sessions: to see that all of it works
   --out folder          where the report goes; default docs/benchmarks for a complete run, nowhere for a partial one
   --check               exit 1 when a "must reach" is missed, and print which`;
 
@@ -27,6 +29,8 @@ export interface BenchOptions {
   readonly windowMs: number;
   readonly idleConnections: number;
   readonly heapCalls: number;
+  readonly subscribers: number;
+  readonly sessions: number;
   readonly outFolder: string | undefined;
   readonly checks: boolean;
 }
@@ -50,6 +54,8 @@ export function optionsFrom(args: readonly string[]): BenchOptions {
     windowMs: positive("seconds", values.seconds ?? (quick ? "0.5" : "2")) * 1000,
     idleConnections: positive("idle-connections", values["idle-connections"] ?? (quick ? "1000" : "10000")),
     heapCalls: positive("heap-calls", values["heap-calls"] ?? (quick ? "100000" : "1000000")),
+    subscribers: positive("subscribers", values.subscribers ?? "100"),
+    sessions: positive("sessions", values.sessions ?? (quick ? "100" : "1000")),
     outFolder: outFolderFrom(values.out, isComplete),
     checks: values.check === true,
   };
@@ -67,6 +73,8 @@ function parsed(args: readonly string[]) {
         "memory-runs": { type: "string" },
         "idle-connections": { type: "string" },
         "heap-calls": { type: "string" },
+        subscribers: { type: "string" },
+        sessions: { type: "string" },
         quick: { type: "boolean" },
         out: { type: "string" },
         check: { type: "boolean" },

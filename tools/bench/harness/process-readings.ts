@@ -17,3 +17,8 @@ export async function memoryReading(): Promise<MemoryReading> {
   const { rss, heapUsed } = process.memoryUsage();
   return { rssBytes: rss, heapUsedBytes: heapUsed };
 }
+
+/** The most memory that this process ever had; `maxRSS` is in kilobytes everywhere. */
+export async function peakRssReading(): Promise<{ bytes: number }> {
+  return { bytes: process.resourceUsage().maxRSS * 1024 };
+}

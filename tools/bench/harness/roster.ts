@@ -1,4 +1,4 @@
-import type { Load } from "./figures.ts";
+import { isPatternLoad, type Load } from "./figures.ts";
 
 export interface RosterEntry {
   /** The file in `entrants/`, and the word for `--only`. */
@@ -7,7 +7,7 @@ export interface RosterEntry {
   readonly role: "floor" | "ours" | "peer";
   /** Third-party packages whose versions stand in the report. */
   readonly packages: readonly string[];
-  /** Runs only these loads; without it, all. */
+  /** Runs only these loads; without it, all that are made of calls. */
   readonly loads?: readonly Load[];
 }
 
@@ -17,6 +17,13 @@ export const ROSTER: readonly RosterEntry[] = [
   { name: "raw", title: "raw framed socket", role: "floor", packages: [] },
   { name: "raw-protobuf", title: "raw+pb", role: "floor", packages: ["protobufjs"] },
   { name: "rpc-tcp-protobuf", title: "@rpc/tcp, protobuf contract", role: "ours", packages: [] },
+  {
+    name: "rpc-tcp-protobuf-no-resume",
+    title: "@rpc/tcp, protobuf contract, resume off",
+    role: "ours",
+    packages: [],
+    loads: ["unary"],
+  },
   { name: "rpc-tcp-zod", title: "@rpc/tcp, code-first with zod", role: "ours", packages: ["zod"] },
   { name: "grpc-js", title: "@grpc/grpc-js", role: "peer", packages: ["@grpc/grpc-js", "@grpc/proto-loader"] },
   {
@@ -31,8 +38,47 @@ export const ROSTER: readonly RosterEntry[] = [
   { name: "moleculer-tcp", title: "Moleculer TCP", role: "peer", packages: ["moleculer", "cbor-x"] },
   { name: "zeromq", title: "zeromq.js DEALER/ROUTER, raw", role: "peer", packages: ["zeromq"] },
   { name: "http-json", title: "HTTP + JSON, keep-alive", role: "peer", packages: ["undici"] },
+  { name: "rpc-tcp-events", title: "@rpc/tcp, event of a contract", role: "ours", packages: [], loads: ["fanout"] },
+  {
+    name: "socket-io",
+    title: "socket.io, WebSocket only",
+    role: "peer",
+    packages: ["socket.io", "socket.io-client"],
+    loads: ["fanout"],
+  },
+  {
+    name: "moleculer-events",
+    title: "Moleculer TCP, broadcast",
+    role: "peer",
+    packages: ["moleculer", "cbor-x"],
+    loads: ["fanout"],
+  },
+  {
+    name: "rpc-tcp-jobs",
+    title: "@rpc/tcp, job of a contract, producer in the queue's process",
+    role: "ours",
+    packages: [],
+    loads: ["jobs"],
+  },
+  {
+    name: "rpc-tcp-jobs-remote",
+    title: "@rpc/tcp, job of a contract, producer over TCP as well",
+    role: "ours",
+    packages: [],
+    loads: ["jobs"],
+  },
+  { name: "rpc-tcp-resume", title: "@rpc/tcp, resuming sessions", role: "ours", packages: [], loads: ["resume"] },
+  { name: "rpc-tcp-secret", title: "@rpc/tcp, shared secret", role: "ours", packages: [], loads: ["handshake"] },
+  { name: "rpc-tcp-open", title: "@rpc/tcp, no secret", role: "ours", packages: [], loads: ["handshake"] },
+  {
+    name: "grpc-js-connect",
+    title: "@grpc/grpc-js, no TLS",
+    role: "peer",
+    packages: ["@grpc/grpc-js", "@grpc/proto-loader"],
+    loads: ["handshake"],
+  },
 ];
 
 export function runsLoad(entry: RosterEntry, load: Load): boolean {
-  return entry.loads === undefined || entry.loads.includes(load);
+  return entry.loads === undefined ? !isPatternLoad(load) : entry.loads.includes(load);
 }

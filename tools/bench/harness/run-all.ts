@@ -1,6 +1,8 @@
 import type { Measurements } from "./measurements.ts";
+import { isPatternLoad } from "./figures.ts";
 import { measureHeap, measureIdle } from "./memory-figures.ts";
 import type { BenchOptions } from "./options.ts";
+import { measurePatternRound } from "./pattern-round.ts";
 import { runsLoad } from "./roster.ts";
 import { isTimedLoad, measureTimedRound } from "./timed-round.ts";
 
@@ -17,6 +19,14 @@ export async function measureAll(
       for (const entry of timed) {
         say(`round ${round} of ${options.runs}: ${entry.title}`);
         await measureTimedRound(entry, timedLoads, options.windowMs, measurements);
+      }
+    }
+  }
+  for (let round = 1; round <= options.runs; round++) {
+    for (const load of options.loads.filter(isPatternLoad)) {
+      for (const entry of options.entries.filter((candidate) => runsLoad(candidate, load))) {
+        say(`${load} ${round} of ${options.runs}: ${entry.title}`);
+        await measurePatternRound(entry, load, options, measurements);
       }
     }
   }

@@ -1,7 +1,11 @@
 /** The serving half of one pair: `server-process.ts <entrant>`. */
 import { answerRunner } from "./control.ts";
 import { loadEntrant } from "./load-entrant.ts";
-import { cpuReading, memoryReading } from "./process-readings.ts";
+import { publisherAnswers } from "./patterns/fanout.ts";
+import { handshakeServerAnswers } from "./patterns/handshake.ts";
+import { queueAnswers } from "./patterns/jobs.ts";
+import { waitingAnswers } from "./patterns/resume.ts";
+import { cpuReading, memoryReading, peakRssReading } from "./process-readings.ts";
 
 const entrantName = process.argv[2] ?? "";
 
@@ -13,4 +17,9 @@ answerRunner({
   },
   cpu: async () => cpuReading(),
   memory: memoryReading,
+  peakRss: peakRssReading,
+  ...publisherAnswers(entrantName),
+  ...queueAnswers(entrantName),
+  ...waitingAnswers(entrantName),
+  ...handshakeServerAnswers(entrantName),
 });

@@ -16,11 +16,11 @@ export function jsonOf(run: BenchRun): string {
         .map((figure) => [figure.id, measurements.outcome(entry.name, figure.id)]),
     ),
   }));
-  const { runs, memoryRuns, windowMs, idleConnections, heapCalls } = options;
+  const { runs, memoryRuns, windowMs, idleConnections, heapCalls, subscribers, sessions } = options;
   const document = {
     startedAt: run.startedAt.toISOString(),
     machine: run.machine,
-    options: { runs, memoryRuns, windowMs, idleConnections, heapCalls },
+    options: { runs, memoryRuns, windowMs, idleConnections, heapCalls, subscribers, sessions },
     entrants,
     install: run.install,
     verdicts: run.verdicts,

@@ -1,13 +1,27 @@
-import { FIGURES, type Figure } from "../harness/figures.ts";
+import { FIGURES, type Figure, isPatternLoad, type PatternLoad } from "../harness/figures.ts";
 import type { InstallSize } from "../harness/install-size.ts";
 import { runsLoad, type RosterEntry } from "../harness/roster.ts";
 import type { BenchRun } from "./bench-run.ts";
 
-/** Each figure is also given as a multiple of these. */
-const YARDSTICKS = [
+interface Yardstick {
+  readonly name: string;
+  readonly title: string;
+}
+
+/** Each figure of calls is also given as a multiple of these, and those of patterns as multiples of their own. */
+const YARDSTICKS: readonly Yardstick[] = [
   { name: "raw-protobuf", title: "× raw+pb" },
   { name: "grpc-js", title: "× grpc-js" },
-] as const;
+];
+const PATTERN_YARDSTICKS: Readonly<Record<PatternLoad, readonly Yardstick[]>> = {
+  fanout: [
+    { name: "socket-io", title: "× socket.io" },
+    { name: "moleculer-events", title: "× Moleculer" },
+  ],
+  jobs: [],
+  resume: [],
+  handshake: [{ name: "grpc-js-connect", title: "× grpc-js" }],
+};
 
 export function markdownOf(run: BenchRun): string {
   const { options, machine } = run;
@@ -16,7 +30,7 @@ export function markdownOf(run: BenchRun): string {
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGigabytes} GB · ${machine.os} · Node ${machine.node}\n` +
       `${options.runs} interleaved rounds of ${options.windowMs / 1000} s (memory: ${options.memoryRuns}), medians. Only ratios within one run count. [How it is measured](README.md)`,
     `## Must reach\n\n${verdictTable(run)}`,
-    `## Overview\n\n${overviewTable(run)}`,
+    ...(options.loads.every(isPatternLoad) ? [] : [`## Overview\n\n${overviewTable(run)}`]),
     ...FIGURES.filter((figure) => options.loads.includes(figure.load)).map(
       (figure) => `## ${figure.title}\n\n${figureTable(run, figure)}`,
     ),
@@ -46,14 +60,18 @@ function verdictTable(run: BenchRun): string {
 }
 
 function overviewTable(run: BenchRun): string {
-  const figures = FIGURES.filter((figure) => figure.load !== "heap" && run.options.loads.includes(figure.load));
-  const rows = run.options.entries.map((entry) => [
-    entry.title,
-    ...figures.map((figure) => {
-      const median = run.measurements.median(entry.name, figure.id);
-      return median === undefined ? "–" : printed(figure, median);
-    }),
-  ]);
+  const figures = FIGURES.filter(
+    ({ load }) => load !== "heap" && !isPatternLoad(load) && run.options.loads.includes(load),
+  );
+  const entries = run.options.entries.filter((entry) => figures.some(({ load }) => runsLoad(entry, load)));
+  const rows = entries.map((entry) =>
+    [entry.title].concat(
+      figures.map((figure) => {
+        const median = run.measurements.median(entry.name, figure.id);
+        return median === undefined ? "–" : printed(figure, median);
+      }),
+    ),
+  );
   return table(
     [
       "",
@@ -70,7 +88,7 @@ function figureTable(run: BenchRun, figure: Figure): string {
   const rows = run.options.entries
     .filter((entry) => runsLoad(entry, figure.load))
     .map((entry) => figureRow(run, figure, entry, reasons));
-  const head = ["", figure.unit, ...YARDSTICKS.map((yardstick) => yardstick.title), "lowest – highest"];
+  const head = ["", figure.unit, ...yardsticksOf(figure).map((yardstick) => yardstick.title), "lowest – highest"];
   return table(head, rows) + (reasons.length === 0 ? "" : `\n\n${reasons.join("\n")}`);
 }
 
@@ -78,14 +96,18 @@ function figureRow(run: BenchRun, figure: Figure, entry: RosterEntry, reasons: s
   const outcome = run.measurements.outcome(entry.name, figure.id);
   if ("missing" in outcome) {
     reasons.push(`- ${entry.title}: ${outcome.missing}`);
-    return [entry.title, "–", ...YARDSTICKS.map(() => "–"), ""];
+    return [entry.title, "–", ...yardsticksOf(figure).map(() => "–"), ""];
   }
-  const ratios = YARDSTICKS.map(({ name }) => {
+  const ratios = yardsticksOf(figure).map(({ name }) => {
     const yardstick = run.measurements.median(name, figure.id);
     return yardstick === undefined ? "–" : ratioOf(outcome.median / yardstick);
   });
   const range = `${printed(figure, Math.min(...outcome.values))} – ${printed(figure, Math.max(...outcome.values))}`;
   return [entry.title, printed(figure, outcome.median), ...ratios, range];
+}
+
+function yardsticksOf({ load }: Figure): readonly Yardstick[] {
+  return isPatternLoad(load) ? PATTERN_YARDSTICKS[load] : YARDSTICKS;
 }
 
 function installTable({ ours, grpc }: { readonly ours: InstallSize; readonly grpc: InstallSize }): string {

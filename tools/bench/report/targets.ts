@@ -36,6 +36,30 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
   { figure: "streamItemsPerSecond", entrant: "rpc-tcp-protobuf", factor: 4, aim: 8, against: ["grpc-js"] },
   { figure: "blobMegabytesPerSecond", entrant: "rpc-tcp-protobuf", factor: 1.3, against: ["grpc-js"] },
   { figure: "cpuMicrosPerCall", entrant: "rpc-tcp-protobuf", factor: 0.1, against: ["grpc-js"] },
+  {
+    figure: "unaryCallsPerSecond",
+    entrant: "rpc-tcp-protobuf",
+    factor: 0.9,
+    against: ["rpc-tcp-protobuf-no-resume"],
+  },
+  {
+    figure: "fanoutEventsPerSecond",
+    entrant: "rpc-tcp-events",
+    factor: 3,
+    against: ["socket-io", "moleculer-events"],
+  },
+];
+
+interface LimitTarget {
+  readonly figure: FigureId;
+  readonly entrant: string;
+  /** In the figure's base unit. */
+  readonly limit: number;
+}
+
+const LIMIT_TARGETS: readonly LimitTarget[] = [
+  { figure: "jobsPerSecond", entrant: "rpc-tcp-jobs", limit: 100_000 },
+  { figure: "handshakeCpuMicros", entrant: "rpc-tcp-secret", limit: 1_000 },
 ];
 
 const IDLE_LIMIT_KILOBYTES = 12;
@@ -48,6 +72,7 @@ export function judgeTargets(
 ): Verdict[] {
   return [
     ...RATIO_TARGETS.map((target) => judgeRatio(target, measurements)),
+    ...LIMIT_TARGETS.map((target) => judgeLimit(target, measurements)),
     judgeIdle(measurements),
     judgeHeap("heapServerRatio", measurements),
     judgeHeap("heapClientRatio", measurements),
@@ -78,6 +103,23 @@ function judgeRatio(target: RatioTarget, measurements: Measurements): Verdict {
     ...head,
     reached: better === "more" ? ratio >= target.factor : ratio <= target.factor,
     reading: `${ratio.toFixed(2)} ×`,
+  };
+}
+
+function judgeLimit({ figure, entrant, limit }: LimitTarget, measurements: Measurements): Verdict {
+  const { title, unit, digits, printDivisor, better } = figureOf(figure);
+  const printed = (value: number): string => `${(value / printDivisor).toFixed(digits)} ${unit}`;
+  const head = {
+    title: `${title} (${titleOf(entrant)})`,
+    mustReach: `${better === "more" ? "≥" : "≤"} ${printed(limit)}`,
+    aim: "",
+  };
+  const ours = measurements.outcome(entrant, figure);
+  if ("missing" in ours) return { ...head, reached: undefined, reading: `not judged: ${ours.missing}` };
+  return {
+    ...head,
+    reached: better === "more" ? ours.median >= limit : ours.median <= limit,
+    reading: printed(ours.median),
   };
 }
 

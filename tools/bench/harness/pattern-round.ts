@@ -1,0 +1,52 @@
+import { reasonOf } from "./failure.ts";
+import type { PatternLoad } from "./figures.ts";
+import type { Measurements } from "./measurements.ts";
+import type { BenchOptions } from "./options.ts";
+import { measureFanout } from "./patterns/fanout.ts";
+import { measureHandshake } from "./patterns/handshake.ts";
+import { measureJobs } from "./patterns/jobs.ts";
+import { measureResume } from "./patterns/resume.ts";
+import type { RosterEntry } from "./roster.ts";
+
+/** One round of one pattern load: a fresh pair of processes, a warm-up, a measured window. */
+export async function measurePatternRound(
+  entry: RosterEntry,
+  load: PatternLoad,
+  options: BenchOptions,
+  measurements: Measurements,
+): Promise<void> {
+  if (measurements.isMissing(entry, load)) return;
+  try {
+    await measure(entry, load, options, measurements);
+  } catch (error) {
+    measurements.markMissing(entry, load, reasonOf(`${entry.title}, ${load}`, error));
+  }
+}
+
+async function measure(
+  entry: RosterEntry,
+  load: PatternLoad,
+  { windowMs, subscribers, sessions }: BenchOptions,
+  measurements: Measurements,
+): Promise<void> {
+  switch (load) {
+    case "fanout":
+      measurements.add(entry, "fanoutEventsPerSecond", await measureFanout(entry.name, windowMs, subscribers));
+      return;
+    case "jobs":
+      measurements.add(entry, "jobsPerSecond", await measureJobs(entry.name, windowMs));
+      return;
+    case "resume": {
+      const reading = await measureResume(entry.name, sessions);
+      measurements.add(entry, "resumeMillis", reading.millis);
+      measurements.add(entry, "resumeServerMegabytes", reading.serverMegabytes);
+      measurements.add(entry, "resumeClientMegabytes", reading.clientMegabytes);
+      return;
+    }
+    case "handshake":
+      measurements.add(entry, "handshakeCpuMicros", await measureHandshake(entry.name, windowMs));
+      return;
+    default:
+      load satisfies never;
+  }
+}
