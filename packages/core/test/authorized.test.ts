@@ -19,7 +19,7 @@ import { all, failure, Gate, memory, thrownBy } from "./rig.ts";
 const Vault = defineContract("demo.Vault", {
   open: unary(),
   list: serverStream(),
-  fill: clientStream(),
+  pour: clientStream(),
   knock: notification(),
 });
 
@@ -29,8 +29,8 @@ function vault(authorize: Authorize) {
   const router = createRouter(Vault, {
     open: () => void ran.push("open"),
     list: () => (ran.push("list"), [1, 2]),
-    fill: async (items) => {
-      ran.push("fill");
+    pour: async (items) => {
+      ran.push("pour");
       return (await all(items)).length;
     },
     knock: () => void ran.push("knock"),
@@ -49,11 +49,11 @@ describe.each(answers)("authorized, answered %s", (_when, answer) => {
     const { client, ran } = vault(() => answer(true));
     await client.open();
     expect(await all(client.list())).toEqual([1, 2]);
-    expect(await client.fill([1, 2, 3])).toBe(3);
+    expect(await client.pour([1, 2, 3])).toBe(3);
     await client.knock();
     await settled();
     await settled();
-    expect(ran).toEqual(["open", "list", "fill", "knock"]);
+    expect(ran).toEqual(["open", "list", "pour", "knock"]);
   });
 
   it("refuses the rest by the method's name, and runs nothing", async () => {
@@ -63,7 +63,7 @@ describe.each(answers)("authorized, answered %s", (_when, answer) => {
     expect(open).toMatchObject(refusal);
     expect(open.message).toContain("demo.Vault.open");
     expect(await failure(all(client.list()))).toMatchObject(refusal);
-    expect(await failure(client.fill([1]))).toMatchObject(refusal);
+    expect(await failure(client.pour([1]))).toMatchObject(refusal);
     await client.knock();
     await settled();
     await settled();

@@ -60,7 +60,7 @@ function judge(authorize: Authorize, context: CallContext): Promise<void> | unde
 }
 
 /** Nothing but `true` will do: in JavaScript much else passes for it. */
-function admit(verdict: boolean, { method, cancelReason }: CallContext): undefined {
+function admit(verdict: unknown, { method, cancelReason }: CallContext): undefined {
   if (verdict !== true) throw forbidden(method);
   if (cancelReason !== undefined) throw cancelReason;
   return undefined;

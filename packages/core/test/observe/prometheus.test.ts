@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { createMetrics, type Gauge, measureCalls, prometheusText } from "../../src/index.ts";
 import { FakeClock } from "../fake-clock.ts";
@@ -39,7 +39,7 @@ function parse(text: string): { types: Map<string, string>; helps: Map<string, s
       const family = families.at(-1) ?? "";
       const ends = types.get(family) === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
       if (!ends.some((end) => sample.name === family + end)) throw new Error(`${line} stands in the family ${family}`);
-      const series = `${sample.name} ${JSON.stringify([...sample.labels].toSorted())}`;
+      const series = `${sample.name} ${JSON.stringify([...sample.labels].map(String).toSorted())}`;
       if (seen.has(series)) throw new Error(`${series} is there twice`);
       seen.add(series);
       samples.push(sample);

@@ -72,7 +72,7 @@ class Family {
 
 function labelText(labels: Readonly<Record<string, string>>): string {
   // Two keys may become the same name; a name stands once.
-  const pairs = new Map(Object.entries(labels).map(([key, value]) => [labelName(key), String(value)]));
+  const pairs = new Map(Object.entries(labels).map(([key, value]) => [labelName(key), value]));
   if (pairs.size === 0) return "";
   return `{${[...pairs].map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(",")}}`;
 }
