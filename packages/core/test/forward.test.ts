@@ -256,6 +256,39 @@ describe("forward", () => {
     expect(await failure(all(client.count(1)))).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "maxDepth" });
   });
 
+  it("H69 ends two gateways that forward to each other, and leaves nothing of the call behind", async () => {
+    let hops = 0;
+    const knot: { to?: ReturnType<typeof memory> } = {};
+    const there = (): ReturnType<typeof memory> => {
+      hops++;
+      if (knot.to === undefined) throw new Error("not tied yet");
+      return knot.to;
+    };
+    const none = memory(createRouter(defineContract("test.None", {}), {}));
+    const left = memory(
+      forward({
+        endpoint: "memory:left",
+        capabilities: none.capabilities,
+        call: (input, context) => there().call(input, context),
+        stream: (input, context) => there().stream(input, context),
+        ready: () => Promise.resolve(),
+        close: () => Promise.resolve(),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      }),
+    );
+    knot.to = memory(forward(left));
+    const client = createClient(Test, left);
+    const expected = { code: "RESOURCE_EXHAUSTED", reason: "maxDepth", message: expect.stringContaining("loop") };
+    expect(await failure(client.run(1))).toMatchObject(expected);
+    // Depth 0 to 32 is served, and every second hop is the left gateway's.
+    expect(hops).toBe(17);
+    expect(await failure(all(client.double([1])))).toMatchObject(expected);
+    await settled();
+    for (const transport of [left, knot.to]) {
+      for (const peer of transport.listener.peers) expect(peer.callsInFlight).toBe(0);
+    }
+  });
+
   it("H69 ends a loop of notifications as well", async () => {
     let hops = 0;
     const errors: RpcError[] = [];

@@ -1,5 +1,4 @@
 import type { CallContext } from "../words/call-context.ts";
-import type { Clock } from "../words/clock.ts";
 import { type Delivered, RpcError } from "../words/rpc-error.ts";
 import type { CallPort } from "../words/transport.ts";
 
@@ -24,30 +23,12 @@ export abstract class Pause {
   abstract end(): void;
 }
 
-/** A wait of a certain length. */
-export class TimedPause extends Pause {
-  readonly #clock: Clock;
-  readonly #waitMs: number;
-  #timer: unknown = undefined;
-
-  constructor(clock: Clock, waitMs: number) {
-    super();
-    this.#clock = clock;
-    this.#waitMs = waitMs;
-  }
-
-  begin(wake: (refusal: RpcError | undefined) => void): void {
-    this.#timer = this.#clock.setTimeout(() => wake(undefined), this.#waitMs);
-  }
-
-  end(): void {
-    this.#clock.clearTimeout(this.#timer);
-  }
-}
-
-/** Whether a call that failed so may be sent again without harm: it did not arrive, or arriving twice is no different from once. */
-export function mayRepeat(error: RpcError, context: CallContext): boolean {
-  return error.delivered === "no" || context.method.idempotent;
+/**
+ * Whether a call that failed so may be sent again without harm: it did not arrive, or arriving twice is no different from once.
+ * `repliesKept`: servers answer a repeated idempotency key with the reply to the first one.
+ */
+export function mayRepeat(error: RpcError, context: CallContext, repliesKept = false): boolean {
+  return error.delivered === "no" || context.method.idempotent || (repliesKept && context.idempotencyKey !== undefined);
 }
 
 /** What is known about the way of a call that had more than one try: the last error speaks for its own try alone. */

@@ -122,10 +122,6 @@ export function failing(...errors: readonly unknown[]): Serve {
   };
 }
 
-export function never(): Promise<never> {
-  return new Promise(() => undefined);
-}
-
 /** A call that waits until it is ended. */
 export function hang(_input: unknown, context: CallContext): Promise<unknown> {
   return new Promise((_resolve, reject) => {

@@ -12,7 +12,7 @@ import {
 } from "../../src/index.ts";
 import { RetryBudget } from "../../src/tools/retry-budget.ts";
 import { settled } from "../fake-clock.ts";
-import { all, failure, memory, thrownBy } from "../rig.ts";
+import { all, failure, Gate, memory, thrownBy } from "../rig.ts";
 import { clockWithoutRest, failing, hang, lost, Part, pass, refused, Test } from "./part.ts";
 
 /** A client over a part whose waits are half of their bounds: 50, 100, 200 ms and so on. */
@@ -59,6 +59,18 @@ describe("withRetry", () => {
     await pass(clock, 50);
     expect(await answer).toBe(1);
     expect(part.count).toBe(2);
+  });
+
+  it("repeats a call that has an idempotency key where servers keep replies, and only there", async () => {
+    const { clock, client } = rig({ repliesKept: true }, lost(), lost());
+    const answer = client.write(1, { idempotencyKey: "k" });
+    await pass(clock, 50);
+    await pass(clock, 100);
+    expect(await answer).toBe(1);
+    const without = rig({ repliesKept: true }, lost());
+    expect(await failure(without.client.write(1))).toMatchObject({ delivered: "unknown" });
+    const other = rig({}, lost());
+    expect(await failure(other.client.write(1, { idempotencyKey: "k" }))).toMatchObject({ delivered: "unknown" });
   });
 
   it("says of the whole call that it may have run when one of its tries may have", async () => {
@@ -198,6 +210,36 @@ describe("withRetry", () => {
     await transport[Symbol.asyncDispose]();
     expect(part.readyCount).toBe(1);
     expect(part.closes).toEqual([{ drainMs: 5 }]);
+  });
+
+  it("ends a call that waits for its next try when it is closed, and takes no new ones", async () => {
+    const { client, clock, part, transport } = rig({}, refused("first"));
+    part.serveStream = async function* () {
+      throw refused("first");
+    };
+    const failed = failure(client.write());
+    const stream = failure(all(client.watch()));
+    await settled();
+    await transport.close({ drainMs: 1_000 });
+    expect(clock.timerCount).toBe(0);
+    expect([await failed, await stream]).toMatchObject([{ message: "first" }, { message: "first" }]);
+    const late = { code: "FAILED_PRECONDITION", reason: "CLOSED", delivered: "no" };
+    expect(await failure(client.write())).toMatchObject(late);
+    expect(await failure(all(client.watch()))).toMatchObject(late);
+    expect(await failure(transport.ready())).toMatchObject(late);
+    expect(part.count).toBe(2);
+  });
+
+  it("does not repeat a call that fails because it is closed", async () => {
+    const { client, part, transport } = rig();
+    const gate = new Gate();
+    part.serve = () => gate.promise;
+    const failed = failure(client.read());
+    await settled();
+    await transport.close();
+    gate.fail(lost());
+    expect(await failed).toMatchObject({ delivered: "unknown" });
+    expect(part.count).toBe(1);
   });
 
   it("has what its part has, but for the order of calls", () => {

@@ -8,6 +8,7 @@ import { rendezvousScore, rendezvousSeed } from "../../tools/rendezvous.ts";
 import { Single } from "../../tools/single.ts";
 import { wholeNumber } from "../../tools/option-checks.ts";
 import type { Course } from "../../machines/course.ts";
+import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
 
 /**
@@ -48,6 +49,7 @@ export function balance(transports: readonly Transport[], options: BalanceOption
     parts: [...transports],
     endpoint: `one of ${transports.map(({ endpoint }) => endpoint).join(", ")}`,
     capabilities: SEVERAL_SERVERS,
+    lifetime: servers.lifetime,
     port: coursePort((input, context) => new BalanceCourse(servers, input, context)),
   });
 }
@@ -71,6 +73,7 @@ class Server {
 /** What all calls share. */
 class Servers {
   readonly maxFailures: number;
+  readonly lifetime: Lifetime = new Lifetime();
   readonly #servers: readonly Server[];
   readonly #strategy: BalanceStrategy;
   #turn = 0;
@@ -168,7 +171,8 @@ class BalanceCourse implements Course {
     this.#server = undefined;
     server.inFlight--;
     this.#judge(server, error);
-    if (!repeatable || error?.code !== "UNAVAILABLE" || error.delivered !== "no") return false;
+    if (!repeatable || this.#servers.lifetime.closed || error?.code !== "UNAVAILABLE" || error.delivered !== "no")
+      return false;
     this.#tried ??= new Set();
     this.#tried.add(server);
     return true;

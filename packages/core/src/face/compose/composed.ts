@@ -2,11 +2,13 @@ import type { CallContext } from "../../words/call-context.ts";
 import type { Capabilities } from "../../words/capabilities.ts";
 import { type Clock, systemClock } from "../../words/clock.ts";
 import { RpcError } from "../../words/rpc-error.ts";
-import type { CallHandler, CallPort, CloseOptions, StreamHandler, Transport } from "../../words/transport.ts";
+import type { Awaitable, CallPort, CloseOptions, Transport } from "../../words/transport.ts";
 import type { TopicPort } from "../../words/topics.ts";
 import type { WorkQueue } from "../../words/work-queue.ts";
+import { noteCallError } from "../../tools/call-errors.ts";
 import { weakestOf } from "../../tools/weakest.ts";
 import type { Course } from "../../machines/course.ts";
+import type { Lifetime } from "../../machines/lifetime.ts";
 import { followCall } from "../../machines/tried-call.ts";
 import { followStream } from "../../machines/tried-stream.ts";
 
@@ -20,6 +22,8 @@ export interface Composition {
   readonly capabilities?: Partial<Capabilities> | undefined;
   /** Where its calls go. */
   readonly port: CallPort;
+  /** Closed before its parts are. */
+  readonly lifetime?: Lifetime | undefined;
 }
 
 /** A port that takes each call along a course of its own; that of a stream is made when it is first read. */
@@ -43,19 +47,30 @@ export class ComposedTransport implements Transport {
   readonly endpoint: string;
   readonly capabilities: Capabilities;
   readonly clock: Clock;
-  readonly call: CallHandler;
-  readonly stream: StreamHandler;
+  readonly #port: CallPort;
   readonly #parts: readonly Transport[];
+  readonly #lifetime: Lifetime | undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(composition: Composition) {
     const { parts, endpoint, capabilities, port } = composition;
     this.#parts = parts;
-    ({ call: this.call, stream: this.stream } = port);
+    this.#lifetime = composition.lifetime;
+    this.#port = port;
     this.clock = commonClock(parts);
     this.endpoint = endpoint ?? parts.map((part) => part.endpoint).join(", ");
     this.capabilities = Object.freeze({ ...weakestOf(parts), ...capabilities });
   }
+
+  readonly call = (input: unknown, context: CallContext): Awaitable<unknown> => {
+    if (this.#closing !== undefined) return Promise.reject(this.#refusal(context.method.name));
+    return this.#port.call(input, context);
+  };
+
+  readonly stream = (input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> => {
+    if (this.#closing !== undefined) throw this.#refusal(context.method.name);
+    return this.#port.stream(input, context);
+  };
 
   /** Subscriptions and jobs are not calls: they pass by, where it is clear which part they go to. */
   get topicPort(): TopicPort | undefined {
@@ -71,16 +86,33 @@ export class ComposedTransport implements Transport {
   }
 
   ready(): Promise<void> {
-    return readyAny(this.#parts);
+    return this.#closing === undefined ? this.connect() : Promise.reject(this.#refusal("ready"));
   }
 
-  close(options?: CloseOptions): Promise<void> {
-    this.#closing ??= closeAll(this.#parts, options);
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.shut(options);
     return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What connecting does, while it is open. */
+  protected connect(): Promise<void> {
+    return readyAny(this.#parts);
+  }
+
+  /** What closing does, once. */
+  protected shut(options: CloseOptions): Promise<void> {
+    this.#lifetime?.close();
+    return closeAll(this.#parts, options);
+  }
+
+  /** What is said to who comes too late. */
+  #refusal(what: string): RpcError {
+    const message = `${what}: the transport to ${this.endpoint} is closed`;
+    return noteCallError(new RpcError("FAILED_PRECONDITION", message, { reason: "CLOSED", delivered: "no" }));
   }
 }
 

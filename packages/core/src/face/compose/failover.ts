@@ -5,6 +5,7 @@ import type { CallPort, Transport } from "../../words/transport.ts";
 import { Availability, type Pass } from "../../tools/availability.ts";
 import { Backoff, type BackoffOptions } from "../../tools/backoff.ts";
 import { type Course, mayRepeat } from "../../machines/course.ts";
+import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
 
 /** How long the first transport is left alone after a failure; the wait is drawn between 0 and a bound that grows. */
@@ -23,50 +24,64 @@ export interface FailoverOptions extends BackoffOptions {
  */
 export function failover(first: Transport, second: Transport, options: FailoverOptions = {}): Transport {
   const { clock = first.clock ?? systemClock, random, ...backoff } = options;
-  const availability = new Availability(clock, new Backoff(backoff, random));
+  const parts = new Parts(first, second, new Availability(clock, new Backoff(backoff, random)));
   return new ComposedTransport({
     parts: [first, second],
     endpoint: `${first.endpoint} or ${second.endpoint}`,
     capabilities: SEVERAL_SERVERS,
-    port: coursePort((_input, context) => new FailoverCourse(first, second, availability, context)),
+    lifetime: parts.lifetime,
+    port: coursePort((_input, context) => new FailoverCourse(parts, context)),
   });
+}
+
+/** What all calls share. */
+class Parts {
+  readonly first: Transport;
+  readonly second: Transport;
+  /** Of the first; the second is tried whenever it is needed. */
+  readonly availability: Availability;
+  readonly lifetime: Lifetime = new Lifetime();
+
+  constructor(first: Transport, second: Transport, availability: Availability) {
+    this.first = first;
+    this.second = second;
+    this.availability = availability;
+  }
 }
 
 class FailoverCourse implements Course {
   readonly repeats = true;
-  readonly #first: Transport;
-  readonly #second: Transport;
-  readonly #availability: Availability;
+  readonly #parts: Parts;
   readonly #context: CallContext;
   #pass: Pass | undefined = undefined;
   #count = 0;
   #firstTried = false;
 
-  constructor(first: Transport, second: Transport, availability: Availability, context: CallContext) {
-    this.#first = first;
-    this.#second = second;
-    this.#availability = availability;
+  constructor(parts: Parts, context: CallContext) {
+    this.#parts = parts;
     this.#context = context;
   }
 
   enter(): CallPort {
+    const { availability, first, second } = this.#parts;
     this.#count++;
-    const toFirst = this.#count === 1 ? this.#availability.isOpen : !this.#firstTried;
-    if (!toFirst) return this.#second;
+    const toFirst = this.#count === 1 ? availability.isOpen : !this.#firstTried;
+    if (!toFirst) return second;
     this.#firstTried = true;
-    this.#pass = this.#availability.enter();
-    return this.#first;
+    this.#pass = availability.enter();
+    return first;
   }
 
   left(error: RpcError | undefined, repeatable: boolean): boolean {
+    const { availability, lifetime } = this.#parts;
     const lost = error?.code === "UNAVAILABLE" && error.retryable;
     const pass = this.#pass;
     this.#pass = undefined;
     if (pass !== undefined) {
-      if (lost) this.#availability.failed(pass);
-      else if (error?.code === "CANCELLED" || error?.code === "DEADLINE_EXCEEDED") this.#availability.abandoned(pass);
-      else this.#availability.worked(pass);
+      if (lost) availability.failed(pass);
+      else if (error?.code === "CANCELLED" || error?.code === "DEADLINE_EXCEEDED") availability.abandoned(pass);
+      else availability.worked(pass);
     }
-    return lost && repeatable && this.#count < 2 && mayRepeat(error, this.#context);
+    return lost && repeatable && !lifetime.closed && this.#count < 2 && mayRepeat(error, this.#context);
   }
 }

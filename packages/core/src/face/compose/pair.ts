@@ -2,10 +2,9 @@ import type { CallContext, CancelListener } from "../../words/call-context.ts";
 import type { ClientOf, Contract } from "../../words/contract.ts";
 import type { Metadata } from "../../words/metadata.ts";
 import type { Peer } from "../../words/peer.ts";
-import { RpcError } from "../../words/rpc-error.ts";
-import type { CallPort, CloseOptions, Handler, Listener, Transport } from "../../words/transport.ts";
+import type { RpcError } from "../../words/rpc-error.ts";
+import type { CloseOptions, Handler, Listener, Transport } from "../../words/transport.ts";
 import { AttemptContext } from "../../tools/attempt-context.ts";
-import { noteCallError } from "../../tools/call-errors.ts";
 import { createClient } from "../client.ts";
 import { ComposedTransport } from "./composed.ts";
 
@@ -28,9 +27,16 @@ export function pair(options: PairOptions): Transport {
 /** A handler whose contexts call back over another wire: `context.peer.client(Contract)` goes out by `out`. */
 export function callBackBy(handler: Handler, out: Transport): Handler {
   return {
-    contracts: handler.contracts,
-    topicPort: handler.topicPort,
-    workQueue: handler.workQueue,
+    // Asked each time: a handler may take on more while it serves.
+    get contracts() {
+      return handler.contracts;
+    },
+    get topicPort() {
+      return handler.topicPort;
+    },
+    get workQueue() {
+      return handler.workQueue;
+    },
     method: (name, kind) => handler.method(name, kind),
     call: (input, context) => handler.call(input, new CallBackContext(context, out)),
     stream: (input, context) => handler.stream(input, new CallBackContext(context, out)),
@@ -39,39 +45,18 @@ export function callBackBy(handler: Handler, out: Transport): Handler {
 
 class PairTransport extends ComposedTransport {
   readonly #in: Listener;
-  #closing: Promise<void> | undefined = undefined;
 
   constructor(out: Transport, listener: Listener) {
-    const checkOpen = (context: CallContext): void => {
-      if (this.#closing === undefined) return;
-      const message = `${context.method.name}: the transport to ${out.endpoint} is closed`;
-      throw noteCallError(new RpcError("FAILED_PRECONDITION", message, { reason: "CLOSED", delivered: "no" }));
-    };
-    const port: CallPort = {
-      call: (input, context) => {
-        checkOpen(context);
-        return out.call(input, context);
-      },
-      stream: (input, context) => {
-        checkOpen(context);
-        return out.stream(input, context);
-      },
-    };
-    super({ parts: [out], port, capabilities: { duplex: "native" } });
+    super({ parts: [out], port: out, capabilities: { duplex: "native" } });
     this.#in = listener;
   }
 
-  override close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options);
-    return this.#closing;
-  }
-
-  async #close(options: CloseOptions): Promise<void> {
+  protected override async shut(options: CloseOptions): Promise<void> {
     const endsAt = this.clock.now() + (options.drainMs ?? 0);
     try {
       await this.#in.close(options);
     } finally {
-      await super.close({ drainMs: Math.max(0, endsAt - this.clock.now()) });
+      await super.shut({ drainMs: Math.max(0, endsAt - this.clock.now()) });
     }
   }
 }

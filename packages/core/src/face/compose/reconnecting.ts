@@ -3,7 +3,6 @@ import { type Clock, systemClock } from "../../words/clock.ts";
 import { RpcError } from "../../words/rpc-error.ts";
 import type { CallPort, CloseOptions, Transport } from "../../words/transport.ts";
 import { Backoff, type BackoffOptions } from "../../tools/backoff.ts";
-import { noteCallError } from "../../tools/call-errors.ts";
 import { Drain } from "../../tools/drain.ts";
 import { wholeNumber } from "../../tools/option-checks.ts";
 import type { Course, Pause } from "../../machines/course.ts";
@@ -34,27 +33,20 @@ export function reconnecting(transport: Transport, options: ReconnectingOptions 
 
 class ReconnectingTransport extends ComposedTransport {
   readonly #redial: Redial;
-  #closing: Promise<void> | undefined = undefined;
 
   constructor(transport: Transport, port: CallPort, redial: Redial) {
     super({ parts: [transport], port, capabilities: UNORDERED });
     this.#redial = redial;
   }
 
-  override ready(): Promise<void> {
+  protected override connect(): Promise<void> {
     return this.#redial.ready();
   }
 
-  override close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options);
-    return this.#closing;
-  }
-
-  async #close(options: CloseOptions): Promise<void> {
-    const startedAt = this.clock.now();
-    const drainMs = options.drainMs ?? 0;
-    await this.#redial.close(drainMs);
-    await super.close({ drainMs: Math.max(0, drainMs - (this.clock.now() - startedAt)) });
+  protected override async shut(options: CloseOptions): Promise<void> {
+    const endsAt = this.clock.now() + (options.drainMs ?? 0);
+    await this.#redial.close(options.drainMs ?? 0);
+    await super.shut({ drainMs: Math.max(0, endsAt - this.clock.now()) });
   }
 }
 
@@ -70,7 +62,6 @@ class Redial {
   #notBefore = 0;
   #timer: unknown = undefined;
   #dialing = false;
-  #closed = false;
   /** Why nobody waits any more. */
   #ended: RpcError | undefined = undefined;
   #drain: Drain | undefined = undefined;
@@ -98,12 +89,6 @@ class Redial {
     return this.#room.place(name, context.deadline, () => this.#tooLate(name, cause));
   }
 
-  checkOpen(what: string): void {
-    if (!this.#closed) return;
-    const message = `${what}: the transport to ${this.#transport.endpoint} is closed`;
-    throw noteCallError(new RpcError("FAILED_PRECONDITION", message, { reason: "CLOSED", delivered: "no" }));
-  }
-
   /** A call did not arrive. */
   lose(error: RpcError): void {
     if (this.#unreachable !== undefined) return;
@@ -118,7 +103,7 @@ class Redial {
 
   async ready(): Promise<void> {
     for (;;) {
-      this.checkOpen("ready");
+      if (this.#ended !== undefined) throw this.#ended;
       if (this.#unreachable !== undefined) await this.#reached();
       try {
         return await this.#transport.ready();
@@ -144,7 +129,6 @@ class Redial {
   }
 
   async close(drainMs: number): Promise<void> {
-    this.#closed = true;
     if (drainMs > 0 && this.#room.count > 0) {
       this.#drain = new Drain(this.clock);
       this.#drain.within(drainMs);
@@ -205,7 +189,6 @@ class ReconnectingCourse implements Course {
   readonly #transport: Transport;
   readonly #redial: Redial;
   readonly #context: CallContext;
-  #accepted = false;
 
   constructor(transport: Transport, redial: Redial, context: CallContext) {
     this.#transport = transport;
@@ -214,9 +197,6 @@ class ReconnectingCourse implements Course {
   }
 
   enter(): CallPort | Pause {
-    if (!this.#accepted) this.#redial.checkOpen(this.#context.method.name);
-    // Once accepted, a call may wait and go on while the transport drains.
-    this.#accepted = true;
     return this.#redial.place(this.#context) ?? this.#transport;
   }
 

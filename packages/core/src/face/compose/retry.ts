@@ -6,7 +6,8 @@ import type { CallPort, Interceptor, Transport } from "../../words/transport.ts"
 import { Backoff, type BackoffOptions } from "../../tools/backoff.ts";
 import { RetryBudget, type RetryBudgetOptions } from "../../tools/retry-budget.ts";
 import { wholeNumber } from "../../tools/option-checks.ts";
-import { type Course, mayRepeat, type Pause, TimedPause } from "../../machines/course.ts";
+import { type Course, mayRepeat, type Pause } from "../../machines/course.ts";
+import { Lifetime, TimedPause } from "../../machines/lifetime.ts";
 import { followCall } from "../../machines/tried-call.ts";
 import { followStream } from "../../machines/tried-stream.ts";
 import { ComposedTransport, coursePort, UNORDERED } from "./composed.ts";
@@ -24,6 +25,11 @@ export interface RetryPolicy extends BackoffOptions {
   readonly minMs?: number | undefined;
   /** What the bound grows up to. Default: 5,000. */
   readonly maxMs?: number | undefined;
+  /**
+   * Whether the servers keep replies by idempotency key (`replyCache`): a unary call that has a key may then be repeated like an idempotent
+   * one. Default: false.
+   */
+  readonly repliesKept?: boolean | undefined;
   /** Stops retries while too much fails; one budget for all calls that share this policy's interceptor or transport. False: no limit. */
   readonly budget?: RetryBudgetOptions | false | undefined;
   /** The clock that deadlines are on. Default: the process's, `withRetry`: the transport's. */
@@ -54,6 +60,7 @@ export function withRetry(transport: Transport, policy: RetryPolicy = {}): Trans
   return new ComposedTransport({
     parts: [transport],
     capabilities: UNORDERED,
+    lifetime: rules.lifetime,
     port: coursePort((_input, context) => new RetryCourse(transport, context, rules)),
   });
 }
@@ -64,6 +71,8 @@ class RetryRules {
   readonly codes: ReadonlySet<StatusCode>;
   readonly clock: Clock;
   readonly budget: RetryBudget | undefined;
+  readonly repliesKept: boolean;
+  readonly lifetime: Lifetime = new Lifetime();
   readonly #policy: RetryPolicy;
 
   constructor(policy: RetryPolicy) {
@@ -71,6 +80,7 @@ class RetryRules {
     this.codes = new Set(policy.codes ?? ["UNAVAILABLE"]);
     this.clock = policy.clock ?? systemClock;
     this.budget = policy.budget === false ? undefined : new RetryBudget(policy.budget);
+    this.repliesKept = policy.repliesKept ?? false;
     this.#policy = policy;
     this.createBackoff(); // Throws now, not at the first failure.
   }
@@ -111,20 +121,22 @@ class RetryCourse implements Course {
   }
 
   left(error: RpcError | undefined, repeatable: boolean): boolean {
-    const { budget, clock, maxAttempts } = this.#rules;
+    const { budget, clock, lifetime, maxAttempts } = this.#rules;
     if (error === undefined || !this.#rules.curable(error)) {
       // What the caller ended itself says nothing about the server.
       if (error?.code !== "CANCELLED" && error?.code !== "DEADLINE_EXCEEDED") budget?.answered();
       return false;
     }
     budget?.failed();
-    if (!repeatable || this.#count >= maxAttempts || !mayRepeat(error, this.#context)) return false;
+    if (!repeatable || lifetime.closed || this.#count >= maxAttempts) return false;
+    const isUnary = this.#context.method.kind === "unary";
+    if (!mayRepeat(error, this.#context, this.#rules.repliesKept && isUnary)) return false;
     if (budget?.allows === false) return false;
     this.#backoff ??= this.#rules.createBackoff();
     const waitMs = this.#backoff.nextMs();
     const { deadline } = this.#context;
     if (deadline !== undefined && clock.now() + waitMs >= deadline) return false;
-    this.#pause = new TimedPause(clock, waitMs);
+    this.#pause = new TimedPause(clock, waitMs, error, lifetime);
     return true;
   }
 }
