@@ -127,6 +127,16 @@ describe("chaos channels", () => {
     expect(outcomes).toEqual(["refused", "refused", "up", "refused", "refused", "up"]);
     channels.close();
 
+    const plan = { ...AT_ONCE, refused: 1, hanging: 0, badInARow: 9, spared: 1 };
+    const sparing = createChaosChannels({ seed: 1, clock, accept: () => undefined, plan });
+    const spared = sparing.dial();
+    clock.advance(1);
+    await expect(spared).resolves.toBeDefined();
+    const second = sparing.dial();
+    clock.advance(1);
+    await expect(second).rejects.toThrow("refused");
+    sparing.close();
+
     const hanging = createChaosChannels({ seed: 1, clock, accept: () => undefined, plan: { hanging: 1 } });
     const controller = new AbortController();
     const dial = hanging.dial(controller.signal);

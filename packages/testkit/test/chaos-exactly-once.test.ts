@@ -26,6 +26,13 @@ function withoutResume(parts: ScenarioParts): ScenarioPair {
   return sessionPair({ ...parts, session: { ...parts.session, resumeWindowMs: 0 } });
 }
 
+describe("a session that resumes", () => {
+  it.each(SEEDS)("runs every call once, and every stream and notification comes whole, seed %i", async (seed) => {
+    const report = await exactlyOnce({ seed, clock: createFakeClock() });
+    expect(report).toMatchObject({ done: 2 * (60 + 6 + 30), failed: 0 });
+  });
+});
+
 describe("a session that ends with its connection", () => {
   it.each(SEEDS)("runs no call twice and tells no lies about what was delivered, seed %i", async (seed) => {
     const report = await exactlyOnce({ seed, clock: createFakeClock(), pair: withoutResume, promise: "at-most-once" });

@@ -15,6 +15,8 @@ export interface ChannelPlan extends FatePlan {
   readonly hanging?: number;
   /** Dials in a row that may fail or be struck before message {@link EARLY_MESSAGES}. Default: 2, so that no outage lasts for long. */
   readonly badInARow?: number;
+  /** Dials at the beginning that succeed, their connections unharmed before message {@link EARLY_MESSAGES}. Default: 0. */
+  readonly spared?: number;
 }
 
 /** Options of `createChaosChannels`. */
@@ -126,7 +128,8 @@ class SeededChannels implements ChaosChannels {
     // Drawn first and by each dial for itself: when a dial happens must not change what happens to the others.
     const random = this.#random.fork();
     const dialMs = random.between(...(this.#plan.dialMs ?? DIAL_MS));
-    const mayFail = !this.#calm && this.#bad < (this.#plan.badInARow ?? 2);
+    const isSpared = this.#dialCount <= (this.#plan.spared ?? 0);
+    const mayFail = !this.#calm && !isSpared && this.#bad < (this.#plan.badInARow ?? 2);
     const hangs = random.chance(this.#plan.hanging ?? 0.02) && mayFail;
     const refused = random.chance(this.#plan.refused ?? 0.1) && mayFail;
     return new Promise((resolve, reject) => {
