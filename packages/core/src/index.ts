@@ -16,6 +16,14 @@ export type {
   Secrets,
   ShownCredentials,
 } from "./words/credentials.ts";
+export type {
+  BroadcastOptions,
+  BroadcastReport,
+  CallAllOptions,
+  PeerFailure,
+  PeerReply,
+  Peers,
+} from "./words/broadcast.ts";
 export { type Clock, systemClock } from "./words/clock.ts";
 export type {
   CallHandle,
@@ -26,6 +34,7 @@ export type {
   ContractMethod,
   DEFINITION,
   ErrorSchemas,
+  HostedQueue,
   ImplementationOf,
   JobHandler,
   MessageType,
@@ -34,12 +43,39 @@ export type {
   MethodHandler,
   MethodsOf,
   ReceivedBy,
+  RouterMember,
+  RouterOf,
   Schema,
   SentBy,
   Streamable,
+  WorkQueueOptions,
 } from "./words/contract.ts";
 export type { MethodKind } from "./words/method.ts";
 export type { Peer } from "./words/peer.ts";
+export type {
+  EventClient,
+  EventListener,
+  EventPublisher,
+  OverflowPolicy,
+  PublishOptions,
+  PublishReport,
+  SubscribeOptions,
+  Subscription,
+  TopicEvent,
+  TopicGap,
+  TopicPort,
+} from "./words/topics.ts";
+export type {
+  ConsumeOptions,
+  Consumer,
+  DeadJob,
+  JobClient,
+  JobContext,
+  JobDesk,
+  SubmitOptions,
+  Ticket,
+  WorkQueue,
+} from "./words/work-queue.ts";
 export type { StandardSchema } from "./words/standard-schema.ts";
 export type {
   Awaitable,
@@ -50,6 +86,7 @@ export type {
   Interceptor,
   Listener,
   ListenerEvents,
+  PatternPorts,
   StreamHandler,
   Transport,
 } from "./words/transport.ts";
@@ -66,6 +103,7 @@ export {
   unary,
 } from "./face/contract.ts";
 export { allowLists, type Authorize, authorized } from "./face/authorized.ts";
+export type { Act } from "./face/authorized-ports.ts";
 export { type ClientOptions, createClient } from "./face/client.ts";
 export { balance, type BalanceOptions, type BalanceStrategy } from "./face/compose/balance.ts";
 export {
@@ -111,7 +149,9 @@ export type { BackoffOptions } from "./tools/backoff.ts";
 export type { RetryBudgetOptions } from "./tools/retry-budget.ts";
 export type { CircuitState } from "./machines/circuit.ts";
 export { replyCache, type ReplyCacheOptions } from "./face/reply-cache.ts";
-export { createRouter, mergeRouters, type RouterOptions } from "./face/router.ts";
+export { rejectJob, retryJob } from "./tools/job-errors.ts";
+export { workQueue } from "./face/jobs.ts";
+export { createRouter, mergeRouters, routerMember, type RouterOptions } from "./face/router.ts";
 export type {
   CallerSessionOptions,
   SessionLimitOptions,

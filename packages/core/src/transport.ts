@@ -70,9 +70,28 @@ export type {
   Interceptor,
   Listener,
   ListenerEvents,
+  PatternPorts,
   Transport,
 } from "./words/transport.ts";
 export { Backoff, type BackoffOptions } from "./tools/backoff.ts";
+export type {
+  CarriedEvent,
+  EventSink,
+  EventSource,
+  OverflowPolicy,
+  SubscribeRequest,
+  TopicPort,
+} from "./words/topics.ts";
+export type {
+  JobDelivery,
+  JobFeed,
+  JobRequest,
+  JobTaker,
+  Settlement,
+  SubmittedJob,
+  Submitter,
+  WorkQueue,
+} from "./words/work-queue.ts";
 export { shown } from "./tools/bytes.ts";
 export { CallScope } from "./tools/call-scope.ts";
 export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";

@@ -19,10 +19,17 @@ const Plain = defineContract("test.Plain", { a: unary() });
 const Events = defineContract("test.Events", { a: unary(), states: event() });
 const Jobs = defineContract("test.Jobs", { work: job() });
 const plain = createRouter(Plain, { a: () => 1 });
+/** A wire that carries neither events nor jobs. */
+const GAPS = {
+  capabilities: {
+    topics: { unsupported: "events are not carried; use a server stream" },
+    queue: { unsupported: "jobs are not carried; use a unary call" },
+  },
+};
 
 describe("binding a contract to a transport", () => {
   it("refuses events with the transport's own sentence", () => {
-    const transport = memory(plain);
+    const transport = memory(plain, GAPS);
     const error = thrownBy(() => createClient(Events, transport));
     expect(error).toMatchObject({
       code: "FAILED_PRECONDITION",
@@ -34,12 +41,12 @@ describe("binding a contract to a transport", () => {
   });
 
   it("refuses jobs with the transport's own sentence", () => {
-    const transport = memory(plain);
+    const transport = memory(plain, GAPS);
     expect(thrownBy(() => createClient(Jobs, transport)).message).toContain(gapOf(transport.capabilities.queue));
   });
 
   it("refuses before the first call: nothing is dialed", () => {
-    const transport = memory(plain);
+    const transport = memory(plain, GAPS);
     thrownBy(() => createClient(Jobs, transport));
     expect(transport.listener.connectionCount).toBe(0);
   });
@@ -65,21 +72,21 @@ describe("binding a contract to a transport", () => {
 
   it("refuses a router at the listener, in the same way", () => {
     const router = createRouter(Events, { a: () => 1 });
-    expect(thrownBy(() => listen(router))).toMatchObject({
+    expect(thrownBy(() => listen(router, GAPS))).toMatchObject({
       code: "FAILED_PRECONDITION",
       details: { capability: "topics" },
     });
-    expect(thrownBy(() => createMemoryTransport(router))).toMatchObject({ code: "FAILED_PRECONDITION" });
+    expect(thrownBy(() => createMemoryTransport(router, GAPS))).toMatchObject({ code: "FAILED_PRECONDITION" });
   });
 
   it("refuses what a client serves to its server, in the same way", () => {
-    expect(thrownBy(() => dialTo({ serve: createRouter(Events, { a: () => 1 }) }))).toMatchObject({
+    expect(thrownBy(() => dialTo({ ...GAPS, serve: createRouter(Events, { a: () => 1 }) }))).toMatchObject({
       code: "FAILED_PRECONDITION",
     });
   });
 
   it("refuses a client for the peer, in the same way", async () => {
-    const transport = memory(plain);
+    const transport = memory(plain, GAPS);
     await transport.ready();
     const [peer] = transport.listener.peers;
     expect(thrownBy(() => peer?.client(Events))).toMatchObject({

@@ -3,7 +3,7 @@ import { type Clock, MAX_TIMER_MS, systemClock } from "../words/clock.ts";
 import { type ClientOf, type Contract, DESCRIPTOR } from "../words/contract.ts";
 import type { ContractDescriptor, MethodDescriptor } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { CallPort, Interceptor, Transport } from "../words/transport.ts";
+import type { CallPort, Interceptor, PatternPorts, Transport } from "../words/transport.ts";
 import { deadlineExceeded } from "../machines/outgoing-call.ts";
 import { intercept } from "../tools/interceptors.ts";
 import { validated } from "../tools/shapes.ts";
@@ -11,9 +11,11 @@ import { onlyValue, Single } from "../tools/single.ts";
 import { checkBinding } from "./binding.ts";
 import { startCall } from "./call-handle.ts";
 import { CallerContext, type CallObserver } from "./caller-context.ts";
+import { ClientJob } from "./jobs.ts";
+import { ClientEvent } from "./topics.ts";
 
 export interface ClientOptions {
-  /** Wrap every call, the first one outermost. */
+  /** Wrap every call, the first one outermost; subscriptions and jobs are no calls. */
   readonly interceptors?: readonly Interceptor[];
   /** Whether inputs are validated here already, before they travel. The server validates in any case. Default: false. */
   readonly validateInput?: boolean;
@@ -35,15 +37,21 @@ export function createClient<C extends Contract>(
 }
 
 /** The client over a bare port, its type still to be proved by the caller. */
-export function createPortClient(contract: ContractDescriptor, port: CallPort, options: ClientOptions = {}): object {
+export function createPortClient(
+  contract: ContractDescriptor,
+  port: CallPort & PatternPorts,
+  options: ClientOptions = {},
+): object {
   const wrapped = options.interceptors === undefined ? port : intercept(port, options.interceptors);
   const clock = options.clock ?? systemClock;
   // No prototype and no Proxy: what is not in the contract is undefined, so the client can be awaited, printed and inspected.
   const client = Object.create(null) as Record<PropertyKey, unknown>;
   Object.defineProperty(client, Symbol.toPrimitive, { value: () => `client of ${contract.name}` });
   for (const [short, method] of contract.methods) {
-    const caller = new MethodCaller(method, wrapped, clock, options.validateInput ?? false, wrapped !== port);
-    client[short] = clientMethod(caller);
+    const validate = options.validateInput ?? false;
+    if (method.kind === "event") client[short] = new ClientEvent(method, port.topicPort, clock);
+    else if (method.kind === "job") client[short] = new ClientJob(method, port.workQueue, clock, validate);
+    else client[short] = clientMethod(new MethodCaller(method, wrapped, clock, validate, wrapped !== port));
   }
   return Object.freeze(client);
 }
@@ -66,8 +74,7 @@ function clientMethod(caller: MethodCaller): unknown {
         caller.stream(asyncIterable(input), options);
     case "event":
     case "job":
-      // The binding has refused them; they get their machinery with the patterns.
-      return undefined;
+      throw new RpcError("INTERNAL", `${caller.method.name} is no call`, { reason: "INTERNAL" });
     default:
       return caller.method.kind satisfies never;
   }

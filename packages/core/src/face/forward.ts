@@ -11,7 +11,20 @@ import { OPAQUE_CODEC } from "../tools/payloads.ts";
  * streams go through as they are; payloads are not decoded on the way. Each hop counts towards `maxDepth`, so a loop of gateways ends.
  */
 export function forward(transport: Transport): Handler {
+  const { topicPort, workQueue } = transport;
   return {
+    topicPort:
+      topicPort === undefined
+        ? undefined
+        : { subscribe: (request, context, sink) => topicPort.subscribe(request, new ForwardedContext(context), sink) },
+    workQueue:
+      workQueue === undefined
+        ? undefined
+        : {
+            submit: (request, context, submitter) =>
+              workQueue.submit(request, new ForwardedContext(context), submitter),
+            consume: (context, taker) => workQueue.consume(new ForwardedContext(context), taker),
+          },
     contracts: [],
     method: opaqueMethod,
     call: (input, context) => transport.call(input, new ForwardedContext(context)),

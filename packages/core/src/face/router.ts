@@ -1,13 +1,29 @@
 import type { CallContext } from "../words/call-context.ts";
-import { type Contract, DESCRIPTOR, type ImplementationOf } from "../words/contract.ts";
+import { type Clock, systemClock } from "../words/clock.ts";
+import {
+  type Contract,
+  type ContractMethod,
+  DESCRIPTOR,
+  HOSTED_QUEUE,
+  type HostedQueue,
+  type ImplementationOf,
+  type JobHandler,
+  type MethodDefinition,
+  type RouterMember,
+  type RouterOf,
+} from "../words/contract.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { Awaitable, CallPort, Handler, Interceptor } from "../words/transport.ts";
+import type { TopicPort } from "../words/topics.ts";
+import type { CallPort, Handler, Interceptor, PatternPorts } from "../words/transport.ts";
+import type { WorkQueue } from "../words/work-queue.ts";
+import type { JobQueue } from "../machines/job-queue.ts";
+import { DEFAULT_TOPIC_LIMITS, TopicHub, type TopicLimits } from "../machines/topic-hub.ts";
 import { intercept } from "../tools/interceptors.ts";
-import { deferredStream, isStreamable, MappedStream } from "../tools/mapped-stream.ts";
-import { isPromiseLike } from "../tools/promise-like.ts";
-import { validated } from "../tools/shapes.ts";
-import { onlyValue, Single } from "../tools/single.ts";
+import { checkCount } from "./consumer.ts";
+import { hostQueue, RouterQueue } from "./jobs.ts";
+import { type MethodFunction, ServedMethod } from "./served-method.ts";
+import { RouterEvent } from "./topics.ts";
 
 export interface RouterOptions {
   /** Wrap every call of this router, the first one outermost. They see the input before it is validated. */
@@ -17,137 +33,140 @@ export interface RouterOptions {
    * get what their types say. Default: true.
    */
   readonly validateOutput?: boolean;
+  /** Limits of the events that are published here. */
+  readonly topics?: { readonly [Name in keyof TopicLimits]?: TopicLimits[Name] | undefined };
+  /** Where delays and deadlines of jobs come from. Default: the process's clock. */
+  readonly clock?: Clock | undefined;
+  /** Errors that nobody hears of: of a `deadLetter`. Default: dropped. */
+  readonly onError?: ((error: RpcError) => void) | undefined;
 }
 
-/** A contract with the functions behind it: what a listener serves. */
+/**
+ * A contract with the functions behind it: what a listener serves. Its events and jobs are members by name, to publish and to submit; one
+ * that is named like a member of every handler (`call`, `stream`, …) is had by `routerMember`. It may be served by many listeners.
+ */
 export function createRouter<C extends Contract>(
   contract: C,
   implementation: ImplementationOf<C>,
   options: RouterOptions = {},
-): Handler {
-  const descriptor = contract[DESCRIPTOR];
-  const methods = new Map<string, ServedMethod>();
-  for (const [short, method] of descriptor.methods) {
-    const run = memberOf(implementation, short);
-    if (typeof run === "function") {
-      // Its type was proved by `ImplementationOf`; from here on it is called by the shape of its method.
-      methods.set(
-        method.name,
-        new ServedMethod(method, run.bind(implementation) as MethodFunction, options.validateOutput ?? true),
-      );
-    } else if (method.kind !== "event" && method.kind !== "job") {
-      throw new RpcError("INVALID_ARGUMENT", `${method.name}: the implementation has no function of this name`, {
-        reason: "INVALID_ARGUMENT",
-      });
-    }
-  }
-  return new ContractRouter(descriptor, methods, options.interceptors ?? []);
+): RouterOf<C> {
+  // Its members are made from this very contract: the one place where its type is proved by construction.
+  return new ContractRouter(contract[DESCRIPTOR], implementation, options) as Handler as RouterOf<C>;
 }
 
-type MethodFunction = (input: unknown, context: CallContext) => unknown;
+const MEMBERS: unique symbol = Symbol("members");
+
+/** An event or a job of a router, whatever its name: `routerMember(router, Bot.call).publish(…)`. Throws INVALID_ARGUMENT for what it does not have. */
+export function routerMember<D extends MethodDefinition<"event" | "job">>(
+  router: Handler,
+  method: ContractMethod<D>,
+): RouterMember<D> {
+  const { name } = method[DESCRIPTOR];
+  const member = router instanceof ContractRouter ? router[MEMBERS].get(name) : undefined;
+  if (member === undefined)
+    throw new RpcError("INVALID_ARGUMENT", `${name} is no event and no job of this router`, {
+      reason: "INVALID_ARGUMENT",
+    });
+  // Made from the contract that the method is of, under its name.
+  return member as unknown as RouterMember<D>;
+}
 
 class ContractRouter implements Handler {
   readonly contracts: readonly ContractDescriptor[];
   readonly call: CallPort["call"];
   readonly stream: CallPort["stream"];
-  readonly #methods: ReadonlyMap<string, ServedMethod>;
+  readonly topicPort: TopicPort | undefined;
+  readonly workQueue: WorkQueue | undefined;
+  readonly #methods = new Map<string, ServedMethod>();
+  /** What is no call: events and jobs. */
+  readonly #patterns = new Map<string, MethodDescriptor>();
+  readonly [MEMBERS] = new Map<string, RouterEvent | RouterQueue>();
 
-  constructor(
-    contract: ContractDescriptor,
-    methods: ReadonlyMap<string, ServedMethod>,
-    interceptors: readonly Interceptor[],
-  ) {
+  constructor(contract: ContractDescriptor, implementation: object, options: RouterOptions) {
+    const { interceptors = [], validateOutput = true, clock = systemClock } = options;
     this.contracts = [contract];
-    this.#methods = methods;
     const served = (context: CallContext): ServedMethod =>
-      methods.get(context.method.name) ?? notServed(context.method.name);
+      this.#methods.get(context.method.name) ?? notServed(context.method.name);
     const port: CallPort = {
       call: (input, context) => served(context).call(input, context),
       stream: (input, context) => served(context).stream(input, context),
     };
     ({ call: this.call, stream: this.stream } = intercept(port, interceptors));
+    const hub = new TopicHub(clock, topicLimits(options));
+    const queues = new Map<string, JobQueue>();
+    for (const [short, method] of contract.methods) {
+      const member = memberOf(implementation, short);
+      if (method.kind === "event") {
+        this.#join(short, method, new RouterEvent(hub.add(method), validateOutput));
+      } else if (method.kind === "job") {
+        const queue = this.#host(method, member, implementation, options, clock);
+        queues.set(method.name, queue);
+        this.#join(short, method, new RouterQueue(queue, clock));
+      } else if (typeof member === "function") {
+        // Its type was proved by `ImplementationOf`; from here on it is called by the shape of its method.
+        const run = member.bind(implementation) as MethodFunction;
+        this.#methods.set(method.name, new ServedMethod(method, run, validateOutput));
+      } else {
+        throw lacking(method, "function");
+      }
+    }
+    this.topicPort = [...this.#patterns.values()].some(({ kind }) => kind === "event") ? hub : undefined;
+    this.workQueue = queues.size > 0 ? queuesByName(queues) : undefined;
   }
 
   method(name: string, kind: MethodKind): MethodDescriptor | undefined {
-    const method = this.#methods.get(name)?.method;
+    const method = this.#methods.get(name)?.method ?? this.#patterns.get(name);
     return method?.kind === kind ? method : undefined;
+  }
+
+  #join(short: string, method: MethodDescriptor, member: RouterEvent | RouterQueue): void {
+    this.#patterns.set(method.name, method);
+    this[MEMBERS].set(method.name, member);
+    // A member of every handler keeps its meaning.
+    if (!(short in this)) Object.defineProperty(this, short, { value: member, enumerable: true });
+  }
+
+  #host(
+    method: MethodDescriptor,
+    member: unknown,
+    implementation: object,
+    options: RouterOptions,
+    clock: Clock,
+  ): JobQueue {
+    if (!isJobImplementation(member)) throw lacking(method, "{ handle } or workQueue()");
+    const handle = HOSTED_QUEUE in member ? member.local?.handle : member.handle;
+    if (handle !== undefined) {
+      const run = (input: unknown, context: CallContext): unknown => handle.call(implementation, input, context);
+      this.#methods.set(method.name, new ServedMethod(method, run, options.validateOutput ?? true));
+    }
+    return hostQueue(method, member, options, clock, (input, context) => this.call(input, context));
   }
 }
 
-/** One method with its function, its values proved on the way in and out. */
-class ServedMethod {
-  readonly method: MethodDescriptor;
-  readonly #run: MethodFunction;
-  readonly #inputName: string;
-  readonly #outputName: string;
-  readonly #validateOutput: boolean;
+function isJobImplementation(member: unknown): member is HostedQueue | JobHandler<unknown, unknown> {
+  if (typeof member !== "object" || member === null) return false;
+  return HOSTED_QUEUE in member || ("handle" in member && typeof member.handle === "function");
+}
 
-  constructor(method: MethodDescriptor, run: MethodFunction, validateOutput: boolean) {
-    this.method = method;
-    this.#run = run;
-    this.#inputName = `${method.name}: input`;
-    this.#outputName = `${method.name}: output`;
-    this.#validateOutput = validateOutput && method.output.validate !== undefined;
-  }
+function lacking(method: MethodDescriptor, what: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", `${method.name}: the implementation has no ${what} of this name`, {
+    reason: "INVALID_ARGUMENT",
+  });
+}
 
-  // Nothing here is `async`: where validator and handler are synchronous, a call costs no promise.
-  call(input: unknown, context: CallContext): Awaitable<unknown> {
-    if (this.method.input.validate === undefined) return this.#called(input, context);
-    const checked = validated(this.method.input, input, this.#inputName, "INVALID_ARGUMENT");
-    return checked instanceof Promise
-      ? checked.then((value) => this.#called(value, context))
-      : this.#called(checked, context);
-  }
+function topicLimits({ topics = {} }: RouterOptions): TopicLimits {
+  const limits: Record<string, number> = { ...DEFAULT_TOPIC_LIMITS };
+  for (const name of Object.keys(DEFAULT_TOPIC_LIMITS) as (keyof TopicLimits)[])
+    limits[name] = checkCount(topics[name] ?? DEFAULT_TOPIC_LIMITS[name], `option topics.${name}`, 1);
+  return limits as unknown as TopicLimits;
+}
 
-  #called(input: unknown, context: CallContext): Awaitable<unknown> {
-    const output = this.#run(input, context);
-    if (!this.#validateOutput) return output;
-    return isPromiseLike(output)
-      ? Promise.resolve(output).then((value) => this.#checkedOutput(value))
-      : this.#checkedOutput(output);
-  }
-
-  #checkedOutput(output: unknown): Awaitable<unknown> {
-    return validated(this.method.output, output, this.#outputName, "INTERNAL");
-  }
-
-  stream(input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> {
-    if (this.method.kind !== "serverStream") return this.#opened(this.#checkedInputs(input), context);
-    if (input instanceof Single) {
-      const checked = validated(this.method.input, input.value, this.#inputName, "INVALID_ARGUMENT");
-      if (!(checked instanceof Promise)) return this.#opened(checked, context);
-      // Whoever reads the stream sees a refusal; when nobody ever does, it must not end the process.
-      checked.catch(() => undefined);
-      return deferredStream(async () => this.#opened(await checked, context));
-    }
-    return deferredStream(async () => {
-      const only = await onlyValue(input, this.method.name);
-      return this.#opened(await validated(this.method.input, only, this.#inputName, "INVALID_ARGUMENT"), context);
-    });
-  }
-
-  #checkedInputs(input: AsyncIterable<unknown>): AsyncIterable<unknown> {
-    if (this.method.input.validate === undefined) return input;
-    return new MappedStream(input, (item) => validated(this.method.input, item, this.#inputName, "INVALID_ARGUMENT"));
-  }
-
-  #opened(input: unknown, context: CallContext): AsyncIterable<unknown> {
-    const output = this.#run(input, context);
-    if (this.method.kind === "clientStream") {
-      return deferredStream(async () => {
-        const only: unknown = await output;
-        return [this.#validateOutput ? await this.#checkedOutput(only) : only];
-      });
-    }
-    if (!isStreamable(output)) {
-      throw new RpcError("INTERNAL", `${this.method.name}: the handler must return an async iterable`, {
-        reason: "INTERNAL",
-      });
-    }
-    if (this.#validateOutput) return new MappedStream(output, (item) => this.#checkedOutput(item));
-    // A pump reads synchronous iterables as well; only the type asks for an asynchronous one.
-    return Symbol.asyncIterator in output ? output : new MappedStream(output, (item) => item);
-  }
+function queuesByName(queues: ReadonlyMap<string, JobQueue>): WorkQueue {
+  const queueOf = ({ method }: CallContext): JobQueue => queues.get(method.name) ?? notServed(method.name);
+  return {
+    submit: (request, context, submitter) => queueOf(context).submit(request, context, submitter),
+    consume: (context, taker) => queueOf(context).consume(context, taker),
+  };
 }
 
 /** A member that the implementation or its class brings: what every object inherits implements nothing. */
@@ -183,10 +202,27 @@ export function mergeRouters(...handlers: readonly Handler[]): Handler {
   const owner = (contract: string): Handler | undefined => owners.get(contract) ?? rest;
   const owning = (context: CallContext): Handler => owner(context.method.contract) ?? notServed(context.method.name);
   return {
+    ...mergedPorts(handlers, (context) => owner(context.method.contract)),
     contracts: handlers.flatMap((handler) => handler.contracts),
     method: (name, kind) => owner(name.slice(0, Math.max(0, name.lastIndexOf("."))))?.method(name, kind),
     call: (input, context) => owning(context).call(input, context),
     stream: (input, context) => owning(context).stream(input, context),
+  };
+}
+
+function mergedPorts(handlers: readonly Handler[], owner: (context: CallContext) => Handler | undefined): PatternPorts {
+  const topics = (context: CallContext): TopicPort => owner(context)?.topicPort ?? notServed(context.method.name);
+  const queue = (context: CallContext): WorkQueue => owner(context)?.workQueue ?? notServed(context.method.name);
+  return {
+    topicPort: handlers.some(({ topicPort }) => topicPort !== undefined)
+      ? { subscribe: (request, context, sink) => topics(context).subscribe(request, context, sink) }
+      : undefined,
+    workQueue: handlers.some(({ workQueue }) => workQueue !== undefined)
+      ? {
+          submit: (request, context, submitter) => queue(context).submit(request, context, submitter),
+          consume: (context, taker) => queue(context).consume(context, taker),
+        }
+      : undefined,
   };
 }
 

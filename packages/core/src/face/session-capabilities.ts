@@ -21,9 +21,9 @@ export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
   compression: { unsupported: "messages are not compressed; compress large fields yourself" },
   batch: { unsupported: "calls made in one tick already leave in one write; there is no batch to build" },
   replyCache: { unsupported: "a repeated idempotency key runs the handler again; make the handler idempotent" },
-  topics: { unsupported: "events are not carried yet; use a server stream" },
-  queue: { unsupported: "jobs are not carried yet; use a unary call" },
-  broadcast: { unsupported: "there is no broadcast yet; loop over listener.peers" },
+  topics: "volatile",
+  queue: "volatile",
+  broadcast: "native",
   transactional: { unsupported: "a socket takes part in no database transaction; use a database queue" },
 });
 

@@ -1,3 +1,4 @@
+import type { Peers } from "../words/broadcast.ts";
 import type { Capabilities } from "../words/capabilities.ts";
 import type { Channel } from "../words/channel.ts";
 import { type Clock, systemClock } from "../words/clock.ts";
@@ -5,7 +6,6 @@ import type { Compression } from "../words/compression.ts";
 import type { ListenerCredentials } from "../words/credentials.ts";
 import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { resolveLimits } from "../words/limits.ts";
-import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CloseOptions, Handler, Listener, ListenerEvents } from "../words/transport.ts";
 import { Emitter } from "../tools/emitter.ts";
@@ -15,6 +15,7 @@ import { Reception } from "../machines/reception.ts";
 import { Session } from "../machines/session.ts";
 import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
+import { PeerSet } from "./broadcast.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 import { DEFAULT_COMPRESS_FROM_BYTES, peerClientFactory, type SessionLimitOptions } from "./session-transport.ts";
 
@@ -62,7 +63,7 @@ class ChannelListener implements SessionListener {
   readonly #options: SessionListenerOptions;
   readonly #emitter: Emitter<ListenerEvents>;
   readonly #sessions = new Set<Session>();
-  readonly #peers = new Set<Peer>();
+  readonly #peers: PeerSet;
   readonly #reception: Reception;
   // Shared by all sessions: with ten thousand of them it counts.
   readonly #sessionOptions: SessionOptions;
@@ -72,6 +73,7 @@ class ChannelListener implements SessionListener {
     this.#options = options;
     const limits = resolveLimits(options);
     const clock = options.clock ?? systemClock;
+    this.#peers = new PeerSet(clock);
     this.endpoint = options.endpoint;
     this.capabilities = sessionCapabilities(limits, options.compressions, options.capabilities);
     for (const contract of options.handler.contracts) checkBinding(contract, this.capabilities, this.endpoint);
@@ -120,7 +122,7 @@ class ChannelListener implements SessionListener {
     });
   }
 
-  get peers(): Iterable<Peer> {
+  get peers(): Peers {
     return this.#peers;
   }
 

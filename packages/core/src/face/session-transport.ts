@@ -10,7 +10,9 @@ import { resolveLimits, type SessionLimits } from "../words/limits.ts";
 import type { ContractDescriptor } from "../words/method.ts";
 import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { CallPort, CloseOptions, Handler, Transport } from "../words/transport.ts";
+import type { TopicPort } from "../words/topics.ts";
+import type { CallPort, CloseOptions, Handler, PatternPorts, Transport } from "../words/transport.ts";
+import type { WorkQueue } from "../words/work-queue.ts";
 import { Backoff, type BackoffOptions } from "../tools/backoff.ts";
 import { noteCallError } from "../tools/call-errors.ts";
 import { Emitter } from "../tools/emitter.ts";
@@ -175,6 +177,25 @@ class ChannelTransport implements SessionTransport {
         return this.#connect(context.method.name).stream(input, context)[Symbol.asyncIterator]();
       },
     };
+  };
+
+  readonly topicPort: TopicPort = {
+    lasting: true,
+    subscribe: (request, context, sink) =>
+      this.#connect(context.method.name).peer.patterns.subscribe(request, context, sink),
+  };
+
+  readonly workQueue: WorkQueue = {
+    lasting: true,
+    submit: (request, context, submitter) => {
+      try {
+        return this.#connect(context.method.name).peer.patterns.submit(request, context, submitter);
+      } catch (thrown) {
+        submitter.failed(RpcError.from(thrown));
+        return { detach: () => undefined };
+      }
+    },
+    consume: (context, taker) => this.#connect(context.method.name).peer.patterns.consume(context, taker),
   };
 
   get connected(): boolean {
@@ -354,7 +375,7 @@ export function peerClientFactory(
   capabilities: Capabilities,
   endpoint: string,
   clock: Clock,
-): (port: CallPort, contract: object) => object {
+): (port: CallPort & PatternPorts, contract: object) => object {
   return (port, contract) => {
     const descriptor = (contract as { readonly [DESCRIPTOR]?: ContractDescriptor })[DESCRIPTOR];
     if (descriptor === undefined)

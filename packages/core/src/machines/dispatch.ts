@@ -50,6 +50,7 @@ export function dispatch(envelope: Envelope, to: Destination): void {
     case Body.Compressed:
       return to.breach("a compressed message where none was agreed, or inside another one");
     case Body.Settle:
+      return (incoming.isOurs(envelope.id) ? incoming : outgoing).receiveSettle(envelope);
     case Body.Pong:
     case 0:
       // A pong has done its duty by arriving; a body of a newer version is skipped.

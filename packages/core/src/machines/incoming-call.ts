@@ -12,6 +12,7 @@ import { OPAQUE_CODEC, payloadOf } from "../tools/payloads.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
 import { onlyValue } from "../tools/single.ts";
 import { wireErrorOf } from "../tools/wire-error.ts";
+import { sendFailure } from "./send-failure.ts";
 import type { SessionLink } from "./session-link.ts";
 import { type ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
 import { type SenderOwner, StreamSender } from "./stream-sender.ts";
@@ -92,7 +93,7 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
   }
 
   override get hasMetadata(): boolean {
-    return this.#received !== undefined;
+    return this.#received !== undefined || super.hasMetadata;
   }
 
   protected override initialMetadata(): Metadata {
@@ -209,18 +210,7 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
     const entered = error.delivered === "no" && isCallError(error) && this.method.input.codec !== OPAQUE_CODEC;
     const full = wireErrorOf(error, this.method, this.link.exposeStacks);
     const wire: WireError = entered ? { ...full, delivered: "unknown" } : full;
-    try {
-      this.link.send({ body: Body.Fail, id: this.callId, error: wire, metadata: this.responseMetadataIfAny });
-    } catch {
-      // Details or metadata beyond the peer's limit: the error alone always fits.
-      const bare = { ...wire, message: wire.message.slice(0, 256).toWellFormed(), details: undefined, stack: "" };
-      try {
-        this.link.send({ body: Body.Fail, id: this.callId, error: bare, metadata: undefined });
-      } catch (thrown) {
-        // A peer whose limit has no room for an error has asked for silence.
-        this.link.report(RpcError.from(thrown));
-      }
-    }
+    sendFailure(this.link, this.callId, wire, this.responseMetadataIfAny);
     this.#over();
   }
 

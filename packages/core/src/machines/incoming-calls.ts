@@ -8,6 +8,7 @@ import {
   type ItemBody,
   type MetadataEntries,
   type NotifyBody,
+  type SettleBody,
 } from "../words/envelope.ts";
 import { Metadata } from "../words/metadata.ts";
 import type { MethodKind } from "../words/method.ts";
@@ -20,6 +21,8 @@ import { Single } from "../tools/single.ts";
 import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
 import { IncomingCall, type IncomingRegister } from "./incoming-call.ts";
 import { IncomingNotification } from "./incoming-notification.ts";
+import type { IncomingPattern } from "./incoming-pattern.ts";
+import { IncomingPatterns, PATTERN_METHODS } from "./incoming-patterns.ts";
 import type { SessionLink } from "./session-link.ts";
 import { MAX_CREDITS } from "./stream-sender.ts";
 
@@ -30,6 +33,8 @@ export class IncomingCalls implements IncomingRegister {
   #unanswered = new Map<number, IncomingCall>();
   /** Notifications whose handlers have not settled. */
   readonly #notifications = new Set<IncomingNotification>();
+  // Made on first use: most sessions have none.
+  #patterns: IncomingPatterns | undefined = undefined;
   #highestId = 0;
   readonly #parity: 0 | 1;
   /** Handlers that have not settled; a cancelled call is among them until its handler has seen the signal. */
@@ -46,14 +51,15 @@ export class IncomingCalls implements IncomingRegister {
     this.#parity = parity;
   }
 
-  /** Handlers that have not settled, calls back among them. */
+  /** Handlers that have not settled, calls back among them, and what a drain waits for besides. */
   get count(): number {
-    return this.#running + this.#callBacks;
+    return this.#running + this.#callBacks + (this.#patterns?.count ?? 0);
   }
 
   /** Drain: what runs may finish, what comes is refused. */
   refuseNew(): void {
     this.#refuseNew = true;
+    this.#patterns?.drain();
   }
 
   receiveCall(body: CallBody, isCallBack: boolean): void {
@@ -83,20 +89,18 @@ export class IncomingCalls implements IncomingRegister {
         reason: "DRAINING",
         delivered: "no",
       });
+    if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
+    const patternKind = PATTERN_METHODS[body.kind];
+    if (patternKind !== undefined) return this.#acceptPattern(body, patternKind);
     if ((isCallBack ? this.#callBacks : this.#running) >= limits.maxCallsInFlight) {
       throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
     }
     if (isStream && this.#streams >= limits.maxStreams)
       throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
-    if (body.depth > limits.maxDepth) throw tooDeep(body.method, limits.maxDepth);
     const kind = METHOD_KINDS[body.kind];
     const method = kind === undefined ? undefined : handler.method(body.method, kind);
     if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
-    if (body.deadlineMs !== undefined && body.deadlineMs <= 0) {
-      throw new RpcError("DEADLINE_EXCEEDED", `${method.name}: deadline exceeded before the call was taken up`, {
-        reason: "DEADLINE",
-      });
-    }
+    if (body.deadlineMs !== undefined && body.deadlineMs <= 0) throw tooLate(method.name);
     if (body.credits !== undefined && body.credits > MAX_CREDITS) {
       return this.#link.breach(`call ${body.id} with a credit of ${body.credits}`);
     }
@@ -121,6 +125,19 @@ export class IncomingCalls implements IncomingRegister {
     // The handler itself has ended the session before it came to its first wait.
     if (finished !== undefined) call.cancelled(finished);
     else if (deadline !== undefined) this.#link.watchDeadline(deadline);
+  }
+
+  #acceptPattern(body: CallBody, kind: MethodKind): void {
+    const { limits, handler, clock } = this.#link;
+    const method = handler.method(body.method, kind);
+    if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
+    if (body.deadlineMs !== undefined && body.deadlineMs <= 0) throw tooLate(method.name);
+    if (body.credits !== undefined && body.credits > MAX_CREDITS)
+      return this.#link.breach(`call ${body.id} with a credit of ${body.credits}`);
+    const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
+    const deadline = body.deadlineMs === undefined ? undefined : clock.now() + body.deadlineMs;
+    this.#patterns ??= new IncomingPatterns(this.#link);
+    this.#patterns.accept(body, method, deadline, metadata);
   }
 
   receiveNotify(body: NotifyBody): void {
@@ -175,6 +192,14 @@ export class IncomingCalls implements IncomingRegister {
     this.#find(body.id)?.receiveCredit(body.credits);
   }
 
+  /** What the peer made of a job. */
+  receiveSettle(body: SettleBody): void {
+    const call = this.#find(body.id);
+    if (call === undefined) return;
+    if (call instanceof IncomingCall) this.#link.breach(`the settlement of a job arrived for call ${body.id}`);
+    else call.receiveSettle(body);
+  }
+
   /** Whether an id could be a call of the peer. */
   isOurs(id: number): boolean {
     return id % 2 === this.#parity;
@@ -182,6 +207,7 @@ export class IncomingCalls implements IncomingRegister {
 
   resume(): void {
     for (const call of this.#unanswered.values()) call.resume();
+    this.#patterns?.resume();
   }
 
   /** The peer sends nothing more. Streams live by what both ends send; a unary reply may still find a reader. */
@@ -190,6 +216,7 @@ export class IncomingCalls implements IncomingRegister {
       if (call.method.kind === "unary") call.cancelWith(reason);
       else call.cancelled(reason);
     }
+    this.#patterns?.loseAll(reason);
   }
 
   /** The peer is gone for good: handlers get their signal. */
@@ -198,10 +225,12 @@ export class IncomingCalls implements IncomingRegister {
     const orphans = this.#unanswered;
     this.#unanswered = new Map();
     for (const call of orphans.values()) call.cancelled(reason);
+    this.#patterns?.loseAll(reason);
   }
 
-  expiring(): Iterable<Expiring> {
-    return this.#unanswered.values();
+  *expiring(): Iterable<Expiring> {
+    yield* this.#unanswered.values();
+    if (this.#patterns !== undefined) yield* this.#patterns.expiring();
   }
 
   replied(call: IncomingCall): void {
@@ -220,8 +249,8 @@ export class IncomingCalls implements IncomingRegister {
     this.#link.callEnded();
   }
 
-  #find(id: number): IncomingCall | undefined {
-    const call = this.#unanswered.get(id);
+  #find(id: number): IncomingCall | IncomingPattern | undefined {
+    const call = this.#unanswered.get(id) ?? this.#patterns?.get(id);
     if (call !== undefined) return call;
     if (id <= this.#highestId) this.lateCount++;
     else this.#link.breach(`message for call ${id}, which was never made`);
@@ -252,7 +281,13 @@ function tooDeep(method: string, limit: number): RpcError {
   return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxDepth" });
 }
 
-/** What is served so far, by the kind of the call. */
+function tooLate(method: string): RpcError {
+  return new RpcError("DEADLINE_EXCEEDED", `${method}: deadline exceeded before the call was taken up`, {
+    reason: "DEADLINE",
+  });
+}
+
+/** What a call of a kind may be made to; those that last are in PATTERN_METHODS. */
 const METHOD_KINDS: Readonly<Record<CallKind, MethodKind | undefined>> = {
   unary: "unary",
   serverStream: "serverStream",

@@ -1,6 +1,6 @@
 import { noteCallError } from "../tools/call-errors.ts";
 import type { CallContext, CancelListener } from "../words/call-context.ts";
-import { Body } from "../words/envelope.ts";
+import { Body, type CallKind, type ItemExtra, type ProgressBody, type SettleBody } from "../words/envelope.ts";
 import type { Payload } from "../words/payload.ts";
 import { type Delivered, RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
@@ -12,6 +12,10 @@ export interface CallRegister {
   start(call: OutgoingCall): void;
   /** Takes a call away whose caller has been told. */
   forget(call: OutgoingCall): void;
+  /** A consumer has got its first job, or has settled its last one: a drain waits for it meanwhile. */
+  busy(isBusy: boolean): void;
+  /** Something came too late, or for nobody. */
+  ignored(): void;
 }
 
 /** One call of this end, from its start until its caller has been told how it ended. */
@@ -48,14 +52,39 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
     return false;
   }
 
+  /** What it is on the wire. */
+  get kind(): CallKind {
+    // Events and jobs are called by classes of their own.
+    return this.context.method.kind as CallKind;
+  }
+  /** It ends when somebody wants it to: a drain does not wait for it. */
+  get lasting(): boolean {
+    return false;
+  }
+  /** It does not count against the peer's `maxCalls`: what lasts and what waits in a queue have limits of their own. */
+  get uncounted(): boolean {
+    return this.lasting;
+  }
+
   /** How many stream items the callee may send before it is granted more. */
   abstract readonly credits: number | undefined;
   abstract receiveResult(payload: Payload | undefined): void;
-  abstract receiveItem(seq: number, payload: Payload | undefined): void;
+  abstract receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void;
   abstract receiveEnd(error: RpcError | undefined): void;
   abstract receiveCredit(credits: number): void;
   /** Tells the caller that the call has failed. Once; later calls do nothing. */
   abstract fail(error: RpcError): void;
+
+  /** How far the call is, for a caller that asked. */
+  receiveProgress(body: ProgressBody): void {
+    const { context } = this;
+    if (body.log !== undefined) context.log(body.log.message, body.log.fields, body.log.level);
+    if (body.payload !== undefined) context.progress(decodePayload(context.method.progress.codec, body.payload));
+  }
+
+  receiveSettle(_body: SettleBody): void {
+    this.misshapen("the settlement of a job arrived for a call");
+  }
 
   /** Encodes the input now, since the caller may change it while the call waits. Throws INVALID_ARGUMENT. */
   encodeInput(): void {

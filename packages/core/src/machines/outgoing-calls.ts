@@ -2,17 +2,16 @@ import type { CallContext } from "../words/call-context.ts";
 import {
   Body,
   type CallBody,
-  type CallKind,
   type CreditBody,
   type EndBody,
   type FailBody,
   type ItemBody,
   type ProgressBody,
   type ResultBody,
+  type SettleBody,
 } from "../words/envelope.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
-import { decodePayload } from "../tools/payloads.ts";
 import { errorFromWire } from "../tools/wire-error.ts";
 import type { CallRegister, OutgoingCall } from "./outgoing-call.ts";
 import type { SessionLink } from "./session-link.ts";
@@ -26,6 +25,12 @@ export class OutgoingCalls implements CallRegister {
   readonly #queue: WaitingCalls;
   /** Notifications whose arrival the peer is to confirm, in the order sent. */
   #unacknowledged: OutgoingCall[] = [];
+  /** Subscriptions and consumers among those in flight. */
+  #lastingCount = 0;
+  /** Jobs and whatever lasts, which do not count against the peer's `maxCalls`. */
+  #uncountedCount = 0;
+  /** Consumers with jobs. */
+  #busyCount = 0;
   /** Replies to calls that had ended already; a race with cancel or deadline, or a peer that repeats itself. */
   lateCount = 0;
 
@@ -35,8 +40,10 @@ export class OutgoingCalls implements CallRegister {
     this.#queue = new WaitingCalls(link.limits.maxQueuedCalls);
   }
 
+  /** Calls that a drain waits for. */
   get count(): number {
-    return this.#inFlight.size + this.#queue.count + this.#unacknowledged.length;
+    const sent = this.#inFlight.size + this.#unacknowledged.length;
+    return sent - this.#lastingCount + this.#busyCount + this.#queue.count;
   }
 
   get(id: number): OutgoingCall | undefined {
@@ -85,7 +92,8 @@ export class OutgoingCalls implements CallRegister {
   #mayStart(call: OutgoingCall): boolean {
     if (!this.#link.ready || !this.#link.writable) return false;
     // A call that calls back must not wait for the room that its own caller takes up.
-    return this.#inFlight.size < this.#link.peerMaxCalls || call.parentId !== 0;
+    if (call.parentId !== 0 || call.uncounted) return true;
+    return this.#inFlight.size - this.#uncountedCount < this.#link.peerMaxCalls;
   }
 
   #send(call: OutgoingCall): void {
@@ -105,8 +113,7 @@ export class OutgoingCalls implements CallRegister {
         body: Body.Call,
         id,
         method: context.method.name,
-        // The kinds of the wire; events and jobs never get here, the binding has refused them.
-        kind: context.method.kind as CallKind,
+        kind: call.kind,
         payload: call.payload,
         deadlineMs,
         metadata: context.hasMetadata ? context.metadata : undefined,
@@ -124,6 +131,8 @@ export class OutgoingCalls implements CallRegister {
     this.#nextId = id + 2;
     this.#inFlight.set(id, call);
     call.number = this.#link.ledger?.sent ?? 0;
+    if (call.lasting) this.#lastingCount++;
+    if (call.uncounted) this.#uncountedCount++;
     call.sent(id);
     if (!call.settled) context.onCancel(call);
   }
@@ -166,13 +175,29 @@ export class OutgoingCalls implements CallRegister {
 
   /** Takes a call away; its caller has been told. */
   forget(call: OutgoingCall): void {
-    if (this.#inFlight.delete(call.callId)) this.#link.callEnded();
+    if (this.#take(call.callId, call)) this.#link.callEnded();
+  }
+
+  busy(isBusy: boolean): void {
+    this.#busyCount += isBusy ? 1 : -1;
+    if (!isBusy && this.#link.finished === undefined) this.#link.callEnded();
+  }
+
+  ignored(): void {
+    this.lateCount++;
+  }
+
+  #take(id: number, call: OutgoingCall): boolean {
+    if (!this.#inFlight.delete(id)) return false;
+    if (call.lasting) this.#lastingCount--;
+    if (call.uncounted) this.#uncountedCount--;
+    return true;
   }
 
   receiveResult(body: ResultBody): void {
     const call = this.#find(body.id);
     if (call === undefined) return;
-    this.#inFlight.delete(body.id);
+    this.#take(body.id, call);
     const refusal = receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
     if (refusal === undefined) call.receiveResult(body.payload);
     else call.fail(refusal);
@@ -182,14 +207,14 @@ export class OutgoingCalls implements CallRegister {
   receiveFail(body: FailBody): void {
     const call = this.#find(body.id);
     if (call === undefined) return;
-    this.#inFlight.delete(body.id);
+    this.#take(body.id, call);
     receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
     call.fail(errorFromWire(body.error, call.context.method));
     this.#link.callEnded();
   }
 
   receiveItem(body: ItemBody): void {
-    this.#find(body.id)?.receiveItem(body.seq, body.payload);
+    this.#find(body.id)?.receiveItem(body.seq, body.payload, body.extra);
   }
 
   receiveEnd(body: EndBody): void {
@@ -204,10 +229,11 @@ export class OutgoingCalls implements CallRegister {
   }
 
   receiveProgress(body: ProgressBody): void {
-    const context = this.#find(body.id)?.context;
-    if (context === undefined) return;
-    if (body.log !== undefined) context.log(body.log.message, body.log.fields, body.log.level);
-    if (body.payload !== undefined) context.progress(decodePayload(context.method.progress.codec, body.payload));
+    this.#find(body.id)?.receiveProgress(body);
+  }
+
+  receiveSettle(body: SettleBody): void {
+    this.#find(body.id)?.receiveSettle(body);
   }
 
   /** The wire takes more again: streams go on, then what waits. */
@@ -225,7 +251,7 @@ export class OutgoingCalls implements CallRegister {
   takeRepeatable(received: number | undefined): readonly OutgoingCall[] {
     const sent = [...this.#inFlight.values(), ...this.#unacknowledged].filter((call) => !call.settled);
     const again = sent.filter((call) => call.repeatable || (call.movable && isUndelivered(call, received)));
-    for (const call of again) this.#inFlight.delete(call.callId);
+    for (const call of again) this.#take(call.callId, call);
     const taken = new Set(again);
     this.#unacknowledged = this.#unacknowledged.filter((call) => !taken.has(call));
     return [...again.toSorted((a, b) => a.number - b.number), ...this.#queue.takeAll()];
@@ -234,7 +260,7 @@ export class OutgoingCalls implements CallRegister {
   /** Takes what outlives every session. */
   takeStanding(): readonly OutgoingCall[] {
     const standing = [...this.#inFlight.values()].filter((call) => call.standing && !call.settled);
-    for (const call of standing) this.#inFlight.delete(call.callId);
+    for (const call of standing) this.#take(call.callId, call);
     return standing;
   }
 
@@ -245,6 +271,8 @@ export class OutgoingCalls implements CallRegister {
     const waiting = this.#queue.takeAll();
     this.#inFlight = new Map();
     this.#unacknowledged = [];
+    this.#lastingCount = 0;
+    this.#uncountedCount = 0;
     for (const call of inFlight)
       call.fail(lost(call.context, reason, isUndelivered(call, received) ? "no" : "unknown"));
     for (const call of waiting) call.fail(lost(call.context, reason, "no"));

@@ -1,18 +1,24 @@
+import type { CallContext } from "../words/call-context.ts";
 import type { ClientOf, Contract } from "../words/contract.ts";
 import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { CallPort } from "../words/transport.ts";
+import type { Awaitable, CallPort, PatternPorts } from "../words/transport.ts";
+import type { OutgoingCalls } from "./outgoing-calls.ts";
+import type { SessionLink } from "./session-link.ts";
+import { SessionPatterns } from "./session-patterns.ts";
 
 /** The session as its peer object sees it. */
-export interface PeerSession extends CallPort {
+export interface PeerSession extends CallPort, SessionLink {
   readonly ignoredCount: number;
   readonly callsInFlight: number;
+  readonly outgoing: OutgoingCalls;
   end(reason: RpcError, told?: RpcError): void;
 }
 
 /** The far end of a session, as users see it. */
 export class SessionPeer implements Peer {
   readonly #session: PeerSession;
+  #patterns: SessionPatterns | undefined = undefined;
   readonly #createClient: (port: CallPort, contract: object) => unknown;
   endpoint = "";
   instanceId = "";
@@ -33,12 +39,25 @@ export class SessionPeer implements Peer {
 
   client<C extends Contract>(contract: C): ClientOf<C> {
     const session = this.#session;
-    const port: CallPort = {
+    const port: CallPort & PatternPorts = {
       call: (input, context) => session.call(input, context),
       stream: (input, context) => session.stream(input, context),
+      topicPort: this.patterns,
+      workQueue: this.patterns,
     };
     // The client is built from this very contract: the one place where its type is proved by construction.
     return this.#createClient(port, contract) as ClientOf<C>;
+  }
+
+  /** For machines: what the session offers without a client. Made on first use: most sessions need none. */
+  get patterns(): SessionPatterns {
+    this.#patterns ??= new SessionPatterns(this.#session, this.#session.outgoing);
+    return this.#patterns;
+  }
+
+  /** For machines: calls the peer without a client. */
+  call(input: unknown, context: CallContext): Awaitable<unknown> {
+    return this.#session.call(input, context);
   }
 
   disconnect(

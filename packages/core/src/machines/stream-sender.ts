@@ -17,7 +17,7 @@ export interface SenderOwner {
 export const MAX_CREDITS = 0x7fff_ffff;
 
 /** Bytes of items under way at which a sender waits, whatever its credit: 64 items of 4 MiB would be too much for any reader. */
-const STREAM_WINDOW_BYTES = 1024 * 1024;
+export const STREAM_WINDOW_BYTES: number = 1024 * 1024;
 
 /** One direction of a stream, sending: numbers the items and keeps to the far end's credit. */
 export class StreamSender implements PumpOutlet {

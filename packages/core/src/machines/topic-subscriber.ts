@@ -94,6 +94,10 @@ export class TopicSubscriber implements EventSource {
     // What its reader holds is its reader's business.
   }
 
+  report(): void {
+    // See above.
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

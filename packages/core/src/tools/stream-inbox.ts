@@ -127,6 +127,6 @@ export class StreamInbox implements AsyncIterableIterator<unknown, undefined> {
 }
 
 /** A quarter of what a sender keeps under way (STREAM_WINDOW_BYTES of the sender). */
-const GRANT_BYTES = 256 * 1024;
+export const GRANT_BYTES: number = 256 * 1024;
 
 const DONE: IteratorResult<unknown, undefined> = Object.freeze({ done: true, value: undefined });

@@ -4,7 +4,9 @@ import type { Metadata } from "./metadata.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
 import type { RpcError } from "./rpc-error.ts";
 import type { StandardSchema } from "./standard-schema.ts";
-import type { Awaitable } from "./transport.ts";
+import type { EventClient, EventPublisher } from "./topics.ts";
+import type { Awaitable, Handler } from "./transport.ts";
+import type { DeadJob, JobClient, JobContext, JobDesk } from "./work-queue.ts";
 
 /** A protobuf message as a schema: what `@rpc/protobuf` generates or reads from a `.proto`. */
 export interface MessageType<T = unknown> {
@@ -110,7 +112,11 @@ export type ClientMethod<D> =
             ? (input: Streamable<SentBy<I>>, options?: CallOptions) => AsyncIterable<ReceivedBy<O>>
             : Kind extends "notification"
               ? (...args: InputArguments<SentBy<I>, CallOptions>) => Promise<void>
-              : never
+              : Kind extends "event"
+                ? EventClient<ReceivedBy<O>>
+                : Kind extends "job"
+                  ? JobClient<SentBy<I>, ReceivedBy<O>, ReceivedBy<I>, SentBy<O>>
+                  : never
     : never;
 
 export type Streamable<T> = AsyncIterable<T> | Iterable<T>;
@@ -155,13 +161,57 @@ export type MethodHandler<D> =
             : Kind extends "notification"
               ? (input: ReceivedBy<I>, context: HandlerContext) => Awaitable<void>
               : Kind extends "job"
-                ? JobHandler<ReceivedBy<I>, SentBy<O>>
+                ? JobHandler<ReceivedBy<I>, SentBy<O>> | HostedQueue<ReceivedBy<I>, SentBy<O>>
                 : never
     : never;
 
-/** How jobs of one kind are worked on. */
+/** Jobs that are worked on where they are queued; other consumers may come from outside all the same. */
 export interface JobHandler<Input, Output> {
   /** Jobs at once. Default: 1. */
   readonly concurrency?: number;
-  readonly handle: (input: Input, context: HandlerContext) => Awaitable<Output>;
+  readonly handle: (input: Input, context: JobContext) => Awaitable<Output>;
 }
+
+/** Marks what `workQueue()` makes. */
+export const HOSTED_QUEUE: unique symbol = Symbol.for("@rpc/core/hosted-queue") as never;
+
+/** A queue in memory, made by `workQueue()`: its jobs wait here for consumers, and are gone with the process. */
+export interface HostedQueue<Input = unknown, Output = unknown> extends WorkQueueOptions<Input, Output> {
+  readonly [HOSTED_QUEUE]: true;
+}
+
+export interface WorkQueueOptions<Input = unknown, Output = unknown> {
+  /** Tries of a job, unless its submitter or its contract say otherwise. Default: 5. */
+  readonly maxAttempts?: number | undefined;
+  /** Jobs that wait or run; the surplus is refused RESOURCE_EXHAUSTED. Default: 100,000. */
+  readonly maxJobs?: number | undefined;
+  /** The same in bytes of their inputs. Default: 256 MiB. */
+  readonly maxJobsBytes?: number | undefined;
+  /** Pause before a job that has failed is tried again, or how long it is by the number of the try that failed. Default: 100 ms, doubled each time, 30 s at most. */
+  readonly retryDelayMs?: number | ((attempt: number) => number) | undefined;
+  /** Told of each job that ended in failure after it was started: its attempts were used up, or its error said that no other can help. */
+  readonly deadLetter?: ((job: DeadJob<Input>, error: RpcError) => void) | undefined;
+  /** A consumer in this process. Default: none. */
+  readonly local?: JobHandler<Input, Output> | undefined;
+}
+
+/** What a router offers beside serving: its events are published and its jobs submitted by name. Names of a handler's own stay its own. */
+export type RouterOf<C> = Handler & {
+  readonly [
+    Name in keyof MethodsOf<C> as Name extends keyof Handler
+      ? never
+      : MethodsOf<C>[Name] extends MethodDefinition<"event" | "job">
+        ? Name
+        : never
+  ]: RouterMember<MethodsOf<C>[Name]>;
+};
+
+/** What a router offers for one event or job. */
+export type RouterMember<D> =
+  D extends MethodDefinition<infer Kind, infer I, infer O, infer _P, infer _E>
+    ? Kind extends "event"
+      ? EventPublisher<SentBy<O>>
+      : Kind extends "job"
+        ? JobDesk<SentBy<I>, ReceivedBy<O>>
+        : never
+    : never;

@@ -140,6 +140,8 @@ export interface EventSource {
   resume(): void;
   /** Events of this many bytes are no longer held by the sink. */
   release(bytes: number): void;
+  /** An error of the sink's own that nobody hears of otherwise. */
+  report(error: RpcError): void;
   /** Ends it; the sink is not told. Idempotent. */
   close(reason: RpcError): void;
 }

@@ -1,3 +1,4 @@
+import type { Peers } from "./broadcast.ts";
 import type { CallContext } from "./call-context.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
@@ -52,8 +53,8 @@ export interface Listener extends AsyncDisposable {
   /** The endpoint that clients dial, with the real port. */
   readonly endpoint: string;
   readonly capabilities: Capabilities;
-  /** Connected peers, in the order they came. */
-  readonly peers: Iterable<Peer>;
+  /** Connected peers, in the order they came; all of them can be told or called at once. */
+  readonly peers: Peers;
   on<Name extends keyof ListenerEvents>(event: Name, listen: (...values: ListenerEvents[Name]) => void): () => void;
   /** Idempotent. Stops accepting, refuses new calls (UNAVAILABLE), lets running ones finish for `drainMs`, then ends every peer. */
   close(options?: CloseOptions): Promise<void>;

@@ -1,0 +1,263 @@
+import type { CallContext } from "../words/call-context.ts";
+import type { Clock } from "../words/clock.ts";
+import { HOSTED_QUEUE, type HostedQueue, type JobHandler, type WorkQueueOptions } from "../words/contract.ts";
+import type { MethodDescriptor } from "../words/method.ts";
+import { EncodedPayload } from "../words/payload.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type {
+  ConsumeOptions,
+  Consumer,
+  JobClient,
+  JobDesk,
+  JobRequest,
+  SubmitOptions,
+  Submitter,
+  Ticket,
+  WorkQueue,
+} from "../words/work-queue.ts";
+import { JobQueue } from "../machines/job-queue.ts";
+import { JobRunner } from "../machines/job-runner.ts";
+import { checkJobOptions } from "../tools/job-metadata.ts";
+import { decodePayload } from "../tools/payloads.ts";
+import { validated } from "../tools/shapes.ts";
+import { CallerContext } from "./caller-context.ts";
+import { ClientConsumer, checkCount } from "./consumer.ts";
+import type { RouterOptions } from "./router.ts";
+
+/**
+ * A queue in memory for a job of a router: `jobs: workQueue({ maxAttempts: 3, deadLetter: … })`. Its consumers are clients, and one in this
+ * process where `local` says so. What waits is gone with the process: its submitters get UNAVAILABLE.
+ */
+export function workQueue<Input = unknown, Output = unknown>(
+  options: WorkQueueOptions<Input, Output> = {},
+): HostedQueue<Input, Output> {
+  return { ...options, [HOSTED_QUEUE]: true };
+}
+
+/** What a client has for a job. */
+export class ClientJob implements JobClient<unknown, unknown, unknown, unknown> {
+  readonly #method: MethodDescriptor;
+  readonly #port: WorkQueue | undefined;
+  readonly #clock: Clock;
+  readonly #validate: boolean;
+
+  constructor(method: MethodDescriptor, port: WorkQueue | undefined, clock: Clock, validate: boolean) {
+    this.#method = method;
+    this.#port = port;
+    this.#clock = clock;
+    this.#validate = validate;
+  }
+
+  submit(input: unknown, options: SubmitOptions = {}): Promise<Ticket<unknown>> {
+    const port = this.#port;
+    if (port === undefined) return Promise.reject(this.#notCarried());
+    return submitJob(port, this.#method, input, options, this.#clock, this.#validate);
+  }
+
+  consume(options: ConsumeOptions<unknown, unknown>): Consumer {
+    if (this.#port === undefined) throw this.#notCarried();
+    return new ClientConsumer(this.#method, this.#port, options, this.#clock);
+  }
+
+  #notCarried(): RpcError {
+    return new RpcError("FAILED_PRECONDITION", `${this.#method.name}: the transport carries no jobs`, {
+      reason: "CAPABILITY",
+    });
+  }
+}
+
+/** What a router has for a job: the queue itself. */
+export class RouterQueue implements JobDesk<unknown, unknown> {
+  readonly queue: JobQueue;
+  readonly #clock: Clock;
+
+  constructor(queue: JobQueue, clock: Clock) {
+    this.queue = queue;
+    this.#clock = clock;
+  }
+
+  get waitingCount(): number {
+    return this.queue.waitingCount;
+  }
+  get runningCount(): number {
+    return this.queue.runningCount;
+  }
+  get consumerCount(): number {
+    return this.queue.consumerCount;
+  }
+
+  submit(input: unknown, options: SubmitOptions = {}): Promise<Ticket<unknown>> {
+    return submitJob(this.queue, this.queue.method, input, options, this.#clock, true);
+  }
+
+  cancel(id: string, reason = "cancelled at the queue"): void {
+    this.queue.cancel(id, new RpcError("CANCELLED", `${this.queue.method.name}: ${reason}`, { reason: "CANCELLED" }));
+  }
+
+  close(reason?: RpcError): void {
+    const message = `${this.queue.method.name}: the queue was stopped`;
+    this.queue.close(reason ?? new RpcError("UNAVAILABLE", message, { reason: "CLOSED", delivered: "unknown" }));
+  }
+}
+
+const DEFAULT_MAX_ATTEMPTS = 5;
+const DEFAULT_MAX_JOBS = 100_000;
+const DEFAULT_MAX_JOBS_BYTES = 256 * 1024 * 1024;
+const FIRST_RETRY_MS = 100;
+const MOST_RETRY_MS = 30_000;
+
+/** The queue behind a job of a router, with its consumer in this process if it has one. `run` runs a job as every call of the router is run. */
+export function hostQueue(
+  method: MethodDescriptor,
+  implementation: HostedQueue | JobHandler<unknown, unknown>,
+  options: RouterOptions,
+  clock: Clock,
+  run: (input: unknown, context: CallContext) => unknown,
+): JobQueue {
+  const hosted: WorkQueueOptions = HOSTED_QUEUE in implementation ? implementation : { local: implementation };
+  const { local, retryDelayMs, deadLetter } = hosted;
+  const { name } = method;
+  const report = (thrown: unknown): void => options.onError?.(RpcError.from(thrown));
+  const queue = new JobQueue(method, {
+    clock,
+    maxAttempts: checkCount(
+      hosted.maxAttempts ?? method.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
+      `${name}: maxAttempts`,
+      1,
+    ),
+    maxJobs: checkCount(hosted.maxJobs ?? DEFAULT_MAX_JOBS, `${name}: maxJobs`, 0),
+    maxJobsBytes: checkCount(hosted.maxJobsBytes ?? DEFAULT_MAX_JOBS_BYTES, `${name}: maxJobsBytes`, 0),
+    retryDelayMs: (attempt) => {
+      if (typeof retryDelayMs !== "function")
+        return retryDelayMs ?? Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), MOST_RETRY_MS);
+      try {
+        return retryDelayMs(attempt);
+      } catch (thrown) {
+        report(thrown);
+        return FIRST_RETRY_MS;
+      }
+    },
+    dead: (job, error) => {
+      if (deadLetter === undefined) return;
+      try {
+        deadLetter({ id: job.id, input: inputOf(job.payload, method), attempts: job.attempt }, error);
+      } catch (thrown) {
+        report(thrown);
+      }
+    },
+  });
+  if (local !== undefined) {
+    const concurrency = checkCount(local.concurrency ?? 1, `${name}: concurrency`, 1);
+    const nothing = (): void => undefined;
+    const runner = new JobRunner({ method, clock, concurrency, prefetch: 0, run, ready: nothing, ended: nothing });
+    runner.start(queue.consume(new CallerContext(untimed(method), undefined, clock, undefined), runner));
+  }
+  return queue;
+}
+
+function inputOf(payload: EncodedPayload, method: MethodDescriptor): unknown {
+  try {
+    return decodePayload(method.input.codec, payload);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The time that a method's calls have is for a job, not for who consumes them. */
+export function untimed(method: MethodDescriptor): MethodDescriptor {
+  return method.timeoutMs === undefined ? method : { ...method, timeoutMs: undefined };
+}
+
+function submitJob(
+  port: WorkQueue,
+  method: MethodDescriptor,
+  input: unknown,
+  options: SubmitOptions,
+  clock: Clock,
+  validate: boolean,
+): Promise<Ticket<unknown>> {
+  try {
+    const request: JobRequest = { method, input, ...checkJobOptions(options, method) };
+    const checked = validate ? validated(method.input, input, `${method.name}: input`, "INVALID_ARGUMENT") : undefined;
+    const submit = (): Promise<Ticket<unknown>> => {
+      const context = new CallerContext(method, options, clock, undefined);
+      const ticket = new SubmittedTicket(context);
+      // Proved, but sent as it is: the consumer's validator makes its own value of it.
+      port.submit(request, context, ticket);
+      return ticket.accepted;
+    };
+    return checked instanceof Promise ? checked.then(submit) : submit();
+  } catch (thrown) {
+    return Promise.reject(RpcError.from(thrown));
+  }
+}
+
+class SubmittedTicket implements Ticket<unknown>, Submitter {
+  readonly accepted: Promise<Ticket<unknown>>;
+  id = "";
+  readonly #context: CallerContext;
+  #accept: (ticket: Ticket<unknown>) => void = () => undefined;
+  #refuse: (error: RpcError) => void = () => undefined;
+  #isAccepted = false;
+  #outcome: "open" | "done" | "failed" = "open";
+  #value: unknown = undefined;
+  // Made when somebody asks: a job whose result nobody wants costs no promise, and its failure ends no process.
+  #result: Promise<unknown> | undefined = undefined;
+  #settle: (() => void) | undefined = undefined;
+
+  constructor(context: CallerContext) {
+    this.#context = context;
+    this.accepted = new Promise((resolve, reject) => {
+      this.#accept = resolve;
+      this.#refuse = reject;
+    });
+  }
+
+  result(): Promise<unknown> {
+    this.#result ??= new Promise((resolve, reject) => {
+      const settle = (): void => (this.#outcome === "done" ? resolve(this.#value) : reject(this.#value as RpcError));
+      if (this.#outcome === "open") this.#settle = settle;
+      else settle();
+    });
+    return this.#result;
+  }
+
+  cancel(reason = "cancelled by its submitter"): Promise<void> {
+    const message = `${this.#context.method.name}: ${reason}`;
+    if (this.#outcome === "open") this.#context.cancelWith(new RpcError("CANCELLED", message, { reason: "CANCELLED" }));
+    return Promise.resolve();
+  }
+
+  queued(id: string): void {
+    this.id = id;
+    this.#isAccepted = true;
+    this.#accept(this);
+  }
+
+  done(output: unknown): void {
+    try {
+      const { codec } = this.#context.method.output;
+      this.#end("done", output instanceof EncodedPayload ? decodePayload(codec, output) : output);
+    } catch (thrown) {
+      const { message, reason } = RpcError.from(thrown);
+      this.failed(
+        new RpcError("INTERNAL", `${this.#context.method.name}: the output cannot be decoded: ${message}`, {
+          reason,
+          cause: thrown,
+        }),
+      );
+    }
+  }
+
+  failed(error: RpcError): void {
+    if (!this.#isAccepted) this.#refuse(error);
+    this.#end("failed", error);
+  }
+
+  #end(outcome: "done" | "failed", value: unknown): void {
+    this.#outcome = outcome;
+    this.#value = value;
+    this.#settle?.();
+    this.#settle = undefined;
+  }
+}

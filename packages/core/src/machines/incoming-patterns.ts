@@ -1,0 +1,105 @@
+import type { CallBody, CallKind } from "../words/envelope.ts";
+import type { Metadata } from "../words/metadata.ts";
+import type { MethodDescriptor, MethodKind } from "../words/method.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import { shown } from "../tools/bytes.ts";
+import type { Expiring } from "../tools/deadline-sweep.ts";
+import { IncomingConsumer } from "./incoming-consumer.ts";
+import type { IncomingPattern, PatternRegister } from "./incoming-pattern.ts";
+import { IncomingSubmission } from "./incoming-submission.ts";
+import { IncomingSubscription } from "./incoming-subscription.ts";
+import type { SessionLink } from "./session-link.ts";
+
+/** The kinds of call that last, with what they may be called on. */
+export const PATTERN_METHODS: Readonly<Partial<Record<CallKind, MethodKind>>> = {
+  subscribe: "event",
+  consume: "job",
+  submit: "job",
+};
+
+/** Subscriptions, consumers and jobs of the peer. */
+export class IncomingPatterns implements PatternRegister {
+  readonly #link: SessionLink;
+  #patterns = new Map<number, IncomingPattern>();
+  /** Those that count against `maxSubscriptions`. */
+  #counted = 0;
+  /** Consumers with a job that is not settled. */
+  #busy = 0;
+
+  constructor(link: SessionLink) {
+    this.#link = link;
+  }
+
+  /** What a drain waits for: jobs whose submitters are here, consumers that have jobs. */
+  get count(): number {
+    return this.#patterns.size - this.#counted + this.#busy;
+  }
+
+  get(id: number): IncomingPattern | undefined {
+    return this.#patterns.get(id);
+  }
+
+  /** Throws RpcError for what is refused. */
+  accept(body: CallBody, method: MethodDescriptor, deadline: number | undefined, metadata: Metadata | undefined): void {
+    const Pattern =
+      body.kind === "subscribe"
+        ? IncomingSubscription
+        : body.kind === "consume"
+          ? IncomingConsumer
+          : IncomingSubmission;
+    const pattern: IncomingPattern = new Pattern(this.#link, this, body, method, deadline, metadata);
+    const { maxSubscriptions } = this.#link.limits;
+    if (pattern.counted && this.#counted >= maxSubscriptions) {
+      const message = `${shown(body.method)}: the peer takes ${maxSubscriptions} subscriptions and consumers`;
+      throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxSubscriptions", delivered: "no" });
+    }
+    this.#patterns.set(body.id, pattern);
+    if (pattern.counted) this.#counted++;
+    try {
+      pattern.start(body);
+    } catch (thrown) {
+      const error = RpcError.from(thrown);
+      pattern.fail(error);
+      return pattern.lost(error);
+    }
+    const { finished } = this.#link;
+    if (finished !== undefined) pattern.lost(finished);
+    // A queue keeps the time of its jobs itself.
+    else if (deadline !== undefined && pattern.counted && !pattern.isOver) this.#link.watchDeadline(deadline);
+  }
+
+  over(pattern: IncomingPattern): void {
+    if (!this.#patterns.delete(pattern.callId)) return;
+    if (pattern.counted) this.#counted--;
+    this.#link.callEnded();
+  }
+
+  busy(isBusy: boolean): void {
+    this.#busy += isBusy ? 1 : -1;
+    if (!isBusy && this.#link.finished === undefined) this.#link.callEnded();
+  }
+
+  resume(): void {
+    for (const pattern of this.#patterns.values()) {
+      if (!this.#link.writable) return;
+      pattern.resume();
+    }
+  }
+
+  drain(): void {
+    for (const pattern of [...this.#patterns.values()]) pattern.drain();
+  }
+
+  loseAll(reason: RpcError): void {
+    const patterns = this.#patterns;
+    this.#patterns = new Map();
+    this.#counted = 0;
+    this.#busy = 0;
+    for (const pattern of patterns.values()) pattern.lost(reason);
+    this.#busy = 0;
+  }
+
+  *expiring(): Iterable<Expiring> {
+    for (const pattern of this.#patterns.values()) if (pattern.counted) yield pattern;
+  }
+}
