@@ -122,6 +122,21 @@ describe("hedge", () => {
     expect(part.count).toBe(2);
   });
 
+  it("sends no further tries once it is closed: those that run may finish", async () => {
+    const { client, clock, part, transport } = rig({ maxAttempts: 3 });
+    const gates = [new Gate<string>(), new Gate<string>()];
+    part.serve = (_input, context) => gates[context.attempt - 1]?.promise;
+    const answered = client.read();
+    await pass(clock, 100);
+    await transport.close({ drainMs: 1_000 });
+    await pass(clock, 500);
+    gates[0]?.fail(lost());
+    await settled();
+    gates[1]?.open("answer");
+    expect(await answered).toBe("answer");
+    expect(part.count).toBe(2);
+  });
+
   it("sends no further tries while too much fails", async () => {
     const { client, part } = rig({ budget: { maxTokens: 2 } });
     part.serve = () => {

@@ -8,6 +8,7 @@ import { noteCallError } from "../../tools/call-errors.ts";
 import { RetryBudget, type RetryBudgetOptions } from "../../tools/retry-budget.ts";
 import { aboveZero, wholeNumber } from "../../tools/option-checks.ts";
 import { Fate } from "../../machines/course.ts";
+import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, UNORDERED } from "./composed.ts";
 
 /** When a call that is slow is sent once more. */
@@ -31,6 +32,7 @@ export interface HedgePolicy {
  */
 export function hedge(transport: Transport, policy: HedgePolicy): Transport {
   const rules: HedgeRules = {
+    lifetime: new Lifetime(),
     delayMs: aboveZero("delayMs", policy.delayMs),
     maxAttempts: wholeNumber("maxAttempts", policy.maxAttempts ?? 2, 1),
     codes: new Set(policy.codes ?? ["UNAVAILABLE"]),
@@ -40,6 +42,7 @@ export function hedge(transport: Transport, policy: HedgePolicy): Transport {
   return new ComposedTransport({
     parts: [transport],
     capabilities: UNORDERED,
+    lifetime: rules.lifetime,
     port: {
       call: (input, context) =>
         context.method.kind === "unary" && context.method.idempotent
@@ -51,6 +54,7 @@ export function hedge(transport: Transport, policy: HedgePolicy): Transport {
 }
 
 interface HedgeRules {
+  readonly lifetime: Lifetime;
   readonly delayMs: number;
   readonly maxAttempts: number;
   readonly codes: ReadonlySet<StatusCode>;
@@ -118,7 +122,12 @@ class HedgedCall implements CancelListener {
 
   #tryBeside(): void {
     this.#timer = undefined;
-    if (this.#rules.budget?.allows !== false) this.#try();
+    if (this.#mayTry()) this.#try();
+  }
+
+  #mayTry(): boolean {
+    const { budget, lifetime, maxAttempts } = this.#rules;
+    return this.#count < maxAttempts && !lifetime.closed && budget?.allows !== false;
   }
 
   #answered(value: unknown, attempt: AttemptContext): void {
@@ -132,14 +141,13 @@ class HedgedCall implements CancelListener {
 
   #failed(error: RpcError, attempt: AttemptContext): void {
     if (this.#settled) return;
-    const { budget, clock, codes, maxAttempts } = this.#rules;
+    const { budget, clock, codes } = this.#rules;
     this.#running.delete(attempt);
     this.#fate.add(error);
     const curable = codes.has(error.code);
     if (curable) {
       budget?.failed();
-      const more = this.#count < maxAttempts && budget?.allows !== false;
-      if (more) {
+      if (this.#mayTry()) {
         if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
         return this.#try();
       }
