@@ -13,6 +13,9 @@ import {
   clientStream,
   unary,
 } from "../src/index.ts";
+import type { CallContext } from "../src/index.ts";
+import type { EventSink, EventSource, SubscribeRequest } from "../src/words/topics.ts";
+import type { JobFeed, JobRequest, JobTaker, Submitter } from "../src/words/work-queue.ts";
 import { settled } from "./fake-clock.ts";
 import { all, failure, Gate, memory, thrownBy } from "./rig.ts";
 
@@ -118,10 +121,97 @@ it("asks with the peer and the method", async () => {
   expect(asked).toEqual([[true, "demo.Vault.open", "unary"]]);
 });
 
+/** Topics and jobs behind a question that is answered later, with everything noted that comes out at either end. */
+function guardedPorts(verdict: Promise<boolean>) {
+  const notes: string[] = [];
+  const note =
+    (name: string) =>
+    (...values: readonly unknown[]): void =>
+      void notes.push([name, ...values.map((value) => (value instanceof RpcError ? value.code : value))].join(" "));
+  const context = { peer: {}, method: { name: "demo.Vault.opened" } } as CallContext;
+  const source = { open: note("open"), grant: note("grant"), close: note("close"), finish: note("finish") };
+  const guarded = authorized(
+    {
+      ...createRouter(Vault, { open: () => 1, list: () => [], pour: () => 1, knock: () => undefined }),
+      topicPort: { subscribe: () => (note("subscribe")(), source as unknown as EventSource) },
+      workQueue: {
+        submit: () => (note("submit")(), { detach: note("detach") }),
+        consume: () => (note("consume")(), source as unknown as JobFeed),
+      },
+    },
+    (_peer, _method, act) => (note("asked")(act), verdict),
+  );
+  const { topicPort, workQueue } = guarded;
+  if (topicPort === undefined || workQueue === undefined) throw new Error("the ports are lost");
+  return {
+    notes,
+    subscribe: () =>
+      topicPort.subscribe({} as SubscribeRequest, context, { ended: note("ended") } as unknown as EventSink),
+    submit: () => workQueue.submit({} as JobRequest, context, { failed: note("failed") } as unknown as Submitter),
+    consume: () => workQueue.consume(context, { ended: note("ended") } as unknown as JobTaker),
+  };
+}
+
+describe("authorized topics and jobs, answered later", () => {
+  it("begin when they are allowed, with what was asked for in the meantime", async () => {
+    const { notes, subscribe, submit, consume } = guardedPorts(settled().then(() => true));
+    const source = subscribe();
+    source.open(4);
+    source.grant(2);
+    consume().open(3);
+    submit().detach();
+    expect(notes).toEqual(["asked subscribe", "asked consume", "asked submit"]);
+    await settled();
+    await settled();
+    expect(notes.slice(3)).toEqual(["subscribe", "open 6", "consume", "open 3", "submit", "detach"]);
+    source.grant(1);
+    expect(notes.at(-1)).toBe("grant 1");
+  });
+
+  it("end with the refusal when they are not, and reach nothing", async () => {
+    const { notes, subscribe, submit, consume } = guardedPorts(settled().then(() => false));
+    const late = subscribe();
+    subscribe().open(1);
+    consume().open(1);
+    submit();
+    await settled();
+    await settled();
+    expect(notes.slice(4)).toEqual(["ended PERMISSION_DENIED", "ended PERMISSION_DENIED", "failed PERMISSION_DENIED"]);
+    late.open(1);
+    expect(notes.at(-1)).toBe("ended PERMISSION_DENIED");
+  });
+
+  it("are not begun when nobody wants them any more", async () => {
+    const { notes, subscribe, consume } = guardedPorts(settled().then(() => true));
+    const source = subscribe();
+    source.open(1);
+    source.close(new RpcError("CANCELLED", "enough"));
+    consume().finish();
+    await settled();
+    await settled();
+    expect(notes).toEqual(["asked subscribe", "asked consume", "ended "]);
+  });
+});
+
+it("tells a submitter of a refusal that needed no waiting", () => {
+  const failures: RpcError[] = [];
+  const handler = authorized(
+    {
+      ...createRouter(Vault, { open: () => 1, list: () => [], pour: () => 1, knock: () => undefined }),
+      workQueue: { submit: () => ({ detach: () => undefined }), consume: () => ({}) as JobFeed },
+    },
+    (_peer, _method, act) => act !== "submit",
+  );
+  const context = { peer: {}, method: { name: "demo.Vault.work" } } as CallContext;
+  const submitter = { failed: (error: RpcError) => failures.push(error) } as unknown as Submitter;
+  handler.workQueue?.submit({} as JobRequest, context, submitter);
+  expect(failures).toMatchObject([{ code: "PERMISSION_DENIED" }]);
+});
+
 describe("allowLists", () => {
   const authorize = allowLists({ bot: ["demo.Vault.*", "rpc.health.v1.Health.check"], admin: ["*"], idle: [] });
   const may = (identity: string | undefined, name: string) =>
-    authorize({ identity } as Peer, { name } as Parameters<Authorize>[1]);
+    authorize({ identity } as Peer, { name } as Parameters<Authorize>[1], "call");
 
   it.each([
     ["bot", "demo.Vault.open", true],

@@ -6,28 +6,34 @@ import type { Awaitable, Handler } from "../words/transport.ts";
 import { shown } from "../tools/bytes.ts";
 import { deferredStream } from "../tools/mapped-stream.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
-
-/** Says whether a peer may call a method; `peer.identity` is who it proved to be, undefined without authentication. */
-export type Authorize = (peer: Peer, method: MethodDescriptor) => boolean | Promise<boolean>;
+import { type Act, authorizedPorts, type Judge } from "./authorized-ports.ts";
 
 /**
- * A handler that runs only what `authorize` says true to, whatever the kind of the call. False fails the call PERMISSION_DENIED, reason
+ * Says whether a peer may do something with a method: call it, subscribe to it, submit it as a job, or consume it. `peer.identity` is who it
+ * proved to be, undefined without authentication.
+ */
+export type Authorize = (peer: Peer, method: MethodDescriptor, act: Act) => boolean | Promise<boolean>;
+
+/**
+ * A handler that runs only what `authorize` says true to, whatever the kind of the call, subscriptions and jobs included. False fails the call PERMISSION_DENIED, reason
  * `FORBIDDEN`; when `authorize` throws or rejects the call fails INTERNAL. Nothing of the handler runs in either case, nor when the call was
  * cancelled in the meantime.
  */
 export function authorized(handler: Handler, authorize: Authorize): Handler {
+  const judge: Judge = (context, act) => judged(authorize, context, act);
   return {
+    ...authorizedPorts(handler, judge),
     // Asked each time: a dynamic router's contracts change.
     get contracts(): readonly ContractDescriptor[] {
       return handler.contracts;
     },
     method: (name, kind) => handler.method(name, kind),
     call: (input, context) => {
-      const verdict = judge(authorize, context);
+      const verdict = judge(context, "call");
       return verdict === undefined ? handler.call(input, context) : verdict.then(() => handler.call(input, context));
     },
     stream: (input, context) => {
-      const verdict = judge(authorize, context);
+      const verdict = judge(context, "call");
       if (verdict === undefined) return handler.stream(input, context);
       // Whoever reads the stream sees a refusal; when nobody ever does, it must not end the process.
       verdict.catch(() => undefined);
@@ -40,13 +46,13 @@ export function authorized(handler: Handler, authorize: Authorize): Handler {
 }
 
 /** Undefined: allowed, without having had to wait. Throws, or rejects, the refusal. */
-function judge(authorize: Authorize, context: CallContext): Promise<void> | undefined {
+function judged(authorize: Authorize, context: CallContext, act: Act): Promise<void> | undefined {
   const { peer, method } = context;
   // Nobody has called, so nobody can be allowed to.
   if (peer === undefined) throw forbidden(method);
   let verdict: Awaitable<boolean>;
   try {
-    verdict = authorize(peer, method);
+    verdict = authorize(peer, method, act);
   } catch (thrown) {
     throw failed(method, thrown);
   }

@@ -40,6 +40,8 @@ const NOT_KEPT: ReadonlySet<StatusCode> = new Set(["CANCELLED", "DEADLINE_EXCEED
 export function replyCache(handler: Handler, options: ReplyCacheOptions = {}): Handler {
   const cache = new ReplyCache(handler, options);
   return {
+    topicPort: handler.topicPort,
+    workQueue: handler.workQueue,
     // Asked each time: a dynamic router's contracts change.
     get contracts(): readonly ContractDescriptor[] {
       return handler.contracts;
