@@ -259,13 +259,16 @@ describe("a session that cannot be resumed", () => {
     await expect(safe).resolves.toBe("again");
   });
 
-  it("starts anew when nothing was ever said", async () => {
+  it("comes back although nobody calls, so that the server can call it", async () => {
     const { router } = served();
-    const rig = resumable(router);
+    const rig = resumable(router, { transport: { serve: createRouter(Back, { name: () => "me" }) } });
     await rig.transport.ready();
+    const [peer] = rig.listener.peers;
     await rig.cut();
-    expect(rig.transport.status).toBe("idle");
-    await expect(createClient(Test, rig.transport).echo(1)).resolves.toBe(1);
+    const call = peer?.client(Back).name(undefined);
+    await rig.clock.advance(1_000);
+    await expect(call).resolves.toBe("me");
+    expect(rig.events).toContain("resumed");
   });
 
   it("ends for good when the server says so", async () => {

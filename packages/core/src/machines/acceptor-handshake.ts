@@ -214,8 +214,9 @@ export class AcceptorHandshake extends Handshake {
     const challenge = this.#challenge;
     if (this.over || hello === undefined || challenge === undefined) return;
     const resumes = challenge.features.includes(FEATURE_RESUME) && challenge.features.includes(FEATURE_ACK);
-    const asked = resumes ? hello.resume : undefined;
-    const claim = asked === undefined ? NOT_ASKED : this.#desk.claim(asked, identity);
+    const asked = hello.resume;
+    let claim = NOT_ASKED;
+    if (asked !== undefined) claim = resumes ? this.#desk.claim(asked, identity) : UNKNOWN;
     const resumed = asked !== undefined && claim.refusal === "not-asked";
     const sessionId = resumed ? asked.sessionId : randomBytes(SESSION_ID_BYTES);
     const resumeWindowMs = resumes ? this.settings.limits.resumeWindowMs : 0;
@@ -237,3 +238,4 @@ export class AcceptorHandshake extends Handshake {
 }
 
 const NOT_ASKED: Claim = { refusal: "not-asked", received: undefined };
+const UNKNOWN: Claim = { refusal: "unknown-session", received: undefined };

@@ -12,6 +12,7 @@ export const ends: Readonly<{
   sessionForgotten: typeof sessionForgotten;
   notResumed: typeof notResumed;
   protocolBroken: typeof protocolBroken;
+  brokeProtocol: typeof brokeProtocol;
 }> = {
   closedHere,
   drainingHere,
@@ -23,6 +24,7 @@ export const ends: Readonly<{
   sessionForgotten,
   notResumed,
   protocolBroken,
+  brokeProtocol,
 };
 
 function closedHere(): RpcError {
@@ -65,4 +67,9 @@ function notResumed(endpoint: string, windowMs: number, cause: RpcError): RpcErr
 
 function protocolBroken(message: string): RpcError {
   return new RpcError("UNAVAILABLE", `the peer broke the protocol: ${message}`, { reason: "PROTOCOL" });
+}
+
+/** The same for the log of this end. */
+function brokeProtocol(endpoint: string, message: string): RpcError {
+  return new RpcError("INTERNAL", `${endpoint} broke the protocol: ${message}`, { reason: "PROTOCOL" });
 }

@@ -73,7 +73,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     return this.#finished;
   }
 
-  /** Whether it waits for another connection. */
+  /** It waits for another connection. */
   get suspended(): boolean {
     return this.#window !== undefined;
   }
@@ -181,7 +181,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.ready = false;
     this.#connection = undefined;
     this.#wire.stop();
-    this.#stopWindow();
+    this.#window = stopped(this.clock, this.#window);
     this.#deadlines?.stop();
     const standing = this.outgoing.takeStanding();
     this.outgoing.failAll(reason, received);
@@ -211,7 +211,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   #resume(connection: Connection, agreement: Agreement): void {
     const wrong = this.#wire.acknowledged(agreement.received ?? -1);
     if (wrong !== undefined) return this.breach(wrong);
-    this.#stopWindow();
+    this.#window = stopped(this.clock, this.#window);
     this.peer.endpoint = connection.remote;
     this.#use(connection, agreement);
     this.#wire.replay((callId) => this.outgoing.remainingMs(callId));
@@ -244,15 +244,12 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.#connection = undefined;
     // A stranger on this port, or a broken frame: somebody wants to see that in a log.
     if (reason.reason === "PROTOCOL") this.report(reason);
-    if (this.#outlives(reason)) this.#suspend(reason);
-    else this.#finish(reason);
+    return this.#outlives(reason) ? this.#suspend(reason) : this.#finish(reason);
   }
 
   #outlives(reason: RpcError): boolean {
-    const ledger = this.#wire.ledger;
-    if (ledger?.replay === undefined || this.refusal !== undefined || reason.code !== "UNAVAILABLE") return false;
-    // Nothing was ever said: there is nothing to go on with.
-    return reason.reason !== "PROTOCOL" && (ledger.sent > 0 || ledger.received > 0);
+    if (this.ledger?.replay === undefined || this.refusal !== undefined) return false;
+    return reason.code === "UNAVAILABLE" && reason.reason !== "PROTOCOL";
   }
 
   #suspend(reason: RpcError): void {
@@ -263,11 +260,6 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.#window ??= this.clock.setTimeout(giveUp, windowMs);
     if (this.#options.failsWhenDown) this.outgoing.failWaiting(reason);
     this.#options.events.suspended(this, reason);
-  }
-
-  #stopWindow(): void {
-    if (this.#window !== undefined) this.clock.clearTimeout(this.#window);
-    this.#window = undefined;
   }
 
   /** Why a new call fails at once although the session may go on later. */
@@ -352,8 +344,10 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
 
   goodbye({ error }: GoodbyeBody): void {
     const connection = this.#connection;
-    this.#finish(error === undefined ? ends.peerEnded(this.peer.endpoint) : errorFromWire(error, undefined));
+    const reason = error === undefined ? ends.peerEnded(this.peer.endpoint) : errorFromWire(error, undefined);
     connection?.close();
+    // Turned away at the door, but not for good: the session is still there.
+    return connection === undefined || this.ready ? this.#finish(reason) : this.lost(connection, reason);
   }
 
   // ---- the parts' link
@@ -376,9 +370,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     if (this.#finished !== undefined) return;
     const message = typeof problem === "string" ? problem : text;
     const told = new RpcError("INTERNAL", message, { reason: "PROTOCOL" });
-    this.report(
-      new RpcError("INTERNAL", `${this.peer.endpoint} broke the protocol: ${message}`, { reason: "PROTOCOL" }),
-    );
+    this.report(ends.brokeProtocol(this.peer.endpoint, message));
     this.end(ends.protocolBroken(message), told);
   }
 
@@ -402,6 +394,11 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     yield* this.outgoing.expiring();
     yield* this.incoming.expiring();
   }
+}
+
+/** Stops a timer, if there is one. */
+function stopped(clock: Clock, timer: unknown): undefined {
+  if (timer !== undefined) clock.clearTimeout(timer);
 }
 
 /** Bodies from this number on are counted. */
