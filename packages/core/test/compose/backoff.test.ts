@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Backoff } from "../../src/tools/backoff.ts";
 import { MAX_TIMER_MS } from "../../src/words/clock.ts";

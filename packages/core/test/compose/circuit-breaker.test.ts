@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   circuitBreaker,
@@ -9,7 +9,7 @@ import {
 } from "../../src/index.ts";
 import { FakeClock, settled } from "../fake-clock.ts";
 import { all, failure, Gate, thrownBy } from "../rig.ts";
-import { clockWithoutRest, hang, lost, Part, pass, refused, Test } from "./part.ts";
+import { broken, clockWithoutRest, hang, lost, Part, pass, refused, Test } from "./part.ts";
 
 function rig(options: CircuitBreakerOptions = {}) {
   const clock = clockWithoutRest();
@@ -146,9 +146,7 @@ describe("circuitBreaker", () => {
 
   it("counts streams: one that fails, and one that has ended or been left", async () => {
     const { client, clock, part, transport } = rig({ failures: 1 });
-    part.serveStream = async function* () {
-      throw refused();
-    };
+    part.serveStream = () => broken(refused());
     await failure(all(client.watch()));
     expect(transport.state).toBe("open");
     expect(await failure(all(client.watch()))).toMatchObject({ reason: "CIRCUIT_OPEN" });

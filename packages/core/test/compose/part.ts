@@ -122,6 +122,18 @@ export function failing(...errors: readonly unknown[]): Serve {
   };
 }
 
+/** A stream that fails before its first item. */
+export function broken(error: RpcError, before: () => unknown = () => undefined): AsyncIterable<unknown> {
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        await before();
+        throw error;
+      },
+    }),
+  };
+}
+
 /** A call that waits until it is ended. */
 export function hang(_input: unknown, context: CallContext): Promise<unknown> {
   return new Promise((_resolve, reject) => {

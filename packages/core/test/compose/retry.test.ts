@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type CallContext,
@@ -13,7 +13,7 @@ import {
 import { RetryBudget } from "../../src/tools/retry-budget.ts";
 import { settled } from "../fake-clock.ts";
 import { all, failure, Gate, memory, thrownBy } from "../rig.ts";
-import { clockWithoutRest, failing, hang, lost, Part, pass, refused, Test } from "./part.ts";
+import { broken, clockWithoutRest, failing, hang, lost, Part, pass, refused, Test } from "./part.ts";
 
 /** A client over a part whose waits are half of their bounds: 50, 100, 200 ms and so on. */
 function rig(policy: RetryPolicy = {}, ...errors: readonly unknown[]) {
@@ -214,9 +214,7 @@ describe("withRetry", () => {
 
   it("ends a call that waits for its next try when it is closed, and takes no new ones", async () => {
     const { client, clock, part, transport } = rig({}, refused("first"));
-    part.serveStream = async function* () {
-      throw refused("first");
-    };
+    part.serveStream = () => broken(refused("first"));
     const failed = failure(client.write());
     const stream = failure(all(client.watch()));
     await settled();
@@ -320,9 +318,7 @@ describe("withRetry of a stream", () => {
 
   it("does not repeat one of unknown fate that is not idempotent", async () => {
     const { client, part } = rig();
-    part.serveStream = async function* () {
-      throw lost();
-    };
+    part.serveStream = () => broken(lost());
     expect(await failure(all(client.watch()))).toMatchObject({ delivered: "unknown" });
     expect(part.count).toBe(1);
   });
@@ -352,10 +348,7 @@ describe("withRetry of a stream", () => {
 
   it("does not repeat it once its input has been read", async () => {
     const { client, part } = rig();
-    part.serveStream = async function* (input) {
-      await input[Symbol.asyncIterator]().next();
-      throw refused();
-    };
+    part.serveStream = (input) => broken(refused(), () => input[Symbol.asyncIterator]().next());
     expect(await failure(client.gather([1, 2]))).toMatchObject({ code: "UNAVAILABLE" });
     expect(part.count).toBe(1);
   });
@@ -372,10 +365,7 @@ describe("withRetry of a stream", () => {
         },
       }),
     };
-    part.serveStream = async function* (input) {
-      await input[Symbol.asyncIterator]().return?.();
-      throw refused();
-    };
+    part.serveStream = (input) => broken(refused(), () => input[Symbol.asyncIterator]().return?.());
     await failure(client.gather(source));
     await settled();
     expect(closed).toBe(true);
@@ -393,9 +383,7 @@ describe("withRetry of a stream", () => {
     };
     for await (const item of client.watchSafely()) if (item === 3) break;
     expect(left).toEqual(["left"]);
-    part.serveStream = async function* () {
-      throw refused();
-    };
+    part.serveStream = () => broken(refused());
     const iterator = client.watch()[Symbol.asyncIterator]();
     const first = iterator.next();
     await settled();
@@ -407,9 +395,7 @@ describe("withRetry of a stream", () => {
 
   it("ends when it is cancelled between two tries", async () => {
     const { client, part } = rig();
-    part.serveStream = async function* () {
-      throw refused();
-    };
+    part.serveStream = () => broken(refused());
     const controller = new AbortController();
     const failed = failure(all(client.watch(null, { signal: controller.signal })));
     await settled();
