@@ -1,4 +1,5 @@
 import { fail } from "./assert.ts";
+import type { FakeClock } from "./fake-clock.ts";
 
 /** An event that a case awaits: opened once, by whoever saw it happen. */
 export interface Gate<T = void> {
@@ -38,6 +39,20 @@ export async function until(condition: () => boolean, what: string): Promise<voi
     if (i > 5_000) fail(`never happened: ${what}`);
     await turns(1);
   }
+}
+
+/**
+ * Lets time pass, a tenth of a second each turn, until a promise has settled: for what waits between tries. Sockets get their turn in
+ * between, so that nobody takes a peer for lost that answers.
+ */
+export async function passing<T>(clock: FakeClock, promise: Promise<T>, what: string): Promise<T> {
+  const watched = watch(promise);
+  for (let i = 0; !watched.settled; i += 1) {
+    if (i > 3_000) fail(`never happened, though five minutes passed: ${what}`);
+    await turns(1);
+    if (!watched.settled) clock.advance(100);
+  }
+  return promise;
 }
 
 /** Proves that nothing is left on the clock. A socket may need some turns to say that it is closed, but no time. */

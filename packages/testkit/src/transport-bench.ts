@@ -1,13 +1,16 @@
 import type {
   Awaitable,
   CallContext,
+  CallerCredentials,
   Capabilities,
   Clock,
+  Compression,
   Contract,
   EnvelopeCodec,
   Handler,
   Interceptor,
   Listener,
+  ListenerCredentials,
   SessionLimits,
   Transport,
 } from "@rpc/core/transport";
@@ -40,6 +43,14 @@ export interface TransportPairOptions {
   readonly exposeStacks?: boolean | undefined;
   /** Where the listener says what belongs to no caller, such as a notification that failed. */
   readonly onError?: ((error: unknown) => void) | undefined;
+  /** What the two ends prove to each other; spread each over the options of its end. For a transport that declares `authentication`. */
+  readonly credentials?: PairCredentials | undefined;
+}
+
+/** What the listener asks for, and what the transport has to show. */
+export interface PairCredentials {
+  readonly listener: ListenerCredentials;
+  readonly caller: CallerCredentials;
 }
 
 /** A transport that reaches a listener, and what the suite may do to the wire between them. */
@@ -51,7 +62,7 @@ export interface TransportPair {
   readonly close: () => Promise<void>;
   /** One more transport to the same listener. */
   readonly another?: (() => Transport) | undefined;
-  /** Cuts every connection from beneath, as a network does. For a transport that declares `reconnect`. */
+  /** Cuts every connection from beneath, as a network does. For a transport that declares `reconnect` or `resume`. */
   readonly cut?: (() => Promise<void> | void) | undefined;
   /** Ends the listener and starts it again on the same endpoint. For a transport that declares `reconnect`. */
   readonly restart?: (() => Promise<void>) | undefined;
@@ -60,6 +71,8 @@ export interface TransportPair {
 /** The wire beneath a transport that rests on a channel: lets the suite speak raw envelopes and put faults between the ends. */
 export interface Wire {
   readonly codec: EnvelopeCodec;
+  /** Compressions that the transport offers, the best one first. For one that declares `compression`. */
+  readonly compressions?: readonly Compression[] | undefined;
   connect(options: ChannelPairOptions): Promise<ChannelPair>;
 }
 
@@ -71,6 +84,12 @@ export interface TransportSuiteOptions extends SuiteOptions {
 
 /** What a case may say about the pair it wants. */
 export type ConnectOptions = Omit<TransportPairOptions, "handler" | "clock">;
+
+/** For cases about a connection that is lost for good: nobody comes back to its session. */
+export const WITHOUT_RESUME: Pick<TransportPairOptions, "limits" | "callerLimits"> = {
+  limits: { resumeWindowMs: 0 },
+  callerLimits: { resumeWindowMs: 0 },
+};
 
 /** What a transport case works with. */
 export interface TransportBench {

@@ -1,7 +1,8 @@
 import { RpcError } from "@rpc/core";
+import type { CallContext } from "@rpc/core/transport";
 import { check, equal, expectError, fail, rejects, setAside } from "../assert.ts";
 import { createGate, turns, until, watch } from "../gate.ts";
-import { clientOfOne, one, proves, serveOne, type TransportCase } from "../transport-bench.ts";
+import { clientOfOne, one, proves, serveOne, type TransportCase, WITHOUT_RESUME } from "../transport-bench.ts";
 
 /** C63–C68: a caller that does not want the reply any more. */
 export const cancelCases: readonly TransportCase[] = [
@@ -150,15 +151,16 @@ export const cancelCases: readonly TransportCase[] = [
     await until(() => watched.settled, "the pending call settles");
   }),
 
-  proves("C68", "aborts the handler's signal when the connection is cut", async (bench) => {
+  proves("C68", "aborts the handler's signal when the connection is cut and nobody comes back", async (bench) => {
     if (typeof bench.capabilities.reconnect !== "string") setAside("reconnect is declared a gap");
     const entered = createGate();
     const aborted = createGate<unknown>();
-    const { client, pair } = await one(bench, async (_, ctx) => {
+    const run = async (_: unknown, ctx: CallContext): Promise<void> => {
       ctx.signal.addEventListener("abort", () => aborted.open(ctx.signal.reason));
       entered.open();
       await aborted.passed;
-    });
+    };
+    const { client, pair } = await one(bench, run, WITHOUT_RESUME);
     if (pair.cut === undefined) fail("a transport that reconnects needs a factory that can cut its connection");
     const call = client.run(1);
     watch(call);

@@ -9,6 +9,8 @@ import { clientOf, clientOfOne, provesOnWire, serveOne, type TransportCase } fro
 import { range } from "./bytes.ts";
 
 const LIFE = { heartbeatMs: 5_000, aliveMs: 15_000 };
+/** What is lost is lost for good. */
+const FINAL = { ...LIFE, resumeWindowMs: 0 };
 const Mixed = defineContract("testkit.Mixed", { echo: unary(), count: serverStream() });
 
 /** C139, C140, H64, H70, H95, H208, H209, H213, H214, C145: links that break. */
@@ -101,8 +103,11 @@ export const hostileLinkCases: readonly TransportCase[] = [
       for (const cutAt of range(24)) {
         const runs = new Map<unknown, number>();
         const handler = serveMixed(runs);
-        const { transport } = faultyPair(bench, handler, (dial) =>
-          dial > 1 ? {} : { [side]: (channel: Channel) => cutAfter(channel, cutAt) },
+        const { transport } = faultyPair(
+          bench,
+          handler,
+          (dial) => (dial > 1 ? {} : { [side]: (channel: Channel) => cutAfter(channel, cutAt) }),
+          FINAL,
         );
         const client = clientOf(bench, Mixed, transport);
         const settled = await Promise.allSettled([
@@ -299,7 +304,7 @@ async function silenced(bench: WireBench): Promise<{
     await aborted.passed;
   });
   const hole = (channel: Channel): Channel => blackHole(channel, () => silent);
-  const { transport, server } = faultyPair(bench, handler, () => ({ dialed: hole, accepted: hole }), LIFE);
+  const { transport, server } = faultyPair(bench, handler, () => ({ dialed: hole, accepted: hole }), FINAL);
   await transport.ready();
   return {
     client: clientOfOne(bench, transport),

@@ -129,7 +129,8 @@ export const hostileSessionCases: readonly TransportCase[] = [
         watch(bad);
         const badCall = await raw.next(Body.Call);
         const goodCall = await raw.next(Body.Call);
-        if (wrong === "item") raw.send({ body: Body.Item, id: badCall.id, seq: 1, payload: payload(1), extra: undefined });
+        if (wrong === "item")
+          raw.send({ body: Body.Item, id: badCall.id, seq: 1, payload: payload(1), extra: undefined });
         else if (wrong === "end") raw.send({ body: Body.End, id: badCall.id, error: undefined, metadata: undefined });
         else raw.send({ body: Body.Credit, id: badCall.id, credits: 1 });
         await rejects(bad, { code: "INTERNAL" }, `unary call that got ${wrong}`);

@@ -1,7 +1,8 @@
 import { RpcError, unary, defineContract, createRouter } from "@rpc/core";
 import { check, equal, rejects } from "../assert.ts";
+import type { FakeClock } from "../fake-clock.ts";
 import { createGate, until, watch } from "../gate.ts";
-import { clientOf, one, proves, type TransportCase } from "../transport-bench.ts";
+import { clientOf, one, proves, type TransportCase, WITHOUT_RESUME } from "../transport-bench.ts";
 import { range } from "./bytes.ts";
 import { needed } from "./lifecycle.ts";
 
@@ -11,10 +12,10 @@ export const reconnectCases: readonly TransportCase[] = [
     const { client, pair } = await one(bench, (input) => input);
     const cut = needed(pair.cut, "cut");
     for (const n of range(5)) {
-      await eventually(() => client.run(n), n);
+      await eventually(bench.clock, () => client.run(n), n);
       await cut();
     }
-    await eventually(() => client.run("back"), "back");
+    await eventually(bench.clock, () => client.run("back"), "back");
   }),
 
   proves("C135", "makes the next call work after a restart of the server, without user code", async (bench) => {
@@ -22,7 +23,7 @@ export const reconnectCases: readonly TransportCase[] = [
     const restart = needed(pair.restart, "restart");
     equal(await client.run(1), 1, "call before the restart");
     await restart();
-    await eventually(() => client.run(2), 2);
+    await eventually(bench.clock, () => client.run(2), 2);
   }),
 
   proves(
@@ -31,19 +32,20 @@ export const reconnectCases: readonly TransportCase[] = [
     async (bench) => {
       const runs = new Map<unknown, number>();
       const entered = createGate();
-      const { client, pair } = await one(bench, async (input) => {
+      const run = async (input: unknown): Promise<unknown> => {
         runs.set(input, (runs.get(input) ?? 0) + 1);
         if (input !== "in flight") return input;
         entered.open();
         return createGate<never>().passed;
-      });
+      };
+      const { client, pair } = await one(bench, run, WITHOUT_RESUME);
       const cut = needed(pair.cut, "cut");
       const call = client.run("in flight");
       watch(call);
       await entered.passed;
       await cut();
       await rejects(call, { code: "UNAVAILABLE", delivered: "unknown" }, "call in flight");
-      await eventually(() => client.run("next"), "next");
+      await eventually(bench.clock, () => client.run("next"), "next");
       equal(runs.get("in flight"), 1, "runs of the call that was in flight");
     },
   ),
@@ -60,6 +62,7 @@ export const reconnectCases: readonly TransportCase[] = [
           return createGate<never>().passed;
         },
       }),
+      WITHOUT_RESUME,
     );
     const call = clientOf(bench, Safe, pair.transport).run(1);
     watch(call);
@@ -72,12 +75,14 @@ export const reconnectCases: readonly TransportCase[] = [
 ];
 
 /** A call in the very moment of the loss may still fall into it; one of the next works. */
-async function eventually(call: () => Promise<unknown>, expected: unknown): Promise<void> {
+async function eventually(clock: FakeClock, call: () => Promise<unknown>, expected: unknown): Promise<void> {
   let output: unknown;
   let done = false;
   let attempts = 0;
   let waiting = false;
   await until(() => {
+    // Between two tries to connect again time has to pass.
+    if (!done) clock.advance(100);
     if (done || waiting) return done;
     waiting = true;
     attempts += 1;
