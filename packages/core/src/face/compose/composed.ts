@@ -142,7 +142,7 @@ export const SEVERAL_SERVERS: Partial<Capabilities> = {
 };
 
 /** Connects all parts; settles as soon as one can be called. Rejects with the error of the first part when none can. */
-export async function readyAny(parts: readonly Transport[]): Promise<void> {
+async function readyAny(parts: readonly Transport[]): Promise<void> {
   const [only] = parts;
   if (only !== undefined && parts.length === 1) return only.ready();
   try {
@@ -153,7 +153,7 @@ export async function readyAny(parts: readonly Transport[]): Promise<void> {
 }
 
 /** Closes all parts, also when one of them fails to; then its error is thrown. */
-export async function closeAll(parts: readonly Transport[], options: CloseOptions | undefined): Promise<void> {
+async function closeAll(parts: readonly Transport[], options: CloseOptions | undefined): Promise<void> {
   const results = await Promise.allSettled(parts.map((part) => part.close(options)));
   for (const result of results) if (result.status === "rejected") throw RpcError.from(result.reason);
 }
