@@ -1,9 +1,9 @@
 import { type Contract, DESCRIPTOR } from "../src/words/contract.ts";
 import type { MethodDescriptor } from "../src/words/method.ts";
-import { EncodedPayload } from "../src/words/payload.ts";
+import type { Payload } from "../src/words/payload.ts";
 import { RpcError } from "../src/words/rpc-error.ts";
 import type { JobDelivery, JobFeed, JobRequest, JobTaker, Submitter } from "../src/words/work-queue.ts";
-import { decodePayload } from "../src/tools/payloads.ts";
+import { decodeKept } from "../src/tools/kept-payload.ts";
 import { CallerContext } from "../src/face/caller-context.ts";
 import { defineContract, event, job } from "../src/face/contract.ts";
 import { JobQueue, type JobQueueOptions } from "../src/machines/job-queue.ts";
@@ -89,7 +89,8 @@ export class TestConsumer implements JobTaker {
 }
 
 function inputOf(delivery: JobDelivery): unknown {
-  return delivery.input instanceof EncodedPayload ? decodePayload(WORK.input.codec, delivery.input) : delivery.input;
+  // What the queue gives is a payload.
+  return decodeKept(WORK.input.codec, delivery.input as Payload);
 }
 
 export interface Submission extends Partial<Omit<JobRequest, "method" | "input">> {

@@ -2,7 +2,7 @@ import type { CallContext } from "../words/call-context.ts";
 import type { Clock } from "../words/clock.ts";
 import { HOSTED_QUEUE, type HostedQueue, type JobHandler, type WorkQueueOptions } from "../words/contract.ts";
 import type { MethodDescriptor } from "../words/method.ts";
-import { EncodedPayload } from "../words/payload.ts";
+import { EncodedPayload, type Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type {
   ConsumeOptions,
@@ -18,6 +18,7 @@ import type {
 import { JobQueue } from "../machines/job-queue.ts";
 import { JobRunner } from "../machines/job-runner.ts";
 import { checkJobOptions } from "../tools/job-metadata.ts";
+import { decodeKept } from "../tools/kept-payload.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import { validated } from "../tools/shapes.ts";
 import { CallerContext } from "./caller-context.ts";
@@ -155,9 +156,9 @@ export function hostQueue(
   return queue;
 }
 
-function inputOf(payload: EncodedPayload, method: MethodDescriptor): unknown {
+function inputOf(payload: Payload, method: MethodDescriptor): unknown {
   try {
-    return decodePayload(method.input.codec, payload);
+    return decodeKept(method.input.codec, payload);
   } catch {
     return undefined;
   }

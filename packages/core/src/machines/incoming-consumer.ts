@@ -1,4 +1,5 @@
 import { Body, type CallBody, type SettleBody } from "../words/envelope.ts";
+import { ValuePayload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { JobDelivery, JobFeed, JobTaker } from "../words/work-queue.ts";
 import { deliveryMetadata } from "../tools/job-metadata.ts";
@@ -46,7 +47,7 @@ export class IncomingConsumer extends IncomingPattern implements JobTaker {
         body: Body.Item,
         id: this.callId,
         seq: this.#sent + 1,
-        payload: payloadOf(this.method.input.codec, input),
+        payload: input instanceof ValuePayload ? input : payloadOf(this.method.input.codec, input),
         extra: { topic: "", lost: 0, delivery, attempt, metadata: deliveryMetadata(metadata, remainingMs) },
       });
       this.#sent++;

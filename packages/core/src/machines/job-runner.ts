@@ -2,7 +2,7 @@ import type { CallContext } from "../words/call-context.ts";
 import type { Clock } from "../words/clock.ts";
 import { Metadata } from "../words/metadata.ts";
 import type { MethodDescriptor } from "../words/method.ts";
-import { EncodedPayload } from "../words/payload.ts";
+import { EncodedPayload, ValuePayload } from "../words/payload.ts";
 import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { JobDelivery, JobFeed, JobTaker } from "../words/work-queue.ts";
@@ -10,7 +10,7 @@ import { CallScope } from "../tools/call-scope.ts";
 import { Drain } from "../tools/drain.ts";
 import { Fifo } from "../tools/fifo.ts";
 import { outcomeOf } from "../tools/job-errors.ts";
-import { decodePayload } from "../tools/payloads.ts";
+import { decodeKept } from "../tools/kept-payload.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
 
 export interface JobRunnerOptions {
@@ -108,7 +108,8 @@ export class JobRunner implements JobTaker {
     let output: unknown;
     try {
       const { input } = job.delivery;
-      const decoded = input instanceof EncodedPayload ? decodePayload(this.#options.method.input.codec, input) : input;
+      const isPayload = input === undefined || input instanceof EncodedPayload || input instanceof ValuePayload;
+      const decoded = isPayload ? decodeKept(this.#options.method.input.codec, input) : input;
       // Abandoned while it waited here.
       if (job.cancelReason !== undefined) throw job.cancelReason;
       if (job.deadline !== undefined && job.deadline <= this.#options.clock.now())

@@ -1,6 +1,6 @@
 import type { CallContext, CancelListener } from "../words/call-context.ts";
 import type { JobRequest, SubmittedJob, Submitter } from "../words/work-queue.ts";
-import type { EncodedPayload } from "../words/payload.ts";
+import type { Payload } from "../words/payload.ts";
 import type { RpcError } from "../words/rpc-error.ts";
 import type { QueueConsumer } from "./queue-consumer.ts";
 
@@ -11,7 +11,7 @@ export class QueuedJob {
   readonly id: string;
   /** Ascending per queue: age decides among equals. */
   readonly seq: number;
-  readonly payload: EncodedPayload;
+  readonly payload: Payload;
   readonly priority: number;
   readonly key: string | undefined;
   readonly maxAttempts: number;
@@ -41,7 +41,7 @@ export class QueuedJob {
     seq: number,
     request: JobRequest,
     context: CallContext,
-    payload: EncodedPayload,
+    payload: Payload,
     bytes: number,
     maxAttempts: number,
   ) {
