@@ -117,6 +117,24 @@ export { hedge, type HedgePolicy } from "./face/compose/hedge.ts";
 export { callBackBy, pair, type PairOptions } from "./face/compose/pair.ts";
 export { reconnecting, type ReconnectingOptions } from "./face/compose/reconnecting.ts";
 export { retry, type RetryPolicy, withRetry } from "./face/compose/retry.ts";
+export {
+  connectDynamic,
+  type DynamicConnection,
+  type DynamicConnectionEvents,
+  type DynamicConnectionOptions,
+} from "./face/dynamic/connect-dynamic.ts";
+export type { Registrable } from "./face/dynamic/command-registry.ts";
+export { type DynamicRouter, dynamicRouter, type DynamicRouterOptions } from "./face/dynamic/dynamic-router.ts";
+export { type AnyFunction, expose, type ExposeDecorator, type ExposeOptions } from "./face/dynamic/expose.ts";
+export { type ErrorClass, RemoteError } from "./face/dynamic/remote-error.ts";
+export {
+  dynamicPeer,
+  type DynamicPeer,
+  type Rpc,
+  type RpcNotify,
+  type RpcOptions,
+  rpcTo,
+} from "./face/dynamic/rpc-to.ts";
 export { forward } from "./face/forward.ts";
 export { Health, health, type HealthHandler, type HealthState } from "./face/health.ts";
 export { createMemoryTransport, type MemoryTransport, type MemoryTransportOptions } from "./face/memory-transport.ts";

@@ -14,7 +14,7 @@ import {
 } from "../../src/index.ts";
 import { FakeClock } from "../fake-clock.ts";
 
-export const Shop = defineContract("demo.Shop", {
+const Shop = defineContract("demo.Shop", {
   buy: unary({ input: z.number(), output: z.number() }),
   later: unary(),
   fail: unary(),

@@ -88,7 +88,7 @@ export const DURATION_BUCKETS_MS: readonly number[] = Object.freeze([
   0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000,
 ]);
 /** The label of methods that are not told apart, as OpenTelemetry has it. */
-export const OTHER_METHODS = "_OTHER";
+const OTHER_METHODS = "_OTHER";
 
 const OK_NUMBER = 0;
 const OUTCOME_COUNT = 17;
