@@ -20,7 +20,7 @@ export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
   authentication: "native",
   compression: { unsupported: "messages are not compressed; compress large fields yourself" },
   batch: { unsupported: "calls made in one tick already leave in one write; there is no batch to build" },
-  replyCache: { unsupported: "a repeated idempotency key runs the handler again; make the handler idempotent" },
+  replyCache: "native",
   topics: "volatile",
   queue: "volatile",
   broadcast: "native",

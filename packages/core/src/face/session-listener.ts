@@ -10,17 +10,17 @@ import { RpcError } from "../words/rpc-error.ts";
 import type { CloseOptions, Handler, Listener, ListenerEvents } from "../words/transport.ts";
 import { Emitter } from "../tools/emitter.ts";
 import { Doorkeeper } from "../machines/acceptor-handshake.ts";
-import type { OutgoingCall } from "../machines/outgoing-call.ts";
 import { Reception } from "../machines/reception.ts";
 import { Session } from "../machines/session.ts";
 import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
+import { guarded, type GuardOptions } from "./guarded.ts";
 import { PeerSet } from "./broadcast.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 import { DEFAULT_COMPRESS_FROM_BYTES, peerClientFactory, type SessionLimitOptions } from "./session-transport.ts";
 
 /** What a user may say about the sessions of a serving end, beside their limits. */
-export interface ListenerSessionOptions extends SessionLimitOptions, ListenerCredentials {
+export interface ListenerSessionOptions extends SessionLimitOptions, ListenerCredentials, GuardOptions {
   readonly clock?: Clock | undefined;
   /** Messages from this size on are compressed, where both ends can; in bytes. Default: 1,024. */
   readonly compressFromBytes?: number | undefined;
@@ -84,7 +84,7 @@ class ChannelListener implements SessionListener {
       codec: options.codec,
       compressions: options.compressions ?? [],
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
-      handler: options.handler,
+      handler: guarded(options.handler, options, clock),
       limits,
       clock,
       exposeStacks: options.exposeStacks ?? false,
@@ -103,7 +103,7 @@ class ChannelListener implements SessionListener {
         // An acceptor waits to be dialed.
         replaced: () => undefined,
         draining: () => undefined,
-        closed: (session, reason, standing) => this.#lose(session, reason, standing),
+        closed: (session, reason) => this.#lose(session, reason),
         report,
       },
     };
@@ -142,8 +142,7 @@ class ChannelListener implements SessionListener {
     this.#emitter.emit("client-connected", session.peer);
   }
 
-  #lose(session: Session, reason: RpcError, standing: readonly OutgoingCall[]): void {
-    for (const call of standing) call.fail(reason);
+  #lose(session: Session, reason: RpcError): void {
     this.#reception.forget(session);
     this.#sessions.delete(session);
     if (this.#peers.delete(session.peer)) this.#emitter.emit("client-disconnected", session.peer, reason);

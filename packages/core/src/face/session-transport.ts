@@ -25,6 +25,7 @@ import { Session } from "../machines/session.ts";
 import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
 import { createPortClient } from "./client.ts";
+import { guarded, type GuardOptions } from "./guarded.ts";
 import { EMPTY_HANDLER } from "./router.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 
@@ -32,7 +33,7 @@ import { sessionCapabilities } from "./session-capabilities.ts";
 export type SessionLimitOptions = { readonly [Name in keyof SessionLimits]?: number | undefined };
 
 /** What a user may say about the sessions of a dialing end, beside their limits. */
-export interface CallerSessionOptions extends SessionLimitOptions, CallerCredentials {
+export interface CallerSessionOptions extends SessionLimitOptions, CallerCredentials, GuardOptions {
   /** What the server may call here. Default: nothing. */
   readonly serve?: Handler | undefined;
   /** Waits between tries to get a lost connection back: at first none, then these. Default: `{ minMs: 100, maxMs: 5_000, factor: 2 }`. */
@@ -133,7 +134,7 @@ class ChannelTransport implements SessionTransport {
       codec: options.codec,
       compressions: options.compressions ?? [],
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
-      handler: options.serve ?? EMPTY_HANDLER,
+      handler: options.serve === undefined ? EMPTY_HANDLER : guarded(options.serve, options, this.clock),
       limits,
       clock: this.clock,
       exposeStacks: options.exposeStacks ?? false,
@@ -145,7 +146,7 @@ class ChannelTransport implements SessionTransport {
         resumed: () => this.#stand("resumed"),
         replaced: (_session, connection, agreement, calls) => this.#replace(connection, agreement, calls),
         draining: (session) => this.#letDrain(session),
-        closed: (session, reason, standing) => this.#lose(session, reason, standing),
+        closed: (session, reason) => this.#lose(session, reason),
         report: (error) => options.onError?.(error),
       },
     };
@@ -346,7 +347,7 @@ class ChannelTransport implements SessionTransport {
     this.#draining.add(session);
   }
 
-  #lose(session: Session, reason: RpcError, standing: readonly OutgoingCall[]): void {
+  #lose(session: Session, reason: RpcError): void {
     this.#draining.delete(session);
     if (this.#session === session) {
       this.#session = undefined;
@@ -354,19 +355,6 @@ class ChannelTransport implements SessionTransport {
       this.#dialer.abort(reason);
     }
     this.#emitter.emit("disconnected", reason);
-    if (standing.length > 0) this.#restore(standing, reason);
-  }
-
-  /** Subscriptions and the like outlive their session: a new one is dialed for them until it works, or never will. */
-  #restore(standing: readonly OutgoingCall[], reason: RpcError): void {
-    if (this.#closing !== undefined || reason.code !== "UNAVAILABLE") {
-      for (const call of standing) call.fail(reason);
-      return;
-    }
-    if (this.#session !== undefined) return this.#take(this.#session, standing);
-    const session = this.#begin();
-    this.#take(session, standing);
-    this.#retry(() => this.#dial(session));
   }
 }
 

@@ -101,11 +101,6 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
     return this.parentId === 0;
   }
 
-  /** Whether it outlives its session, whatever becomes of that. */
-  get standing(): boolean {
-    return false;
-  }
-
   /** It goes on with a new session, where it has yet to be sent. */
   move(link: SessionLink, register: CallRegister): void {
     this.link = link;

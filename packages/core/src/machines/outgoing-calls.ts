@@ -257,13 +257,6 @@ export class OutgoingCalls implements CallRegister {
     return [...again.toSorted((a, b) => a.number - b.number), ...this.#queue.takeAll()];
   }
 
-  /** Takes what outlives every session. */
-  takeStanding(): readonly OutgoingCall[] {
-    const standing = [...this.#inFlight.values()].filter((call) => call.standing && !call.settled);
-    for (const call of standing) this.#take(call.callId, call);
-    return standing;
-  }
-
   /** Fails everything, because the session has ended. `received`: how many of this end's messages the peer is known to have. */
   failAll(reason: RpcError, received?: number): void {
     // Taken away first: whoever is rejected may call again at once, and that call must not be rejected with the old ones.

@@ -32,8 +32,8 @@ export interface SessionEvents {
   resumed(session: Session): void;
   /** The far end does not know the session any more; `calls` are to be made again on a new one, over the same connection. */
   replaced(session: Session, connection: Connection, agreement: Agreement, calls: readonly OutgoingCall[]): void;
-  /** Once, also for a session that was never opened. `standing` calls outlive it, such as subscriptions. */
-  closed(session: Session, reason: RpcError, standing: readonly OutgoingCall[]): void;
+  /** Once, also for a session that was never opened. */
+  closed(session: Session, reason: RpcError): void;
   /** The peer takes no new calls any more; running ones go on. */
   draining(session: Session): void;
   /** An error that no caller hears of. */

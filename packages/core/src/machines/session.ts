@@ -52,6 +52,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   peerMaxCalls: number = Number.POSITIVE_INFINITY;
   /** Names the session in hexadecimal, 32 digits; empty before the handshake. */
   sessionId = "";
+  sessionName = "";
   messageBytes = 0;
   unreadBytes = 0;
 
@@ -76,10 +77,6 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   /** It waits for another connection. */
   get suspended(): boolean {
     return this.#window !== undefined;
-  }
-
-  get sessionName(): string {
-    return this.sessionId.slice(0, 16);
   }
 
   /** Calls on their way in either direction. */
@@ -183,11 +180,10 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.#wire.stop();
     this.#window = stopped(this.clock, this.#window);
     this.#deadlines?.stop();
-    const standing = this.outgoing.takeStanding();
     this.outgoing.failAll(reason, received);
     this.incoming.abortAll(reason);
     this.#drain?.finish();
-    this.#options.events.closed(this, reason, standing);
+    this.#options.events.closed(this, reason);
   }
 
   // ---- the connection's owner
@@ -200,6 +196,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
 
   #open(connection: Connection, agreement: Agreement): void {
     this.sessionId = hexFromBytes(agreement.sessionId.subarray(0, 16));
+    this.sessionName = this.sessionId.slice(0, 16);
     this.peer.endpoint = connection.remote;
     this.peer.identity = agreement.identity;
     if (agreement.counts) this.#wire.count(agreement.resumeWindowMs > 0);
@@ -323,10 +320,9 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   }
 
   overflow(message: string, option: string): void {
-    const connection = this.#connection;
     const reason = new RpcError("UNAVAILABLE", `${this.peer.endpoint} ${message}`, { reason: option });
+    this.#connection?.destroy(reason);
     this.#finish(reason);
-    connection?.destroy(reason);
   }
 
   // ---- where envelopes go
@@ -369,9 +365,8 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   breach(problem: Connection | string, text = ""): void {
     if (this.#finished !== undefined) return;
     const message = typeof problem === "string" ? problem : text;
-    const told = new RpcError("INTERNAL", message, { reason: "PROTOCOL" });
     this.report(ends.brokeProtocol(this.peer.endpoint, message));
-    this.end(ends.protocolBroken(message), told);
+    this.end(ends.protocolBroken(message), new RpcError("INTERNAL", message, { reason: "PROTOCOL" }));
   }
 
   callEnded(): void {
