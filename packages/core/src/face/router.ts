@@ -107,7 +107,7 @@ class ContractRouter implements Handler {
         const run = member.bind(implementation) as MethodFunction;
         this.#methods.set(method.name, new ServedMethod(method, run, validateOutput));
       } else {
-        throw lacking(method, "function");
+        throw lacking(`${method.name}: the implementation has no function of this name`);
       }
     }
     this.topicPort = [...this.#patterns.values()].some(({ kind }) => kind === "event") ? hub : undefined;
@@ -133,7 +133,8 @@ class ContractRouter implements Handler {
     options: RouterOptions,
     clock: Clock,
   ): JobQueue {
-    if (!isJobImplementation(member)) throw lacking(method, "{ handle } or workQueue()");
+    if (!isJobImplementation(member))
+      throw lacking(`${method.name}: the implementation has neither { handle } nor workQueue() of this name`);
     const handle = HOSTED_QUEUE in member ? member.local?.handle : member.handle;
     if (handle !== undefined) {
       const run = (input: unknown, context: CallContext): unknown => handle.call(implementation, input, context);
@@ -148,10 +149,8 @@ function isJobImplementation(member: unknown): member is HostedQueue | JobHandle
   return HOSTED_QUEUE in member || ("handle" in member && typeof member.handle === "function");
 }
 
-function lacking(method: MethodDescriptor, what: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", `${method.name}: the implementation has no ${what} of this name`, {
-    reason: "INVALID_ARGUMENT",
-  });
+function lacking(message: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 function topicLimits({ topics = {} }: RouterOptions): TopicLimits {
