@@ -52,6 +52,8 @@ export interface Ledger {
   readonly runs: ReadonlyMap<number, number>;
   /** Numbers of the notifications, in the order in which they came. */
   readonly notes: readonly number[];
+  /** The same of events. */
+  readonly events: number[];
   /** What a handler saw that must not be. */
   readonly complaints: readonly string[];
 }
@@ -142,5 +144,5 @@ export function createWorker(end: string, clock: Clock): { readonly handler: Han
       notes.push((input as Order).n);
     },
   });
-  return { handler, ledger: { runs, notes, complaints } };
+  return { handler, ledger: { runs, notes, events: [], complaints } };
 }
