@@ -66,9 +66,14 @@ export class Ledger {
     this.#untoldBytes = 0;
   }
 
+  /** Counted messages received of which the far end was not told. */
+  get untold(): number {
+    return this.received - this.told;
+  }
+
   /** So much is untold that it should not wait. */
   get overdue(): boolean {
-    return this.received - this.told >= ACK_MESSAGES || this.#untoldBytes >= ACK_BYTES;
+    return this.untold >= ACK_MESSAGES || this.#untoldBytes >= ACK_BYTES;
   }
 
   /** The far end says what it has. Returns what is wrong with that, if anything is. */

@@ -15,6 +15,9 @@ const PAUSE_READING_SHARE = 0.5;
 /** How long an acknowledgement waits for something to ride on. */
 const ACK_DELAY_MS = 200;
 
+/** Messages to acknowledge, from which the next message takes the acknowledgement along. */
+const RIDING_MESSAGES = 16;
+
 /** Bodies from this number on are counted. */
 const FIRST_COUNTED = 16;
 
@@ -129,8 +132,10 @@ export class Wire {
 
   #encodeCounting(envelope: Envelope, ledger: Ledger, ackRequested: boolean): Uint8Array {
     const counts = this.#counts;
-    const tells = ledger.replay === undefined ? envelope === BARE_ACK : ledger.received !== ledger.told;
-    counts.ack = tells ? ledger.received : -1;
+    // Not on every message, which would cost more than it frees.
+    const rides = envelope.body < FIRST_COUNTED || ledger.untold >= RIDING_MESSAGES;
+    const tells = ledger.replay === undefined ? envelope === BARE_ACK : rides;
+    counts.ack = tells && (ledger.untold > 0 || envelope === BARE_ACK) ? ledger.received : -1;
     counts.ackRequested = ackRequested || (ledger.replay !== undefined && ledger.shouldAsk);
     if (counts.ackRequested) ledger.asked();
     return this.#codec.encode(envelope, counts);
