@@ -1,4 +1,4 @@
-import type { Handler, Listener } from "@rpc/core";
+import type { Handler, Listener, MetricsSource } from "@rpc/core";
 import { createSessionListener, type SessionListener } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { acceptTcp } from "./accept.ts";
@@ -10,7 +10,10 @@ import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from
  * Serves a handler over TCP, TLS or a Unix socket and resolves when it listens. Without TLS only this machine can connect, unless
  * `allowInsecure` is set; another address is refused FAILED_PRECONDITION. An address that is taken is refused ALREADY_EXISTS.
  */
-export async function serveTcp(handler: Handler, options: TcpListenerOptions = {}): Promise<Listener> {
+export async function serveTcp(
+  handler: Handler,
+  options: TcpListenerOptions = {},
+): Promise<Listener & MetricsSource> {
   const endpoint = parseEndpoint(options.endpoint ?? DEFAULT_LISTEN_ENDPOINT, "listen");
   const settings = listenSettings(options);
   let sessions: SessionListener | undefined = undefined;

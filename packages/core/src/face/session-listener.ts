@@ -16,6 +16,8 @@ import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
 import { guarded, type GuardOptions } from "./guarded.ts";
 import { PeerSet } from "./broadcast.ts";
+import type { Gauge, MetricsSource } from "./observe/metrics.ts";
+import { sessionGauges } from "./session-gauges.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 import { DEFAULT_COMPRESS_FROM_BYTES, peerClientFactory, type SessionLimitOptions } from "./session-transport.ts";
 
@@ -45,7 +47,7 @@ export interface SessionListenerOptions extends ListenerSessionOptions {
 }
 
 /** A listener that is given its channels. */
-export interface SessionListener extends Listener {
+export interface SessionListener extends Listener, MetricsSource {
   /** Takes a new channel and speaks with its far end until it closes. */
   accept(channel: Channel): void;
   /** Sessions that are open or wait for their peers, and channels whose handshake is under way. */
@@ -88,6 +90,7 @@ class ChannelListener implements SessionListener {
       limits,
       clock,
       exposeStacks: options.exposeStacks ?? false,
+      traffic: { sentMessages: 0, sentBytes: 0, receivedMessages: 0, receivedBytes: 0 },
       failsWhenDown: false,
       createPeerClient: peerClientFactory(this.capabilities, this.endpoint, clock),
       events: {
@@ -128,6 +131,10 @@ class ChannelListener implements SessionListener {
 
   get connectionCount(): number {
     return this.#sessions.size + this.#reception.waitingCount;
+  }
+
+  read(): readonly Gauge[] {
+    return sessionGauges(this.endpoint, this.#sessions, this.#sessionOptions.traffic, this.#reception.waitingCount);
   }
 
   accept(channel: Channel): void {

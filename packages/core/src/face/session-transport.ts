@@ -26,7 +26,9 @@ import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
 import { createPortClient } from "./client.ts";
 import { guarded, type GuardOptions } from "./guarded.ts";
+import type { Gauge, MetricsSource } from "./observe/metrics.ts";
 import { EMPTY_HANDLER } from "./router.ts";
+import { sessionGauges } from "./session-gauges.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 
 /** Session options that a user of any channel transport may set; see {@link SessionLimits} for units and defaults. */
@@ -80,7 +82,7 @@ export interface TransportEvents {
 export type TransportStatus = "idle" | "connecting" | "open" | "suspended" | "closed";
 
 /** A transport over channels. */
-export interface SessionTransport extends Transport {
+export interface SessionTransport extends Transport, MetricsSource {
   on<Name extends keyof TransportEvents>(event: Name, listen: (...values: TransportEvents[Name]) => void): () => void;
   /** Whether the handshake with a server is done and the connection stands. */
   readonly connected: boolean;
@@ -138,6 +140,7 @@ class ChannelTransport implements SessionTransport {
       limits,
       clock: this.clock,
       exposeStacks: options.exposeStacks ?? false,
+      traffic: { sentMessages: 0, sentBytes: 0, receivedMessages: 0, receivedBytes: 0 },
       failsWhenDown: options.whenDown === "fail",
       createPeerClient: peerClientFactory(this.capabilities, this.endpoint, this.clock),
       events: {
@@ -216,6 +219,11 @@ class ChannelTransport implements SessionTransport {
 
   on<Name extends keyof TransportEvents>(event: Name, listen: (...values: TransportEvents[Name]) => void): () => void {
     return this.#emitter.on(event, listen);
+  }
+
+  read(): readonly Gauge[] {
+    const sessions = this.#session === undefined ? this.#draining : [this.#session, ...this.#draining];
+    return sessionGauges(this.endpoint, sessions, this.#sessionOptions.traffic, 0);
   }
 
   ready(): Promise<void> {

@@ -27,11 +27,20 @@ export interface ConnectionOwner {
   report(error: RpcError): void;
 }
 
+/** What has gone over all connections of a transport or a listener together. Bytes are those of messages, without framing. */
+export interface Traffic {
+  sentMessages: number;
+  sentBytes: number;
+  receivedMessages: number;
+  receivedBytes: number;
+}
+
 /** What all connections of a transport or a listener have in common. */
 export interface ConnectionSettings extends HandshakeSettings {
   readonly codec: EnvelopeCodec;
   /** Messages from this size on are compressed, in bytes. */
   readonly compressFromBytes: number;
+  readonly traffic: Traffic;
 }
 
 /** Handshake messages of one end, beyond which it is not one: in messages of `maxUnauthenticatedBytes`. */
@@ -94,7 +103,7 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
 
   /** Sends one encoded message, compressed where that was agreed and helps. Returns whether the channel takes more. */
   transmit(message: Uint8Array, owned: boolean): boolean {
-    this.sentCount++;
+    this.#countSent(message.byteLength);
     const compression = this.#compression;
     if (compression !== undefined && message.byteLength >= this.#settings.compressFromBytes) {
       const data = compression.compress(message);
@@ -104,6 +113,13 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
       }
     }
     return this.channel.send(message, owned);
+  }
+
+  #countSent(byteLength: number): void {
+    const { traffic } = this.#settings;
+    this.sentCount++;
+    traffic.sentMessages++;
+    traffic.sentBytes += byteLength;
   }
 
   /** Reading stops and goes on, where the channel can. */
@@ -147,7 +163,7 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     const { codec } = this.#settings;
     const encoded = codec.encode(envelope);
     const bytes = codec.ownsLast ? encoded : new Uint8Array(encoded);
-    this.sentCount++;
+    this.#countSent(bytes.byteLength);
     this.channel.send(bytes);
     return bytes;
   }
@@ -216,7 +232,9 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     if (this.#over) return;
     if (this.#handshake?.busy === true || this.#held !== undefined) return this.#hold(bytes);
     this.receivedCount++;
-    const { limits, codec } = this.#settings;
+    const { limits, codec, traffic } = this.#settings;
+    traffic.receivedMessages++;
+    traffic.receivedBytes += bytes.byteLength;
     const limit = this.#open ? limits.maxMessageBytes : limits.maxUnauthenticatedBytes;
     if (bytes.byteLength > limit)
       return this.owner.breach(this, `message of ${bytes.byteLength} bytes, the limit is ${limit}`);

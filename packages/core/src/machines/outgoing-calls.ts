@@ -46,6 +46,11 @@ export class OutgoingCalls implements CallRegister {
     return sent - this.#lastingCount + this.#busyCount + this.#queue.count;
   }
 
+  /** Calls that wait to be sent. */
+  get queuedCount(): number {
+    return this.#queue.count;
+  }
+
   get(id: number): OutgoingCall | undefined {
     return this.#inFlight.get(id);
   }
