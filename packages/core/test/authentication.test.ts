@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createClient, createRouter, defineContract, type HandlerContext, RpcError, unary } from "../src/index.ts";
-import { Body, type ChannelSecurity } from "../src/transport.ts";
+import { Body, type ChannelSecurity, type SessionListener } from "../src/transport.ts";
 import { Key, transcriptBytes } from "../src/tools/proof.ts";
 import { hexFromBytes } from "../src/tools/bytes.ts";
 import { utf8Bytes } from "../src/tools/utf8.ts";
@@ -328,7 +328,7 @@ const CALL = {
 
 /** A peer written by hand that is about to prove a secret. */
 async function rawProver(
-  listener = listen(router, { secret: SECRET }),
+  listener: SessionListener = listen(router, { secret: SECRET }),
   secret = SECRET,
   resume: { sessionId: Uint8Array; received: number } | undefined = undefined,
 ) {

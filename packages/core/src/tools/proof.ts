@@ -20,7 +20,7 @@ const ROLES = { initiator: utf8Bytes("IA"), acceptor: utf8Bytes("AI") };
 /** A shared secret that signs and is never shown. */
 export class Key {
   readonly identity: string;
-  readonly #key: Promise<CryptoKey>;
+  readonly #key: Promise<ImportedKey>;
 
   constructor(identity: string, secret: Uint8Array) {
     this.identity = identity;
@@ -35,6 +35,9 @@ export class Key {
     return new Uint8Array(await crypto.subtle.sign("HMAC", await this.#key, signed));
   }
 }
+
+/** By another name, because not every set of types that this is compiled with knows `CryptoKey`. */
+type ImportedKey = Parameters<typeof crypto.subtle.sign>[1];
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 
