@@ -10,7 +10,6 @@ export interface DirectionResult {
   readonly ends: CallEnds;
   readonly runs: Uint8Array;
   readonly received: Received;
-  readonly hasEvents: boolean;
 }
 
 const MOST_NAMED = 5;
@@ -29,7 +28,7 @@ export function judge(
   return { lines, violations };
 }
 
-function* violationsOf({ plan, outcome, ends, runs, received, hasEvents }: DirectionResult, exactly: boolean) {
+function* violationsOf({ plan, outcome, ends, runs, received }: DirectionResult, exactly: boolean) {
   const found = new Map<string, number[]>();
   const note = (what: string, n: number): void => {
     const numbers = found.get(what);
@@ -55,16 +54,17 @@ function* violationsOf({ plan, outcome, ends, runs, received, hasEvents }: Direc
   if (outcome.foreign > 0) yield `${outcome.foreign} failures were not UNAVAILABLE`;
   if (exactly && outcome.streamsFailed > 0) yield `${outcome.streamsFailed} of ${plan.streams} streams failed`;
   yield* sequenceViolations("notifications", received.notes, plan.notes, exactly);
-  if (hasEvents) yield* sequenceViolations("events", received.events, plan.events, exactly);
+  yield* sequenceViolations("events", received.events, plan.events, exactly);
 }
 
-function* sequenceViolations(what: string, { count, outOfOrder, late }: Sequence, wanted: number, exactly: boolean) {
-  if (late > 0) yield `${late} ${what} came twice or after a later one`;
+function* sequenceViolations(what: string, { count, outOfOrder, twice }: Sequence, wanted: number, exactly: boolean) {
+  if (twice > 0) yield `${twice} ${what} came twice`;
   if (exactly && count !== wanted) yield `${count} of ${wanted} ${what} came`;
+  // Two sessions have no order between them.
   if (exactly && outOfOrder > 0) yield `${outOfOrder} ${what} were not the next one`;
 }
 
-function describe({ name, plan, outcome, runs, received, hasEvents }: DirectionResult): string[] {
+function describe({ name, plan, outcome, runs, received }: DirectionResult): string[] {
   let once = 0;
   let more = 0;
   for (const count of runs) {
@@ -72,11 +72,10 @@ function describe({ name, plan, outcome, runs, received, hasEvents }: DirectionR
     else if (count > 1) more++;
   }
   const { done, failed, streamsDone, streamsFailed, reasons } = outcome;
-  const events = hasEvents ? `; events: ${received.events.count} of ${plan.events}` : "";
   return [
     name,
     `  calls: ${done} of ${plan.calls} answered, ${failed} failed; ${once} run once, ${more} more than once, ${plan.calls - once - more} never`,
-    `  streams: ${streamsDone} of ${plan.streams} complete, ${streamsFailed} failed; notifications: ${received.notes.count} of ${plan.notes} came${events}`,
+    `  streams: ${streamsDone} of ${plan.streams} complete, ${streamsFailed} failed; notifications: ${received.notes.count} of ${plan.notes} came; events: ${received.events.count} of ${plan.events}`,
     ...reasons.map(([reason, count]) => `    ${count} × ${reason}`),
   ];
 }

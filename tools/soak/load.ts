@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ClientOf, RpcError } from "@rpc/core";
 import type { Item, StreamOrder, StreamSum, Work } from "./contracts.ts";
-import { itemsOf, type PublishNumber, sumOf } from "./worker.ts";
+import { itemsOf, sumOf } from "./worker.ts";
 
 /** What one end asks of the other. */
 export interface LoadPlan {
@@ -51,7 +51,7 @@ export class Load {
   readonly #plan: LoadPlan;
   /** Who to call, when there is somebody. */
   readonly #client: () => Promise<WorkClient>;
-  readonly #publish: PublishNumber;
+  readonly #publish: (n: number) => Promise<unknown>;
   readonly #wrong: string[] = [];
   readonly #reasons = new Map<string, number>();
   #streamsDone = 0;
@@ -61,7 +61,7 @@ export class Load {
   #foreign = 0;
   #running = 0;
 
-  constructor(plan: LoadPlan, client: () => Promise<WorkClient>, publish: PublishNumber) {
+  constructor(plan: LoadPlan, client: () => Promise<WorkClient>, publish: (n: number) => Promise<unknown>) {
     this.#plan = plan;
     this.#client = client;
     this.#publish = publish;
@@ -74,7 +74,7 @@ export class Load {
       this.#evenly(calls, MOST_IN_FLIGHT, (n) => this.#call(n)),
       this.#evenly(streams, MOST_STREAMS_AT_ONCE, (n) => this.#stream(n)),
       this.#evenly(notes, 1, (n) => this.#note(n)),
-      this.#publish === undefined ? undefined : this.#evenly(events, 1, (n) => this.#announce(n)),
+      this.#evenly(events, 1, (n) => this.#announce(n)),
     ]);
     const controller = new AbortController();
     const patience = delay(this.#plan.seconds * 1000 + PATIENCE_MS, undefined, { signal: controller.signal });
@@ -137,7 +137,7 @@ export class Load {
 
   async #announce(n: number): Promise<void> {
     try {
-      await this.#publish?.(n);
+      await this.#publish(n);
     } catch (thrown) {
       this.#eventsFailed++;
       this.#blame(thrown);

@@ -5,7 +5,7 @@ import { endByItself, onOrder, tell } from "./child.ts";
 import { Control, News, sessionOptions, Work } from "./contracts.ts";
 import { Load, type LoadOutcome } from "./load.ts";
 import type { SoakOptions } from "./options.ts";
-import { subscribeNumbers, Worker } from "./worker.ts";
+import { readNumbers, Worker } from "./worker.ts";
 
 const options = JSON.parse(process.argv[2] ?? "") as SoakOptions;
 const worker = new Worker(options.calls);
@@ -28,9 +28,7 @@ function caller(): Promise<Peer> {
 
 const control = createRouter(Control, {
   listen: async () => {
-    if (worker.publish !== undefined) {
-      await subscribeNumbers((await caller()).client(News), worker.events, () => undefined);
-    }
+    await readNumbers((await caller()).client(News), worker.events, () => undefined);
     return {};
   },
   begin: (plan) => {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createRouter, mergeRouters, type Peer } from "@rpc/core";
+import { type ClientOf, createRouter, mergeRouters, type Peer } from "@rpc/core";
 import type { Handler } from "@rpc/core/transport";
 import { itemAfter, type Item, News, type StreamOrder, type StreamSum, Work } from "./contracts.ts";
 
@@ -14,17 +14,15 @@ export interface Sequence {
   readonly count: number;
   /** How many came that are not the one after the one before. */
   readonly outOfOrder: number;
-  /** How many came a second time, or after a later one. */
-  readonly late: number;
+  /** How many came a second time. */
+  readonly twice: number;
 }
-
-/** Publishes numbers; undefined where events are not to be had. */
-export type PublishNumber = ((n: number) => Promise<unknown>) | undefined;
 
 /** One end's serving half, which counts what it does. */
 export class Worker {
   readonly handler: Handler;
-  readonly publish: PublishNumber;
+  /** To everybody who reads this end's topic. */
+  readonly publish: (n: number) => Promise<unknown>;
   /** Call number → how often it was run. */
   readonly runs: Uint8Array;
   readonly notes = new SequenceCheck();
@@ -50,8 +48,8 @@ export class Worker {
       note: ({ n }) => this.notes.saw(n),
     });
     const news = createRouter(News, {});
-    this.publish = publisherOf(news);
-    this.handler = this.publish === undefined ? work : mergeRouters(work, news);
+    this.publish = (n) => news.numbers.publish({ n });
+    this.handler = mergeRouters(work, news);
   }
 
   get received(): Received {
@@ -65,20 +63,22 @@ export class Worker {
 }
 
 export class SequenceCheck {
+  readonly #seen = new Set<number>();
   #next = 0;
   #count = 0;
   #outOfOrder = 0;
-  #late = 0;
+  #twice = 0;
 
   saw(n: number): void {
     this.#count += 1;
     if (n !== this.#next) this.#outOfOrder += 1;
-    if (n < this.#next) this.#late += 1;
+    if (this.#seen.has(n)) this.#twice += 1;
+    this.#seen.add(n);
     this.#next = n + 1;
   }
 
   get result(): Sequence {
-    return { count: this.#count, outOfOrder: this.#outOfOrder, late: this.#late };
+    return { count: this.#count, outOfOrder: this.#outOfOrder, twice: this.#twice };
   }
 }
 
@@ -107,22 +107,7 @@ export async function sumOf(items: AsyncIterable<Item>, n: number): Promise<Stre
   return { count, fault: "" };
 }
 
-/** Events are a pattern that a build of core may not have yet; then the rest is tried without them. */
-function publisherOf(router: object): PublishNumber {
-  const numbers = Reflect.get(router, "numbers") as { publish?(value: { n: number }): Promise<unknown> } | undefined;
-  return numbers?.publish === undefined ? undefined : async (n) => numbers.publish?.({ n });
-}
-
-/** Subscribes where events are to be had; settles when nothing is missed from then on. */
-export async function subscribeNumbers(client: object, check: SequenceCheck, gap: () => void): Promise<void> {
-  const numbers = Reflect.get(client, "numbers") as
-    | {
-        subscribe?(
-          options: { overflow: "block"; onGap(): void },
-          listener: (value: { n: number }) => void,
-        ): { readonly ready: Promise<void>; readonly closed: Promise<unknown> };
-      }
-    | undefined;
-  const subscription = numbers?.subscribe?.({ overflow: "block", onGap: gap }, ({ n }) => check.saw(n));
-  await subscription?.ready;
+/** Reads the other end's topic, so that nothing is left out; settles when nothing is missed from then on. */
+export async function readNumbers(news: ClientOf<typeof News>, check: SequenceCheck, gap: () => void): Promise<void> {
+  await news.numbers.subscribe({ overflow: "block", onGap: gap }, ({ n }) => check.saw(n)).ready;
 }

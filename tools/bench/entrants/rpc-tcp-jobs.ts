@@ -1,37 +1,19 @@
 /** Ours: a job of a contract. Consumers take some jobs ahead, which saves a round trip for each. */
-import * as core from "@rpc/core";
-import { createClient, createRouter, defineContract, type Handler, job, type JobHandler } from "@rpc/core";
+import { createClient, createRouter, defineContract, job, workQueue } from "@rpc/core";
 import { createTcpTransport, serveTcp } from "@rpc/tcp";
 import { z } from "zod";
-import type { EchoMessage, JobsEntrant } from "../harness/entrant.ts";
+import type { JobsEntrant } from "../harness/entrant.ts";
 
 const Work = defineContract("bench.Work", {
   orders: job({ input: z.object({ id: z.int32(), text: z.string() }), output: z.int32() }),
 });
-
-type Order = EchoMessage;
-
-/** What router and client offer for a job. */
-interface Desk {
-  readonly orders: { submit(order: Order): Promise<{ result(): Promise<number> }> };
-}
-interface Consuming {
-  readonly orders: {
-    consume(options: {
-      readonly concurrency: number;
-      readonly prefetch: number;
-      readonly handle: (order: Order) => number;
-    }): { readonly ready: Promise<void> };
-  };
-}
-const { workQueue } = core as object as { readonly workQueue: () => JobHandler<Order, number> };
 
 /** The producer is in the queue's process, or has a connection of its own. */
 export function rpcTcpJobs(producerAt: "queue" | "client"): JobsEntrant {
   return {
     producerAt,
     serveQueue: async () => {
-      const router = createRouter(Work, { orders: workQueue() }) as Handler & Desk;
+      const router = createRouter(Work, { orders: workQueue() });
       const listener = await serveTcp(router, { endpoint: "tcp://127.0.0.1:0" });
       return {
         endpoint: listener.endpoint,
@@ -41,7 +23,7 @@ export function rpcTcpJobs(producerAt: "queue" | "client"): JobsEntrant {
     },
     connectProducer: async (endpoint) => {
       const transport = createTcpTransport(endpoint);
-      const work = createClient(Work, transport) as object as Desk;
+      const work = createClient(Work, transport);
       return {
         submit: async (order) => (await work.orders.submit(order)).result(),
         close: () => transport.close(),
@@ -49,7 +31,7 @@ export function rpcTcpJobs(producerAt: "queue" | "client"): JobsEntrant {
     },
     consume: async (endpoint) => {
       const transport = createTcpTransport(endpoint);
-      const work = createClient(Work, transport) as object as Consuming;
+      const work = createClient(Work, transport);
       const consumer = work.orders.consume({ concurrency: 64, prefetch: 256, handle: ({ id }) => id });
       await consumer.ready;
       return { close: () => transport.close() };

@@ -1,12 +1,12 @@
 /** Ours without a secret: what a connection and its handshake cost before anybody proves anything. */
-import { createRouter, defineContract, RpcError, type SessionLimitOptions, unary } from "@rpc/core";
+import { createRouter, defineContract, RpcError, unary } from "@rpc/core";
 import { createTcpTransport, serveTcp } from "@rpc/tcp";
 import type { HandshakeEntrant } from "../harness/entrant.ts";
 
 const Door = defineContract("bench.Door", { knock: unary() });
 
 /** Both ends with the same options: a shared secret, or none. */
-export function rpcTcpDoor(credentials: SessionLimitOptions & { readonly secret?: string }): HandshakeEntrant {
+export function rpcTcpDoor(credentials: { readonly secret?: string }): HandshakeEntrant {
   const { secret } = credentials;
   return {
     ...(secret === undefined ? {} : { verify: (endpoint) => mustRefuse(endpoint, `not ${secret}`) }),
@@ -25,8 +25,7 @@ export function rpcTcpDoor(credentials: SessionLimitOptions & { readonly secret?
 
 /** A handshake that takes every secret proves none. */
 async function mustRefuse(endpoint: string, secret: string): Promise<void> {
-  const wrong: SessionLimitOptions & { readonly secret: string } = { secret };
-  const transport = createTcpTransport(endpoint, wrong);
+  const transport = createTcpTransport(endpoint, { secret });
   const outcome = await transport.ready().then(
     () => "let in",
     (error: unknown) => RpcError.from(error).code,

@@ -37,7 +37,7 @@ type EchoMethods = {
 const EchoService = contractFromProto<EchoMethods>(root, "bench.EchoService");
 
 /** The option belongs to both halves; without it sessions resume. */
-export function rpcTcpProtobuf(session: SessionLimitOptions & { readonly resumeWindowMs?: number }): Entrant {
+export function rpcTcpProtobuf(session: SessionLimitOptions): Entrant {
   return {
     serve: async () => {
       const router = createRouter(EchoService, {

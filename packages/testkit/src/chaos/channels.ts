@@ -13,9 +13,9 @@ export interface ChannelPlan extends FatePlan {
   readonly refused?: number;
   /** Share of the dials that hang until their signal aborts. Default: 0.02. */
   readonly hanging?: number;
-  /** Dials in a row that may fail or be struck before message {@link EARLY_MESSAGES}. Default: 2, so that no outage lasts for long. */
+  /** Dials in a row that may fail or be struck before their twelfth message. Default: 2, so that no outage lasts for long. */
   readonly badInARow?: number;
-  /** Dials at the beginning that succeed, their connections unharmed before message {@link EARLY_MESSAGES}. Default: 0. */
+  /** Dials at the beginning that succeed, their connections unharmed before their twelfth message. Default: 0. */
   readonly spared?: number;
 }
 
@@ -51,7 +51,7 @@ export interface ChaosChannels {
 export type ChannelFault = FateKind | "refused" | "hanging";
 
 /** Before so many messages a connection has hardly more than its handshake behind it. */
-export const EARLY_MESSAGES = 12;
+const EARLY_MESSAGES = 12;
 
 const LATENCY_MS: Span = [0, 20];
 const DIAL_MS: Span = [0, 30];

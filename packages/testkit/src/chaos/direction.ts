@@ -6,7 +6,7 @@ import type { NewsDesk } from "./news.ts";
 export interface Direction {
   readonly name: string;
   readonly ledger: Ledger;
-  /** Where the caller publishes; undefined where events are not carried, or not promised. */
+  /** Where the caller publishes; undefined where events are not promised. */
   readonly desk: NewsDesk | undefined;
   /** Call number → how it ended. */
   readonly ends: Map<number, RpcError | "done">;
@@ -40,12 +40,14 @@ export function* judgeDirection(direction: Direction, amounts: Amounts, exactly:
   }
   // A handler that is ended early belongs to a session that is over.
   if (exactly) yield* ledger.complaints;
-  yield* judgeSequence("notification", ledger.notes, exactly ? amounts.notifications : undefined);
+  if (exactly) yield* judgeSequence("notification", ledger.notes, amounts.notifications);
+  // Two sessions have no order between them: what the old one had already handed over may come after the first of the new one.
+  else if (new Set(ledger.notes).size < ledger.notes.length) yield "a notification came twice";
   if (desk !== undefined) yield* judgeSequence("event", ledger.events, amounts.events);
 }
 
-function* judgeSequence(what: string, numbers: readonly number[], wanted: number | undefined): Generator<string> {
+function* judgeSequence(what: string, numbers: readonly number[], wanted: number): Generator<string> {
   const disordered = numbers.findIndex((n, i) => i > 0 && n <= (numbers[i - 1] ?? 0));
   if (disordered > 0) yield `${what} ${numbers[disordered]} came after ${numbers[disordered - 1]}`;
-  if (wanted !== undefined && numbers.length !== wanted) yield `${numbers.length} of ${wanted} ${what}s came`;
+  if (numbers.length !== wanted) yield `${numbers.length} of ${wanted} ${what}s came`;
 }

@@ -110,7 +110,8 @@ export async function exactlyOnce(options: ExactlyOnceOptions): Promise<ExactlyO
 export async function exactlyOnceReport(options: ExactlyOnceOptions): Promise<ExactlyOnceReport> {
   // Pauses between dials are drawn from it; with another sequence the same seed would be another story.
   const { random } = Math;
-  Math.random = createRandom(options.seed).next;
+  const seeded = createRandom(options.seed);
+  Math.random = () => seeded.next();
   try {
     const scenario = new Scenario(options);
     await scenario.run();

@@ -59,7 +59,7 @@ export interface Ledger {
 }
 
 /** The item number `i` of stream `n`, after an item whose sum was `before`. */
-export function itemAfter(before: number, n: number, i: number): Item {
+function itemAfter(before: number, n: number, i: number): Item {
   return { n, i, sum: (Math.imul(before ^ n, 31) + i + 1) | 0 };
 }
 
