@@ -71,6 +71,18 @@ describe("listener.peers", () => {
     expect(woken).toEqual(["a go", "b go", "c go"]);
   });
 
+  it("counts who has accepted it, when asked", async () => {
+    const { clock, listener, peers, woken } = await rig(["a", "b"]);
+    const report = listener.peers.broadcast(Node.wake, { reason: "go" }, { ack: true });
+    peers[1]?.disconnect();
+    await settled();
+    await clock.advance(1_000);
+    expect(report.sent).toBe(2);
+    expect(await report.accepted).toBe(1);
+    expect(report.failed.map(({ peer, error }) => [peers.indexOf(peer), error.code])).toEqual([[1, "UNAVAILABLE"]]);
+    expect(woken).toContain("a go");
+  });
+
   it("tells those that are chosen", async () => {
     const { listener, woken, peers } = await rig(["a", "b", "c"]);
     const report = listener.peers.broadcast(Node.wake, { reason: "go" }, { filter: (peer) => peer !== peers[1] });
@@ -160,9 +172,7 @@ describe("listener.peers", () => {
     expect(thrownBy(() => listener.peers.broadcast(Node.wake, circle as never))).toMatchObject({
       code: "INVALID_ARGUMENT",
     });
-    expect(thrownBy(() => listener.peers.broadcast(Node.ping as never, 1 as never)).message).toContain(
-      "a notification is due",
-    );
-    expect(thrownBy(() => listener.peers.callAll(Node.wake as never, 1 as never)).message).toContain("a unary is due");
+    expect(thrownBy(() => listener.peers.broadcast(Node.ping as never)).message).toContain("a notification is due");
+    expect(thrownBy(() => listener.peers.callAll(Node.wake as never)).message).toContain("a unary is due");
   });
 });

@@ -11,18 +11,18 @@ import { FakeClock } from "./fake-clock.ts";
 
 const Plain = defineContract("test.Plain", { work: job(), states: event(), kept: event({ lastValue: true }) });
 
-export function methodOf(contract: Contract, short: string): MethodDescriptor {
+function methodOf(contract: Contract, short: string): MethodDescriptor {
   const method = contract[DESCRIPTOR].methods.get(short);
   if (method === undefined) throw new Error(`no method ${short}`);
   return method;
 }
 
-export const WORK: MethodDescriptor = methodOf(Plain, "work");
+const WORK: MethodDescriptor = methodOf(Plain, "work");
 export const STATES: MethodDescriptor = methodOf(Plain, "states");
 export const KEPT: MethodDescriptor = methodOf(Plain, "kept");
 
 export const RETRY: RpcError = new RpcError("UNAVAILABLE", "once more");
-export const REJECT: RpcError = new RpcError("INVALID_ARGUMENT", "never");
+const REJECT: RpcError = new RpcError("INVALID_ARGUMENT", "never");
 
 /** Whoever waits for a job, with all that it was told. */
 export class TestSubmitter implements Submitter {

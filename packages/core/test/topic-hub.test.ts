@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RpcError } from "../src/index.ts";
 import type { CarriedEvent, EventSink, EventSource, OverflowPolicy, SubscribeRequest } from "../src/words/topics.ts";
@@ -135,7 +135,7 @@ describe("TopicHub", () => {
   ])("H60 refuses the pattern %s", (pattern, code) => {
     const rig = new HubRig();
     expect(thrownBy(() => rig.subscribe({ pattern }))).toMatchObject({ code });
-    if (pattern !== "a.**.b") expect(thrownBy(() => rig.publish(1, pattern))).toMatchObject({ code });
+    expect(thrownBy(() => rig.publish(1, pattern))).toMatchObject({ code });
     expect(rig.states.subscriberCount).toBe(0);
   });
 

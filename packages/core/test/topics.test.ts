@@ -7,7 +7,6 @@ import {
   event,
   forward,
   mergeRouters,
-  type Metadata,
   RpcError,
   routerMember,
   type TopicEvent,
@@ -58,7 +57,7 @@ describe("events over a session", () => {
       expect.objectContaining({ kind: "event", topic: "test.Bot.states", value: { state: "b" }, lost: 0 }),
     ]);
     const first = events[0] as TopicEvent<unknown>;
-    expect([first.subTopic, (first.metadata as Metadata).get("k")]).toEqual(["floor1.kitchen", "v"]);
+    expect([first.subTopic, first.metadata.get("k")]).toEqual(["floor1.kitchen", "v"]);
   });
 
   it("C93 leaving the loop ends the subscription, and the publisher learns of it", async () => {

@@ -6,7 +6,7 @@ import { JobRunner } from "../machines/job-runner.ts";
 import { Backoff } from "../tools/backoff.ts";
 import { CallerContext } from "./caller-context.ts";
 import { isLoss } from "./subscription.ts";
-import { type MethodFunction, ServedMethod } from "./served-method.ts";
+import { ServedMethod } from "./served-method.ts";
 
 /** A consumer as its user holds it; made again when the connection was lost. */
 export class ClientConsumer implements Consumer {
@@ -25,7 +25,7 @@ export class ClientConsumer implements Consumer {
 
   constructor(method: MethodDescriptor, port: WorkQueue, options: ConsumeOptions<unknown, unknown>, clock: Clock) {
     const { handle, concurrency = 1, prefetch = 0 } = options;
-    const served = new ServedMethod(method, handle as MethodFunction, true);
+    const served = new ServedMethod(method, handle, true);
     this.#method = method.timeoutMs === undefined ? method : { ...method, timeoutMs: undefined };
     this.#port = port;
     this.#options = options;

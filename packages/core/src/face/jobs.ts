@@ -151,7 +151,9 @@ export function hostQueue(
     const concurrency = checkCount(local.concurrency ?? 1, `${name}: concurrency`, 1);
     const nothing = (): void => undefined;
     const runner = new JobRunner({ method, clock, concurrency, prefetch: 0, run, ready: nothing, ended: nothing });
-    runner.start(queue.consume(new CallerContext(untimed(method), undefined, clock, undefined), runner));
+    // The time that a method's calls have is for a job, not for who consumes them.
+    const consuming = { ...method, timeoutMs: undefined };
+    runner.start(queue.consume(new CallerContext(consuming, undefined, clock, undefined), runner));
   }
   return queue;
 }
@@ -162,11 +164,6 @@ function inputOf(payload: Payload, method: MethodDescriptor): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** The time that a method's calls have is for a job, not for who consumes them. */
-export function untimed(method: MethodDescriptor): MethodDescriptor {
-  return method.timeoutMs === undefined ? method : { ...method, timeoutMs: undefined };
 }
 
 function submitJob(
@@ -200,8 +197,9 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
   #accept: (ticket: Ticket<unknown>) => void = () => undefined;
   #refuse: (error: RpcError) => void = () => undefined;
   #isAccepted = false;
-  #outcome: "open" | "done" | "failed" = "open";
-  #value: unknown = undefined;
+  #isOpen = true;
+  #output: unknown = undefined;
+  #error: RpcError | undefined = undefined;
   // Made when somebody asks: a job whose result nobody wants costs no promise, and its failure ends no process.
   #result: Promise<unknown> | undefined = undefined;
   #settle: (() => void) | undefined = undefined;
@@ -216,8 +214,8 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
 
   result(): Promise<unknown> {
     this.#result ??= new Promise((resolve, reject) => {
-      const settle = (): void => (this.#outcome === "done" ? resolve(this.#value) : reject(this.#value as RpcError));
-      if (this.#outcome === "open") this.#settle = settle;
+      const settle = (): void => (this.#error === undefined ? resolve(this.#output) : reject(this.#error));
+      if (this.#isOpen) this.#settle = settle;
       else settle();
     });
     return this.#result;
@@ -225,7 +223,7 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
 
   cancel(reason = "cancelled by its submitter"): Promise<void> {
     const message = `${this.#context.method.name}: ${reason}`;
-    if (this.#outcome === "open") this.#context.cancelWith(new RpcError("CANCELLED", message, { reason: "CANCELLED" }));
+    if (this.#isOpen) this.#context.cancelWith(new RpcError("CANCELLED", message, { reason: "CANCELLED" }));
     return Promise.resolve();
   }
 
@@ -238,7 +236,7 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
   done(output: unknown): void {
     try {
       const { codec } = this.#context.method.output;
-      this.#end("done", output instanceof EncodedPayload ? decodePayload(codec, output) : output);
+      this.#end(undefined, output instanceof EncodedPayload ? decodePayload(codec, output) : output);
     } catch (thrown) {
       const { message, reason } = RpcError.from(thrown);
       this.failed(
@@ -252,12 +250,13 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
 
   failed(error: RpcError): void {
     if (!this.#isAccepted) this.#refuse(error);
-    this.#end("failed", error);
+    this.#end(error, undefined);
   }
 
-  #end(outcome: "done" | "failed", value: unknown): void {
-    this.#outcome = outcome;
-    this.#value = value;
+  #end(error: RpcError | undefined, output: unknown): void {
+    this.#isOpen = false;
+    this.#error = error;
+    this.#output = output;
     this.#settle?.();
     this.#settle = undefined;
   }

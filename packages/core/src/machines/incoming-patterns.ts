@@ -87,7 +87,7 @@ export class IncomingPatterns implements PatternRegister {
   }
 
   drain(): void {
-    for (const pattern of [...this.#patterns.values()]) pattern.drain();
+    for (const pattern of this.#patterns.values()) pattern.drain();
   }
 
   loseAll(reason: RpcError): void {

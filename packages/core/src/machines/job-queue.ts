@@ -124,8 +124,8 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
   close(reason: RpcError): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
-    for (const job of [...this.#jobs.values()]) this.#abandon(job, reason);
-    for (const consumer of [...this.#consumers]) consumer.end(reason);
+    for (const job of this.#jobs.values()) this.#abandon(job, reason);
+    for (const consumer of this.#consumers) consumer.end(reason);
     this.#consumers.clear();
     this.#arm();
   }
@@ -305,7 +305,7 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     // A timer that nobody needs would keep a program from ending.
     if (this.#delayed.size === 0 && this.#expiring.size === 0) this.#arm();
     if (job.interests.length === 1 && job.interests[0] !== undefined) tell(job.interests[0]);
-    else for (const interest of [...job.interests]) tell(interest);
+    else for (const interest of job.interests.slice()) tell(interest);
   }
 
   #forgetKey(job: QueuedJob): void {

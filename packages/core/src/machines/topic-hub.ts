@@ -175,7 +175,7 @@ export class EventTopic implements SubscriberOwner {
     this.#timer = undefined;
     const { maxBlockMs } = this.#limits;
     const now = this.#clock.now();
-    for (const [subscriber, since] of [...this.#blocking]) {
+    for (const [subscriber, since] of this.#blocking) {
       if (since + maxBlockMs > now) {
         this.#timer ??= this.#clock.setTimeout(() => this.#endBlocking(), Math.ceil(since + maxBlockMs - now));
         return;

@@ -68,12 +68,6 @@ export class Heap<T> {
     this.#rise(member, this.#placeOf(member));
   }
 
-  clear(): readonly T[] {
-    const members = this.#members.splice(0);
-    for (const member of members) this.#place(member, -1);
-    return members;
-  }
-
   #rise(member: T, from: number): void {
     let index = from;
     while (index > 0) {

@@ -1,5 +1,5 @@
 import type { MetadataEntries } from "../words/envelope.ts";
-import { Metadata } from "../words/metadata.ts";
+import type { Metadata } from "../words/metadata.ts";
 import type { MethodDescriptor } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { JobRequest } from "../words/work-queue.ts";

@@ -3,8 +3,8 @@ import { shown } from "./bytes.ts";
 import { utf8Length } from "./utf8.ts";
 
 /** Longest sub-topic or pattern in UTF-8, and its levels: matching takes as many steps, and no peer may make it take more. */
-export const MAX_TOPIC_BYTES = 256;
-export const MAX_TOPIC_LEVELS = 16;
+const MAX_TOPIC_BYTES = 256;
+const MAX_TOPIC_LEVELS = 16;
 
 /** One level, whatever it is. */
 const ANY_LEVEL = "*";
