@@ -32,6 +32,8 @@ const COMMANDS = {
     await checkOne("build", turbo("build", [GO_ON]));
     await runTests([]);
     await checkOne("typecheck", turbo("typecheck", [GO_ON]));
+    // Thirty seconds of two processes whose connections come to harm.
+    await checkOne("soak", turbo("soak"));
     // These write results of their own, one for each of their parts.
     await checkParts("lint", turbo("lint"));
     await checkParts("examples", turbo("examples"));
