@@ -71,12 +71,14 @@ const COMMANDS = {
 
   async bench(args) {
     await installed("all");
-    return run(...turbo("bench", ["--log-prefix=none", "--", ...args]));
+    await mustPass("build", turbo("build", [PACKAGES]));
+    return run("node", ["tools/bench/main.ts", ...args]);
   },
 
   async soak(args) {
     await installed("base");
-    return run(...turbo("soak", ["--log-prefix=none", "--", ...args]));
+    await mustPass("build", turbo("build", [PACKAGES]));
+    return run("node", ["tools/soak/main.ts", ...args]);
   },
 
   async generate(args) {
