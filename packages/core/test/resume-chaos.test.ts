@@ -11,3 +11,11 @@ describe("a session over connections that come to harm", () => {
     expect(report.failed).toBe(0);
   });
 });
+
+describe("a session whose handshakes are as slow as they are late", () => {
+  it.each(SEEDS)("is not ended by a handshake that was given up: seed %i", async (seed) => {
+    const plan = { fates: { cut: 4, stall: 6 }, atMessage: [0, 60], stallMs: [300, 1_500] } as const;
+    const report = await exactlyOnce({ seed, clock: createFakeClock(), plan });
+    expect(report.failed).toBe(0);
+  });
+});

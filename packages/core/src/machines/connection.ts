@@ -43,9 +43,6 @@ export interface ConnectionSettings extends HandshakeSettings {
   readonly traffic: Traffic;
 }
 
-/** Handshake messages of one end, beyond which it is not one: in messages of `maxUnauthenticatedBytes`. */
-const HELD_MESSAGES = 4;
-
 /** One channel's life: the handshake, signs of life, messages to envelopes. Sessions outlive it. */
 export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
   readonly channel: Channel;
@@ -61,8 +58,8 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
   #handshake: Handshake | undefined = undefined;
   #heartbeat: Heartbeat | undefined = undefined;
   #pings: PingBudget | undefined = undefined;
-  /** Messages that arrived while a step of the handshake was computed. */
-  #held: Uint8Array[] | undefined = undefined;
+  /** Messages that arrived while a step of the handshake was computed, from a channel that cannot pause. */
+  #held: { readonly messages: Uint8Array[]; bytes: number } | undefined = undefined;
   #open = false;
   #over = false;
 
@@ -174,6 +171,7 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     this.#open = true;
     this.#compression = agreement.compression;
     this.channel.limitMessageBytes?.(limits.maxMessageBytes);
+    this.resume();
     if (limits.heartbeatMs > 0) {
       // A peer that beats slowly is given time, but it cannot ask for for ever.
       const aliveMs = Math.max(limits.aliveMs, Math.min(3 * (agreement.limits?.heartbeatMs ?? 0), 10 * limits.aliveMs));
@@ -185,7 +183,8 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
 
   refused(error: RpcError): void {
     if (this.#over) return;
-    this.sendGoodbye(error);
+    // Too late is not for good: the session that was to go on may have been found by the far end already.
+    this.sendGoodbye(error, error.code !== "UNAVAILABLE");
     this.close(error);
     this.owner.lost(this, error);
   }
@@ -193,14 +192,16 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
   continued(): void {
     const held = this.#held;
     this.#held = undefined;
-    for (const message of held ?? []) this.message(message);
+    for (const message of held?.messages ?? []) this.message(message);
+    // Once it is open, whether to read is the session's business.
+    if (!this.#open && !this.#over && !this.#computing) this.resume();
   }
 
-  /** Says farewell. A peer that takes no message as large as that sees the channel close. */
-  sendGoodbye(told: RpcError | undefined): void {
+  /** Says farewell; for good, or for this connection alone. A peer that takes no message as large as that sees the channel close. */
+  sendGoodbye(told: RpcError | undefined, sessionOver = true): void {
     const error = told === undefined ? undefined : wireErrorOf(told, undefined, false);
     try {
-      this.send({ body: Body.Goodbye, error, sessionOver: true });
+      this.send({ body: Body.Goodbye, error, sessionOver });
     } catch {
       // See above.
     }
@@ -230,7 +231,7 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
 
   message(bytes: Uint8Array): void {
     if (this.#over) return;
-    if (this.#handshake?.busy === true || this.#held !== undefined) return this.#hold(bytes);
+    if (this.#computing || this.#held !== undefined) return this.#hold(bytes);
     this.receivedCount++;
     const { limits, codec, traffic } = this.#settings;
     traffic.receivedMessages++;
@@ -251,18 +252,29 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
       return this.owner.breach(this, RpcError.from(thrown).message);
     }
     try {
-      if (this.#handshake === undefined) this.owner.receive(this, envelope, this.#counts, byteLength);
-      else if (envelope.body === Body.Goodbye) this.owner.receive(this, envelope, this.#counts, byteLength);
-      else this.#handshake.receive(envelope, bytes);
+      if (this.#handshake === undefined || envelope.body === Body.Goodbye) {
+        this.owner.receive(this, envelope, this.#counts, byteLength);
+        return;
+      }
+      this.#handshake.receive(envelope, bytes);
+      // What comes behind may be as large as a session allows, and as much as a peer has kept for it: it stays where it is.
+      if (this.#computing) this.pause();
     } catch (thrown) {
       this.owner.report(RpcError.from(thrown));
     }
   }
 
+  /** A step of the handshake is under way. */
+  get #computing(): boolean {
+    return this.#handshake?.busy === true;
+  }
+
   #hold(bytes: Uint8Array): void {
-    const held = (this.#held ??= []);
-    held.push(bytes);
-    if (held.length > HELD_MESSAGES) this.owner.breach(this, "messages before the handshake was done");
+    const held = (this.#held ??= { messages: [], bytes: 0 });
+    held.messages.push(bytes);
+    held.bytes += bytes.byteLength;
+    if (held.bytes > (this.#handshake?.maxHeldBytes ?? 0))
+      this.owner.breach(this, "messages before the handshake was done");
   }
 
   drained(): void {

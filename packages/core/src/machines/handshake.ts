@@ -22,6 +22,9 @@ export const MECHANISM: Readonly<Record<"secret" | "token" | "certificate" | "no
   none: "none",
 });
 
+/** Messages of a handshake from one end, and a few that are behind it already. */
+const HELD_MESSAGES = 4;
+
 export const NONCE_BYTES = 32;
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
@@ -87,6 +90,11 @@ export abstract class Handshake {
   /** A step is being computed: what arrives has to wait. */
   get busy(): boolean {
     return this.#busySteps > 0;
+  }
+
+  /** Bytes that the far end may send while a step is being computed, where the channel cannot be paused. */
+  get maxHeldBytes(): number {
+    return HELD_MESSAGES * this.settings.limits.maxUnauthenticatedBytes;
   }
 
   protected get over(): boolean {

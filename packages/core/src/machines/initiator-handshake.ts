@@ -92,6 +92,11 @@ export class InitiatorHandshake extends Handshake {
     });
   }
 
+  /** An acceptor goes on at once behind its Welcome, with all that it kept for this end. */
+  override get maxHeldBytes(): number {
+    return super.maxHeldBytes + this.settings.limits.maxReplayBytes + this.settings.limits.maxMessageBytes;
+  }
+
   get #offersBinding(): boolean {
     return this.#identity.credentials.channelBinding !== "none" && this.port.security.binding !== undefined;
   }

@@ -74,7 +74,6 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     return this.#finished;
   }
 
-  /** It waits for another connection. */
   get suspended(): boolean {
     return this.#window !== undefined;
   }
@@ -338,12 +337,13 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.outgoing.failWaiting(this.refusal);
   }
 
-  goodbye({ error }: GoodbyeBody): void {
+  goodbye({ error, sessionOver }: GoodbyeBody): void {
     const connection = this.#connection;
     const reason = error === undefined ? ends.peerEnded(this.peer.endpoint) : errorFromWire(error, undefined);
     connection?.close();
     // Turned away at the door, but not for good: the session is still there.
-    return connection === undefined || this.ready ? this.#finish(reason) : this.lost(connection, reason);
+    const goesOn = connection !== undefined && (!this.ready || !sessionOver);
+    return goesOn ? this.lost(connection, reason) : this.#finish(reason);
   }
 
   // ---- the parts' link
