@@ -3,6 +3,7 @@
  */
 export type { CallContext, CallOptions, CancelListener, LogLevel, LogLine } from "./words/call-context.ts";
 export { type Capabilities, type Capability, gapOf, type Support, type Unsupported } from "./words/capabilities.ts";
+export type { ProofCrypto } from "./words/proof-crypto.ts";
 export type { Compression } from "./words/compression.ts";
 export type {
   CallerCredentials,

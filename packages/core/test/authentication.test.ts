@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createClient, createRouter, defineContract, type HandlerContext, RpcError, unary } from "../src/index.ts";
 import { Body, type ChannelSecurity, type SessionListener } from "../src/transport.ts";
-import { Key, transcriptBytes } from "../src/tools/proof.ts";
+import { Key, transcriptBytes, webCrypto } from "../src/tools/proof.ts";
 import { hexFromBytes } from "../src/tools/bytes.ts";
 import { utf8Bytes } from "../src/tools/utf8.ts";
 import { FakeClock, settled } from "./fake-clock.ts";
@@ -120,7 +120,7 @@ describe("mutual proof of a shared secret", () => {
     const { peer, mac, transcript } = await rawProver();
     await peer.send({ body: Body.Proof, mac, token: "" });
     await eventually(() => peer.of(Body.Welcome).length > 0);
-    const expected = await new Key("", utf8Bytes(SECRET)).prove("acceptor", transcript);
+    const expected = await new Key("", utf8Bytes(SECRET), webCrypto).prove("acceptor", transcript);
     expect(hexFromBytes(peer.of(Body.Welcome)[0]?.mac ?? new Uint8Array(0))).toBe(hexFromBytes(expected));
   });
 
@@ -134,7 +134,7 @@ describe("mutual proof of a shared secret", () => {
 
   it("H27 refuses its own proof sent back: the roles are part of what is signed", async () => {
     const { peer, transcript } = await rawProver();
-    const mac = await new Key("", utf8Bytes(SECRET)).prove("acceptor", transcript);
+    const mac = await new Key("", utf8Bytes(SECRET), webCrypto).prove("acceptor", transcript);
     await peer.send({ body: Body.Proof, mac, token: "" });
     await eventually(() => peer.ends.length > 0);
     expect(peer.goodbye).toMatchObject({ code: 16 });
@@ -346,7 +346,7 @@ async function rawProver(
     hello: helloBytes,
     challenge: peer.bytesOf(challenge),
     binding: new Uint8Array(0),
-  });
-  const mac = await new Key("", utf8Bytes(secret)).prove("initiator", transcript);
+  }, webCrypto);
+  const mac = await new Key("", utf8Bytes(secret), webCrypto).prove("initiator", transcript);
   return { peer, mac, transcript };
 }

@@ -3,6 +3,7 @@ import { createSessionListener, type SessionListener } from "@rpc/core/transport
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { acceptTcp } from "./accept.ts";
 import { compressionsOf } from "./compression.ts";
+import { nodeCrypto } from "./proofs.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from "./options.ts";
 
@@ -28,6 +29,7 @@ export async function serveTcp(
       handler,
       codec: protobufEnvelopeCodec,
       compressions: compressionsOf(options.compression),
+    crypto: nodeCrypto,
       stopAccepting: () => acceptor.stop(),
     });
     return sessions;

@@ -6,9 +6,11 @@ import type { Compression } from "../words/compression.ts";
 import type { ListenerCredentials } from "../words/credentials.ts";
 import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { resolveLimits } from "../words/limits.ts";
+import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { CloseOptions, Handler, Listener, ListenerEvents } from "../words/transport.ts";
 import { Emitter } from "../tools/emitter.ts";
+import { webCrypto } from "../tools/proof.ts";
 import { Doorkeeper } from "../machines/acceptor-handshake.ts";
 import { Reception } from "../machines/reception.ts";
 import { Session } from "../machines/session.ts";
@@ -44,6 +46,8 @@ export interface SessionListenerOptions extends ListenerSessionOptions {
   readonly capabilities?: Partial<Capabilities> | undefined;
   /** Compressions that this end can do, the best one first. Default: none. */
   readonly compressions?: readonly Compression[] | undefined;
+  /** What proofs are made with. Default: the platform's WebCrypto. */
+  readonly crypto?: ProofCrypto | undefined;
 }
 
 /** A listener that is given its channels. */
@@ -85,6 +89,7 @@ class ChannelListener implements SessionListener {
       role: "acceptor",
       codec: options.codec,
       compressions: options.compressions ?? [],
+      crypto: options.crypto ?? webCrypto,
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
       handler: guarded(options.handler, options, clock),
       limits,
@@ -110,7 +115,7 @@ class ChannelListener implements SessionListener {
         report,
       },
     };
-    this.#reception = new Reception(this.#sessionOptions, new Doorkeeper(credentialsIn(options)), {
+    this.#reception = new Reception(this.#sessionOptions, new Doorkeeper(credentialsIn(options), this.#sessionOptions.crypto), {
       createSession: () => {
         const session = new Session(this.#sessionOptions);
         this.#sessions.add(session);

@@ -9,6 +9,7 @@ import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { resolveLimits, type SessionLimits } from "../words/limits.ts";
 import type { ContractDescriptor } from "../words/method.ts";
 import type { Peer } from "../words/peer.ts";
+import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { TopicPort } from "../words/topics.ts";
 import type { CallPort, CloseOptions, Handler, PatternPorts, Transport } from "../words/transport.ts";
@@ -16,6 +17,7 @@ import type { WorkQueue } from "../words/work-queue.ts";
 import { Backoff, type BackoffOptions } from "../tools/backoff.ts";
 import { noteCallError } from "../tools/call-errors.ts";
 import { Emitter } from "../tools/emitter.ts";
+import { webCrypto } from "../tools/proof.ts";
 import type { Connection } from "../machines/connection.ts";
 import { Dialer } from "../machines/dialer.ts";
 import type { Agreement } from "../machines/handshake.ts";
@@ -62,6 +64,8 @@ export interface SessionTransportOptions extends CallerSessionOptions {
   readonly codec: EnvelopeCodec;
   /** Compressions that this end can do, the best one first. Default: none. */
   readonly compressions?: readonly Compression[] | undefined;
+  /** What proofs are made with. Default: the platform's WebCrypto. */
+  readonly crypto?: ProofCrypto | undefined;
   /** Differences from what the session gives. */
   readonly capabilities?: Partial<Capabilities> | undefined;
 }
@@ -127,7 +131,7 @@ class ChannelTransport implements SessionTransport {
     this.capabilities = sessionCapabilities(limits, options.compressions, options.capabilities);
     for (const contract of options.serve?.contracts ?? []) checkBinding(contract, this.capabilities, this.endpoint);
     this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
-    this.#identity = new CallerIdentity(credentialsIn(options));
+    this.#identity = new CallerIdentity(credentialsIn(options), options.crypto ?? webCrypto);
     this.#backoff = new Backoff({ ...DEFAULT_RECONNECT, ...options.reconnect });
     const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
     this.#dialer = new Dialer((signal) => options.dial(signal), this.endpoint, timeoutMs, this.clock);
@@ -135,6 +139,7 @@ class ChannelTransport implements SessionTransport {
       role: "initiator",
       codec: options.codec,
       compressions: options.compressions ?? [],
+      crypto: options.crypto ?? webCrypto,
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
       handler: options.serve === undefined ? EMPTY_HANDLER : guarded(options.serve, options, this.clock),
       limits,

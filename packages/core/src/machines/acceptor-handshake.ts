@@ -8,6 +8,7 @@ import {
   type ResumeRefusal,
   type ResumeRequest,
 } from "../words/envelope.ts";
+import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { KeyRing, secretBytes } from "../tools/key-ring.ts";
@@ -38,14 +39,14 @@ export class Doorkeeper {
   readonly keys: KeyRing | undefined;
 
   /** Throws INVALID_ARGUMENT for a secret that is missing or empty. */
-  constructor(credentials: ListenerCredentials) {
+  constructor(credentials: ListenerCredentials, functions: ProofCrypto) {
     if ("secret" in credentials) secretBytes(credentials.secret as string, "secret");
     if ("secrets" in credentials && (credentials.secrets === undefined || isEmpty(credentials.secrets)))
       throw new RpcError("INVALID_ARGUMENT", "option secrets holds no secret; leave it out, or name one", {
         reason: "INVALID_ARGUMENT",
       });
     this.credentials = credentials;
-    if (credentials.secret !== undefined || credentials.secrets !== undefined) this.keys = new KeyRing(credentials);
+    if (credentials.secret !== undefined || credentials.secrets !== undefined) this.keys = new KeyRing(credentials, functions);
   }
 
   /** Whether everybody who dials has to prove who it is. */
@@ -182,7 +183,7 @@ export class AcceptorHandshake extends Handshake {
       hello: this.#helloBytes,
       challenge: this.#challengeBytes,
       binding: this.bindingData(this.#challenge.binding === "tls-exporter"),
-    });
+    }, this.settings.crypto);
     let proved: Key | undefined;
     for (const key of (await this.#doorkeeper.keys?.find(hello.principal)) ?? []) {
       // All of them are tried, whichever fits.

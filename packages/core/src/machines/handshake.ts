@@ -3,6 +3,7 @@ import type { ChannelSecurity } from "../words/channel.ts";
 import type { Compression } from "../words/compression.ts";
 import type { AnnouncedLimits, Envelope, ResumeRefusal } from "../words/envelope.ts";
 import type { SessionLimits } from "../words/limits.ts";
+import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { nextTurn } from "../tools/next-turn.ts";
@@ -71,6 +72,7 @@ export interface HandshakeSettings {
   readonly clock: Clock;
   /** Compressions that this end can do, the best one first. */
   readonly compressions: readonly Compression[];
+  readonly crypto: ProofCrypto;
 }
 
 /** The first exchange on a channel (docs/wire/envelope.md, Handshake). It has to be done within its time. */

@@ -1,5 +1,6 @@
 import type { CallerCredentials } from "../words/credentials.ts";
 import { Body, type ChallengeBody, type Envelope, type ResumeRequest, type WelcomeBody } from "../words/envelope.ts";
+import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes, shown } from "../tools/bytes.ts";
 import { keyOf, secretBytes } from "../tools/key-ring.ts";
@@ -25,9 +26,9 @@ export class CallerIdentity {
   readonly key: Key | undefined;
 
   /** Throws INVALID_ARGUMENT for an empty secret or token. */
-  constructor(credentials: CallerCredentials) {
+  constructor(credentials: CallerCredentials, functions: ProofCrypto) {
     this.credentials = credentials;
-    if ("secret" in credentials) this.key = keyOf("", credentials.secret as string, "secret");
+    if ("secret" in credentials) this.key = keyOf("", credentials.secret as string, "secret", functions);
     if ("token" in credentials && typeof credentials.token !== "function")
       secretBytes(credentials.token as string, "token");
     if (this.key !== undefined && credentials.token !== undefined)
@@ -45,7 +46,7 @@ export class InitiatorHandshake extends Handshake {
   #hello: Uint8Array = NO_BYTES;
   #challenge: ChallengeBody | undefined = undefined;
   /** What the acceptor signs, once it has to prove something. */
-  #transcript: Uint8Array<ArrayBuffer> | undefined = undefined;
+  #transcript: Uint8Array | undefined = undefined;
 
   constructor(
     settings: HandshakeSettings,
@@ -145,7 +146,7 @@ export class InitiatorHandshake extends Handshake {
       hello: this.#hello,
       challenge: bytes,
       binding: this.bindingData(challenge.binding === "tls-exporter"),
-    });
+    }, this.settings.crypto);
     const mac = await key.prove("initiator", this.#transcript);
     if (!this.over) this.port.send({ body: Body.Proof, mac, token: "" });
   }

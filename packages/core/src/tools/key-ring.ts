@@ -1,4 +1,5 @@
 import type { ListenerCredentials, Secret } from "../words/credentials.ts";
+import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "./bytes.ts";
 import { Key } from "./proof.ts";
@@ -19,19 +20,20 @@ export class KeyRing {
   readonly #named = new Map<string, readonly Key[]>();
   readonly #lookup: ((identity: string) => Promise<readonly Key[]>) | undefined = undefined;
   /** Nobody knows it: who has no key is checked all the same, and fails as somebody with a wrong one does. */
-  readonly #nobody = new Key("", randomBytes(32));
+  readonly #nobody: Key;
 
   /** Throws INVALID_ARGUMENT for a secret that is missing or empty: that must never mean "open to all". */
-  constructor({ secret, secrets }: ListenerCredentials) {
-    this.#shared = secret === undefined ? [] : [keyOf(ANYBODY, secret, "secret")];
+  constructor({ secret, secrets }: ListenerCredentials, functions: ProofCrypto) {
+    this.#nobody = new Key("", randomBytes(32), functions);
+    this.#shared = secret === undefined ? [] : [keyOf(ANYBODY, secret, "secret", functions)];
     if (typeof secrets === "function") {
       this.#lookup = async (identity) => {
         const found = await secrets(identity);
-        return found === undefined ? [] : keysOf(identity, found);
+        return found === undefined ? [] : keysOf(identity, found, functions);
       };
       return;
     }
-    for (const [identity, found] of Object.entries(secrets ?? {})) this.#named.set(identity, keysOf(identity, found));
+    for (const [identity, found] of Object.entries(secrets ?? {})) this.#named.set(identity, keysOf(identity, found, functions));
   }
 
   /** The keys that fit a name, at least one; with an empty name all that there are. */
@@ -48,8 +50,8 @@ export class KeyRing {
 }
 
 /** The key of a secret. Throws INVALID_ARGUMENT for an empty one. */
-export function keyOf(identity: string, secret: Secret, option: string): Key {
-  return new Key(identity, secretBytes(secret, option));
+export function keyOf(identity: string, secret: Secret, option: string, functions: ProofCrypto): Key {
+  return new Key(identity, secretBytes(secret, option), functions);
 }
 
 /** The bytes of a secret. Throws INVALID_ARGUMENT for none; the message never shows it. */
@@ -60,11 +62,11 @@ export function secretBytes(secret: Secret, option: string): Uint8Array {
   throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
-function keysOf(identity: string, found: Secret | readonly Secret[]): readonly Key[] {
+function keysOf(identity: string, found: Secret | readonly Secret[], functions: ProofCrypto): readonly Key[] {
   const secrets = typeof found === "string" || found instanceof Uint8Array ? [found] : found;
   if (secrets.length === 0) {
     const message = `option secrets has an empty list for ${JSON.stringify(identity)}; leave the name out, or give it a secret`;
     throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
   }
-  return secrets.map((secret) => keyOf(identity, secret, `secrets, key of ${JSON.stringify(identity)},`));
+  return secrets.map((secret) => keyOf(identity, secret, `secrets, key of ${JSON.stringify(identity)},`, functions));
 }

@@ -1,3 +1,5 @@
+import type { ProofCrypto } from "../words/proof-crypto.ts";
+import type { Awaitable } from "../words/transport.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** What both ends have said so far: the proofs cover all of it, so that nobody on the way can change a word. */
@@ -17,34 +19,39 @@ export type Direction = "initiator" | "acceptor";
 const LABEL = utf8Bytes("rpc-peer-auth-v1");
 const ROLES = { initiator: utf8Bytes("IA"), acceptor: utf8Bytes("AI") };
 
-/** A shared secret that signs and is never shown. */
-export class Key {
-  readonly identity: string;
-  readonly #key: Promise<ImportedKey>;
-
-  constructor(identity: string, secret: Uint8Array) {
-    this.identity = identity;
-    this.#key = crypto.subtle.importKey("raw", new Uint8Array(secret), HMAC, false, ["sign"]);
+/** The platform's own, in browsers and everywhere else. */
+export const webCrypto: ProofCrypto = {
+  sha256: async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(data))),
+  signer: (secret) => {
+    const key = crypto.subtle.importKey("raw", new Uint8Array(secret), HMAC, false, ["sign"]);
     // Whoever signs sees the failure; a key that nobody uses must not end the process.
-    this.#key.catch(() => undefined);
-  }
-
-  /** The proof of this secret, 32 bytes (docs/wire/envelope.md, Authentication). */
-  async prove(direction: Direction, transcript: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    const signed = joined([LABEL, ROLES[direction], transcript]);
-    return new Uint8Array(await crypto.subtle.sign("HMAC", await this.#key, signed));
-  }
-}
-
-/** By another name, because not every set of types that this is compiled with knows `CryptoKey`. */
-type ImportedKey = Parameters<typeof crypto.subtle.sign>[1];
+    key.catch(() => undefined);
+    return async (data) => new Uint8Array(await crypto.subtle.sign("HMAC", await key, new Uint8Array(data)));
+  },
+};
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 
+/** A shared secret that signs and is never shown. */
+export class Key {
+  readonly identity: string;
+  readonly #sign: (data: Uint8Array) => Awaitable<Uint8Array>;
+
+  constructor(identity: string, secret: Uint8Array, functions: ProofCrypto) {
+    this.identity = identity;
+    this.#sign = functions.signer(secret);
+  }
+
+  /** The proof of this secret, 32 bytes (docs/wire/envelope.md, Authentication). */
+  async prove(direction: Direction, transcript: Uint8Array): Promise<Uint8Array> {
+    return this.#sign(joined([LABEL, ROLES[direction], transcript]));
+  }
+}
+
 /** The part of what is signed that is the same in both directions. */
-export async function transcriptBytes(transcript: Transcript): Promise<Uint8Array<ArrayBuffer>> {
+export async function transcriptBytes(transcript: Transcript, functions: ProofCrypto): Promise<Uint8Array> {
   const { hello, challenge, binding } = transcript;
-  const digests = await Promise.all([hello, challenge, binding].map(sha256));
+  const digests = await Promise.all([hello, challenge, binding].map((bytes) => functions.sha256(bytes)));
   return joined([transcript.initiatorNonce, transcript.acceptorNonce, ...digests]);
 }
 
@@ -54,10 +61,6 @@ export function sameProof(a: Uint8Array, b: Uint8Array): boolean {
   let difference = 0;
   for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0);
   return difference === 0;
-}
-
-async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes)));
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
