@@ -260,6 +260,7 @@ class ChannelTransport implements SessionTransport {
     this.#session = undefined;
     const abortDial = (): void => {
       this.#stopRetry();
+      if (!this.#dialer.busy) return;
       const message = `${this.endpoint}: the transport was closed`;
       this.#dialer.abort(new RpcError("CANCELLED", message, { reason: "CLOSED" }));
     };

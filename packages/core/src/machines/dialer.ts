@@ -36,6 +36,10 @@ export class Dialer {
     }
   }
 
+  get busy(): boolean {
+    return this.#controller !== undefined;
+  }
+
   /** Gives up the dial that is under way. */
   abort(reason: RpcError): void {
     this.#controller?.abort(reason);

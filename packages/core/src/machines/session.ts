@@ -150,9 +150,9 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   async close(options: CloseOptions = {}): Promise<void> {
     if (this.#finished !== undefined) return;
     const drainMs = options.drainMs ?? 0;
-    this.refusal ??= ends.drainingHere();
-    this.incoming.refuseNew();
     if (drainMs > 0 && this.callsInFlight > 0) {
+      this.refusal ??= ends.drainingHere();
+      this.incoming.refuseNew();
       if (this.ready) this.send({ body: Body.Drain, reason: "closing", deadlineMs: drainMs });
       this.#drain ??= new Drain(this.clock);
       this.#drain.within(drainMs);
