@@ -1,8 +1,8 @@
-/** Floor of the idle figure: a net.Server whose connections hold nothing but the socket. */
+/** Floor of the idle and the handshake figure: a net.Server whose connections hold nothing but the socket. */
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { connectTcp } from "../floor/framed-peer.ts";
-import type { Entrant } from "../harness/entrant.ts";
+import type { Entrant, HandshakeEntrant } from "../harness/entrant.ts";
 
 export const entrant: Entrant = {
   opaque: true,
@@ -34,5 +34,17 @@ export const entrant: Entrant = {
         socket.destroy();
       },
     };
+  },
+};
+
+/** A connection that says one word each way: what any handshake comes on top of. */
+export const handshake: HandshakeEntrant = {
+  serveHandshakes: () => entrant.serve(),
+  connectOnce: async (endpoint) => {
+    const socket = await connectTcp(endpoint);
+    socket.write("ping");
+    await once(socket, "data");
+    socket.end();
+    await once(socket, "close");
   },
 };

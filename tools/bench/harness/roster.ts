@@ -13,7 +13,7 @@ export interface RosterEntry {
 
 /** All entrants, in the order of the report. */
 export const ROSTER: readonly RosterEntry[] = [
-  { name: "bare-socket", title: "bare net.Server socket", role: "floor", packages: [], loads: ["idle"] },
+  { name: "bare-socket", title: "bare net.Server socket", role: "floor", packages: [], loads: ["idle", "handshake"] },
   { name: "raw", title: "raw framed socket", role: "floor", packages: [] },
   { name: "raw-protobuf", title: "raw+pb", role: "floor", packages: ["protobufjs"] },
   { name: "rpc-tcp-protobuf", title: "@rpc/tcp, protobuf contract", role: "ours", packages: [] },
