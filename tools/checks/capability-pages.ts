@@ -13,7 +13,8 @@ export function capabilityPages(): { readonly path: string; readonly now: string
   const Any = defineContract("checks.Any", { run: unary() });
   const columns = [
     { name: "memory", capabilities: createMemoryTransport(createRouter(Any, { run: (input) => input })).capabilities },
-    { name: "tcp", capabilities: createTcpTransport("tcp://127.0.0.1:1").capabilities },
+    // With what it can do only when it is told to.
+    { name: "tcp", capabilities: createTcpTransport("tcp://127.0.0.1:1", { compression: true }).capabilities },
   ];
   return ["README.md", "docs/transports.md", "docs/contribute-a-transport.md"].map((name) => {
     const path = join(ROOT, name);
