@@ -8,13 +8,10 @@ import { parseEndpoint } from "./endpoint.ts";
 import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from "./options.ts";
 
 /**
- * Serves a handler over TCP, TLS or a Unix socket and resolves when it listens. Without TLS only this machine can connect, unless
- * `allowInsecure` is set; another address is refused FAILED_PRECONDITION. An address that is taken is refused ALREADY_EXISTS.
+ * Serves a handler over TCP, TLS or a Unix socket and resolves when it listens. With neither TLS nor a secret only this machine can
+ * connect, unless `allowInsecure` is set; another address is refused FAILED_PRECONDITION. An address that is taken is refused ALREADY_EXISTS.
  */
-export async function serveTcp(
-  handler: Handler,
-  options: TcpListenerOptions = {},
-): Promise<Listener & MetricsSource> {
+export async function serveTcp(handler: Handler, options: TcpListenerOptions = {}): Promise<Listener & MetricsSource> {
   const endpoint = parseEndpoint(options.endpoint ?? DEFAULT_LISTEN_ENDPOINT, "listen");
   const settings = listenSettings(options);
   let sessions: SessionListener | undefined = undefined;
@@ -29,7 +26,7 @@ export async function serveTcp(
       handler,
       codec: protobufEnvelopeCodec,
       compressions: compressionsOf(options.compression),
-    crypto: nodeCrypto,
+      crypto: nodeCrypto,
       stopAccepting: () => acceptor.stop(),
     });
     return sessions;
