@@ -18,8 +18,9 @@ import type {
   TransportPairOptions,
   Wire,
 } from "@rpc/testkit";
-import type { Channel, Clock } from "@rpc/core/transport";
+import type { CallerCredentials, Channel, Clock, ListenerCredentials } from "@rpc/core/transport";
 import { acceptTcp } from "../src/accept.ts";
+import { compressionsOf } from "../src/compression.ts";
 import { dialTcp } from "../src/dial.ts";
 import { parseEndpoint } from "../src/endpoint.ts";
 import { createTcpTransport, serveTcp } from "../src/index.ts";
@@ -28,8 +29,15 @@ import { dialSettings, listenSettings } from "../src/options.ts";
 /** One of the three kinds of connection of this package. */
 export interface Kind {
   readonly endpoint: () => Promise<string>;
-  readonly serve: { readonly tls?: TlsOptions };
-  readonly dial: { readonly tls?: ConnectionOptions };
+  readonly serve: { readonly tls?: TlsOptions } & Shared;
+  readonly dial: { readonly tls?: ConnectionOptions } & Shared;
+  /** Proved by both ends, unless a case says what they prove. */
+  readonly credentials?: { readonly listener: ListenerCredentials; readonly caller: CallerCredentials };
+}
+
+interface Shared {
+  readonly compression?: boolean;
+  readonly resumeWindowMs?: number;
 }
 
 const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}`, import.meta.url));
@@ -50,6 +58,17 @@ export const unix: Kind = {
   serve: {},
   dial: {},
 };
+
+/** The same kind with other options on both ends. */
+export function withOptions(kind: Kind, options: Shared & Pick<Kind, "credentials">): Kind {
+  const { credentials, ...shared } = options;
+  return {
+    ...kind,
+    serve: { ...kind.serve, ...shared },
+    dial: { ...kind.dial, ...shared },
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+}
 
 /** Removes the folders of Unix sockets. */
 export async function removeFolders(): Promise<void> {
@@ -95,14 +114,23 @@ function watchSockets(): SocketWatch {
 
 /** A transport and a listener of the public doors. */
 export function pairOf(kind: Kind): (options: TransportPairOptions) => Promise<TransportPair> {
-  return async ({ handler, serve, clock, limits, callerLimits, exposeStacks, onError }) => {
+  return async ({
+    handler,
+    serve,
+    clock,
+    limits,
+    callerLimits,
+    exposeStacks,
+    onError,
+    credentials = kind.credentials,
+  }) => {
     const watch = watchSockets();
     const listen = (endpoint: string): ReturnType<typeof serveTcp> =>
-      serveTcp(handler, { endpoint, clock, exposeStacks, onError, ...kind.serve, ...limits });
+      serveTcp(handler, { endpoint, clock, exposeStacks, onError, ...limits, ...kind.serve, ...credentials?.listener });
     let listener = await listen(await kind.endpoint());
     const { endpoint } = listener;
     const another = (): ReturnType<typeof createTcpTransport> =>
-      createTcpTransport(endpoint, { clock, serve, ...kind.dial, ...callerLimits });
+      createTcpTransport(endpoint, { clock, serve, ...callerLimits, ...kind.dial, ...credentials?.caller });
     const transport = another();
     return {
       transport,
@@ -141,7 +169,11 @@ export async function channelsOf(kind: Kind, options: ChannelPairOptions): Promi
 
 /** The wire beneath the sessions of one kind. */
 export function wireOf(kind: Kind): Wire {
-  return { codec: protobufEnvelopeCodec, connect: (options) => channelsOf(kind, options) };
+  return {
+    codec: protobufEnvelopeCodec,
+    compressions: compressionsOf(kind.serve.compression),
+    connect: (options) => channelsOf(kind, options),
+  };
 }
 
 /** Listening and dialing by itself, for C14 to C18. */

@@ -10,6 +10,7 @@ import {
   tls,
   unix,
   wireOf,
+  withOptions,
 } from "./conformance-wire.ts";
 
 const KINDS = { tcp, tls, unix };
@@ -37,4 +38,16 @@ for (const [name, kind] of Object.entries(KINDS)) {
     framing: kind === tls ? undefined : framingOf(kind),
   });
   transportSuite({ describe, it, name: `${name} transport`, factory: pairOf(kind), wire: wireOf(kind) });
+}
+
+const secret = "correct horse battery staple";
+const VARIANTS = {
+  "tcp with a secret": withOptions(tcp, { credentials: { listener: { secret }, caller: { secret } } }),
+  "tls with a secret": withOptions(tls, { credentials: { listener: { secret }, caller: { secret } } }),
+  "tcp without resume": withOptions(tcp, { resumeWindowMs: 0 }),
+  "tcp with compression": withOptions(tcp, { compression: true }),
+};
+
+for (const [name, kind] of Object.entries(VARIANTS)) {
+  transportSuite({ describe, it, name, factory: pairOf(kind), wire: wireOf(kind) });
 }

@@ -1,12 +1,16 @@
+import { authenticationCases } from "./cases/authentication.ts";
 import { callHandleCases } from "./cases/call-handle.ts";
 import { cancelCases } from "./cases/cancel.ts";
 import { capabilityCases } from "./cases/capabilities.ts";
 import { clientStreamCases } from "./cases/client-streams.ts";
+import { compressionCases } from "./cases/compression.ts";
 import { deadlineCases } from "./cases/deadlines.ts";
 import { duplexCases } from "./cases/duplex.ts";
 import { errorCases } from "./cases/errors.ts";
+import { hostileAuthCases } from "./cases/hostile-auth.ts";
 import { hostileDispatchCases } from "./cases/hostile-dispatch.ts";
 import { hostileLinkCases } from "./cases/hostile-link.ts";
+import { hostileResumeCases } from "./cases/hostile-resume.ts";
 import { hostileSessionCases } from "./cases/hostile-session.ts";
 import { hostileStreamCases } from "./cases/hostile-streams.ts";
 import { hostileValueCases } from "./cases/hostile-values.ts";
@@ -15,6 +19,7 @@ import { lifecycleCases } from "./cases/lifecycle.ts";
 import { metadataCases } from "./cases/metadata.ts";
 import { notificationCases } from "./cases/notifications.ts";
 import { reconnectCases } from "./cases/reconnect.ts";
+import { resumeCases } from "./cases/resume.ts";
 import { serverStreamCases } from "./cases/server-streams.ts";
 import { unaryCases } from "./cases/unary.ts";
 import { valueCases } from "./cases/values.ts";
@@ -27,6 +32,7 @@ export const allTransportCases: readonly TransportCase[] = [
   ...valueCases,
   ...errorCases,
   ...metadataCases,
+  ...authenticationCases,
   ...interceptorCases,
   ...notificationCases,
   ...duplexCases,
@@ -37,9 +43,13 @@ export const allTransportCases: readonly TransportCase[] = [
   ...clientStreamCases,
   ...lifecycleCases,
   ...reconnectCases,
+  ...resumeCases,
   ...hostileDispatchCases,
   ...hostileValueCases,
+  ...hostileAuthCases,
+  ...compressionCases,
   ...hostileSessionCases,
+  ...hostileResumeCases,
   ...hostileStreamCases,
   ...hostileLinkCases,
 ];

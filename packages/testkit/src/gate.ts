@@ -42,15 +42,15 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 }
 
 /**
- * Lets time pass, a tenth of a second each turn, until a promise has settled: for what waits between tries. Sockets get their turn in
- * between, so that nobody takes a peer for lost that answers.
+ * Lets time pass, a little each turn, until a promise has settled: for what waits between tries. Sockets get their turn in between, so
+ * that nobody takes a peer for lost that answers.
  */
-export async function passing<T>(clock: FakeClock, promise: Promise<T>, what: string): Promise<T> {
+export async function passing<T>(clock: FakeClock, promise: Promise<T>, what: string, stepMs = 100): Promise<T> {
   const watched = watch(promise);
   for (let i = 0; !watched.settled; i += 1) {
-    if (i > 3_000) fail(`never happened, though five minutes passed: ${what}`);
+    if (i > 3_000) fail(`never happened, though ${i * stepMs} ms passed: ${what}`);
     await turns(1);
-    if (!watched.settled) clock.advance(100);
+    if (!watched.settled) clock.advance(stepMs);
   }
   return promise;
 }

@@ -12,13 +12,35 @@ H08 | C145 | a body that trickles in does not extend the time of its frame | cha
 H09 | C145 | a foreign protocol closes the channel and nothing is echoed | channel | - | now
 H10 | C145 | plain bytes on the TLS port; a TLS handshake abandoned half-way | channel | - | later: stands in the adapter's own package
 H11 | C145 | bytes left over behind a complete envelope end the session | hostile | - | now
-H12 | C145 | a compressed message that inflates beyond maxMessageBytes | hostile | - | later: comes with compression
-H13 | C145 | a compression flag that was not agreed | hostile | - | later: comes with compression
+H12 | C145 | a compressed message that inflates beyond maxMessageBytes is given up at the limit | hostile | compression | now
+H13 | C145 | a compressed message that was not agreed, or whose data is broken, ends the session | hostile | - | now
 H14 | C145 | a peer that vanishes in mid-frame: half a frame is discarded, the channel closes | channel | - | now
 H15 | C145 | a peer that half-closes after its request gets the reply before the end | channel | - | now
 H16 | C145 | a reset while a reply is being written closes the channel and raises nothing | channel | - | now
 H17 | C145 | a peer that sends and never reads gets no more work done, and is ended when nothing moves | hostile | - | now
 H18 | C145 | 10,000 silent connections; the process out of file descriptors | channel | - | later: stands in the adapter's own package
+H19 | C146 | calls behind an unfinished handshake run only after the proof was verified | hostile | - | now
+H20 | C146 | a first message that is no handshake, or a call in place of the proof, ends the connection | hostile | - | now
+H21 | C146 | more before the proof than a handshake needs ends the connection | hostile | - | now
+H22 | C146 | a handshake that stays half done ends after unauthenticatedTimeoutMs | hostile | - | now
+H23 | C146 | a first message that is null, a list, a number or of wrong types ends the connection, the process lives | hostile | - | now
+H24 | C146 | a proof that is empty, short, long or of another mechanism is refused UNAUTHENTICATED | hostile | - | now
+H25 | C146 | a wrong secret: both ends hear UNAUTHENTICATED at once | hostile | authentication | now
+H26 | C146 | a proof of an earlier connection is refused | hostile | - | now
+H27 | C146 | the own proof and the own challenge sent back are refused | hostile | - | now
+H28 | C146 | a nonce of zeros or of another length is refused | hostile | - | now
+H29 | C146 | no mechanism, an unknown or a weaker one is refused UNAUTHENTICATED, never a silent downgrade | hostile | authentication | now
+H30 | C146 | an empty or missing secret refuses to start | hostile | authentication | now
+H31 | C146 | proofs that differ in the first, a middle or the last byte get the same reply | hostile | - | now
+H32 | C146 | a second handshake ends the session | hostile | - | now
+H33 | C146 | a peer of other versions is refused FAILED_PRECONDITION with the one that is served | hostile | - | now
+H34 | C146 | a server that cannot prove the secret gets no call | hostile | - | now
+H35 | C146 | certificates that are untrusted, expired, of another host or missing | hostile | - | later: stands in the adapter's own package
+H36 | C146 | an address that guesses again and again is slowed down, open sessions are not | hostile | - | now
+H37 | C146 | metadata and input that claim an identity are data | hostile | authentication | now
+H38 | C146 | a resume token of another identity, unknown, expired or used twice replays nobody's replies; of two the newest goes on | hostile | resume | now
+H39 | C146 | a secret stands in no error, log or printed form | hostile | authentication | now
+H40 | C146 | listening on a public address without a secret and without TLS refuses to start | hostile | - | later: stands in the adapter's own package
 H41 | C147 | a call id that is missing, fractional, negative or huge ends the session, the process lives | hostile | - | now
 H42 | C147 | a call id still in flight is refused ALREADY_EXISTS, the first call is untouched | hostile | - | now
 H43 | C147 | the id of a finished call gets the first reply again | hostile | replyCache | later: comes with the reply cache
@@ -43,8 +65,8 @@ H61 | C147 | an event for a topic that nobody subscribed to | hostile | topics |
 H62 | C147 | a subscriber that never reads | hostile | topics | later: comes with topics
 H63 | C147 | a pong that nobody asked for is ignored, a ping is answered | hostile | - | now
 H64 | C147 | a link that goes silent without an end: the peer is lost after aliveMs and pending calls fail | hostile | heartbeat | now
-H65 | C147 | acknowledgements of messages never sent or going backwards | hostile | resume | later: comes with resume
-H66 | C147 | a channel that loses, repeats or swaps messages is found by number | hostile | resume | later: comes with resume
+H65 | C147 | acknowledgements of messages never sent or going backwards, and coming back with a count that cannot be, end the session | hostile | resume | now
+H66 | C147 | a channel that loses, repeats or swaps messages runs nothing twice and completes nothing wrongly | hostile | resume | now
 H67 | C147 | a notification whose handler throws sends nothing back and the process lives | call | notify | now
 H68 | C147 | calls that call back without end stop at maxDepth with RESOURCE_EXHAUSTED | call | duplex | now
 H69 | C147 | two gateways that forward to each other stop at maxDepth | call | - | now

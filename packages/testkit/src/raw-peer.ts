@@ -3,6 +3,7 @@ import {
   Body,
   type CallBody,
   type Channel,
+  type Counts,
   type Envelope,
   type EnvelopeCodec,
   type Payload,
@@ -10,6 +11,7 @@ import {
 } from "@rpc/core/transport";
 import { check, fail } from "./assert.ts";
 import { createGate } from "./gate.ts";
+import { challengeEnvelope, helloEnvelope, welcomeEnvelope } from "./raw-handshake.ts";
 
 type BodyNumber = Envelope["body"];
 // Ping and Pong share one type, whose body is either number: it is found by what the number may be.
@@ -25,11 +27,16 @@ type EnvelopeOf<Number extends BodyNumber> = Envelope extends infer Each
 export interface RawPeer {
   /** Everything that arrived, in order. */
   readonly received: readonly Envelope[];
-  send(envelope: Envelope): void;
+  /** `counts` is what the envelope says about acknowledgement; by default nothing. */
+  send(envelope: Envelope, counts?: Counts): void;
   /** Sends bytes that need not be an envelope. */
   sendBytes(bytes: Uint8Array): void;
   /** The bytes of an envelope, to be spoiled. */
   encode(envelope: Envelope): Uint8Array;
+  /** The bytes of an envelope of a handshake as they arrived. */
+  bytesOf(envelope: Envelope): Uint8Array;
+  /** The last acknowledgement that arrived; -1: none. */
+  readonly acknowledged: number;
   /** The next envelope of this body that was not given out yet. */
   next<Number extends BodyNumber>(body: Number): Promise<EnvelopeOf<Number>>;
   /** How many envelopes of this body arrived so far. */
@@ -52,13 +59,19 @@ export interface RawPeer {
 /** A raw peer on an end of a channel, which nobody has opened yet. */
 export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
   const received: Envelope[] = [];
+  const asArrived = new Map<Envelope, Uint8Array>();
+  const counts: Counts = { ack: -1, ackRequested: false };
+  let acknowledged = -1;
   const waiting: { readonly body: BodyNumber; readonly resolve: (envelope: Envelope) => void }[] = [];
   const unread: Envelope[] = [];
   const end = createGate<RpcError>();
   channel.open({
     message: (bytes) => {
-      const envelope = codec.decode(bytes);
+      const envelope = codec.decode(bytes, counts);
+      acknowledged = Math.max(acknowledged, counts.ack);
       received.push(envelope);
+      // Proofs are made over the bytes themselves.
+      if (envelope.body === Body.Hello || envelope.body === Body.Challenge) asArrived.set(envelope, bytes.slice());
       const waiter = waiting.findIndex((each) => each.body === envelope.body);
       if (waiter < 0) unread.push(envelope);
       else waiting.splice(waiter, 1)[0]?.resolve(envelope);
@@ -82,50 +95,25 @@ export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
 
   const peer: RawPeer = {
     received,
-    send: (envelope) => void channel.send(codec.encode(envelope)),
+    send: (envelope, said) => void channel.send(codec.encode(envelope, said)),
     sendBytes: (bytes) => void channel.send(bytes),
     encode: (envelope) => codec.encode(envelope).slice(),
+    bytesOf: (envelope) => asArrived.get(envelope) ?? fail("the bytes of this envelope were not kept"),
+    get acknowledged() {
+      return acknowledged;
+    },
     next,
     count: (body) => received.filter((each) => each.body === body).length,
     greet: async () => {
-      peer.send({
-        body: Body.Hello,
-        versions: [1],
-        nonce: new Uint8Array(32).fill(7),
-        instanceId: new Uint8Array(16).fill(8),
-        principal: "",
-        mechanisms: ["none"],
-        binding: "none",
-        limits: NO_LIMITS,
-        features: [],
-        resume: undefined,
-        software: "@rpc/testkit raw peer",
-      });
+      peer.send(helloEnvelope());
       const challenge = await next(Body.Challenge);
       check(challenge.mechanism === "none", `the raw peer knows no proof, asked for was "${challenge.mechanism}"`);
       await next(Body.Welcome);
     },
     welcome: async () => {
       await next(Body.Hello);
-      peer.send({
-        body: Body.Challenge,
-        version: 1,
-        nonce: new Uint8Array(32).fill(9),
-        instanceId: new Uint8Array(16).fill(10),
-        mechanism: "none",
-        binding: "none",
-        limits: NO_LIMITS,
-        features: [],
-      });
-      peer.send({
-        body: Body.Welcome,
-        mac: new Uint8Array(0),
-        sessionId: new Uint8Array(16).fill(11),
-        resumed: false,
-        received: undefined,
-        refusal: "not-asked",
-        resumeWindowMs: 0,
-      });
+      peer.send(challengeEnvelope());
+      peer.send(welcomeEnvelope());
     },
     pauseReading: () => channel.pause?.(),
     leave: () => {
@@ -140,8 +128,6 @@ export function createRawPeer(channel: Channel, codec: EnvelopeCodec): RawPeer {
   };
   return peer;
 }
-
-const NO_LIMITS = { maxMessageBytes: 0, maxCalls: 0, heartbeatMs: 0, aliveMs: 0 };
 
 /** A Call, with what most cases leave as it is. */
 export function callEnvelope(id: number, method: string, parts: Partial<CallBody> = {}): CallBody {

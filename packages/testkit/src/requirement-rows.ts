@@ -38,8 +38,8 @@ C33 | metadata-repeated | a key given twice ends the same way on every transport
 C34 | input-validated | input that fails the contract: INVALID_ARGUMENT with the path, handler not run | call | - | now
 C35 | output-validated | output that fails the contract: INTERNAL at the caller, logged at the server | call | - | now
 C36 | newer-peer | extra fields and methods of a newer contract do not disturb an older peer | call | - | now
-C37 | identity-known | ctx.peer.identity is what authentication established, in every handler | call | authentication | later: comes with authentication
-C38 | auth-required | without a valid proof no handler runs and the caller gets UNAUTHENTICATED | call | authentication | later: comes with authentication
+C37 | identity-known | ctx.peer.identity is what authentication established, in every handler | call | authentication | now
+C38 | auth-required | without a valid proof no handler runs and the caller gets UNAUTHENTICATED | call | authentication | now
 C39 | per-call-credentials | an interceptor gives each call its own credentials | call | metadata | now
 C40 | interceptor-order | interceptors wrap outside-in on both sides and see request, response and error | call | - | now
 C41 | forward-transparent | through forward, output, status, details, metadata, deadline and cancel equal the direct call | call | - | now
@@ -49,7 +49,7 @@ C44 | call-back | a handler calls its caller over the same connection and uses t
 C45 | call-back-nested | calls that alternate between both ends five deep finish | call | duplex | now
 C46 | call-idle-client | the server calls a client that has no call open | call | duplex | now
 C47 | batch-settles-apart | calls sent as one batch settle one by one; a failing one fails alone | call | batch | later: comes with batches
-C48 | compressed-unary | compressed input and output, each direction by itself | call | compression | later: comes with compression
+C48 | compressed-unary | compressed input and output, each direction by itself | call | compression | now
 C49 | size-limit-input | input of exactly the limit works; one byte more: RESOURCE_EXHAUSTED, next call works | call | - | now
 C50 | size-limit-output | output over the caller's limit: RESOURCE_EXHAUSTED at the caller, next call works | call | - | now
 C51 | call-id | handle.id equals the id in the handler's context and in logs of both ends | call | - | now
@@ -91,7 +91,7 @@ C86 | stream-integrity | 100,000 messages arrive in order with the right checksu
 C87 | stream-deadline | the deadline ends each shape on both sides | stream | serverStream | now
 C88 | stream-later-over-limit | a later message over the limit fails the stream; earlier ones stay delivered | stream | clientStream | now
 C89 | loss-is-not-end | a lost connection ends the iteration with UNAVAILABLE, never as if complete | stream | serverStream | now
-C90 | stream-resume | cut in the middle, the stream goes on with no gap and no repeat | stream | serverStream, resume | later: comes with resume
+C90 | stream-resume | cut in the middle, the stream goes on with no gap and no repeat | stream | serverStream, resume | now
 C91 | publish-subscribe | an event reaches each subscriber once, payload and metadata intact, none else | topics | topics | later: comes with topics
 C92 | subscribe-settled | nothing published after subscribing has settled is missed | topics | topics | later: comes with topics
 C93 | unsubscribe | aborting ends the iteration, frees everything, and the publisher learns of it | topics | topics | later: comes with topics
@@ -138,8 +138,8 @@ C133 | close-settles-calls | close with calls pending rejects each once; calls a
 C134 | drain | draining refuses new calls with UNAVAILABLE, finishes running ones, and ends at drainMs at the latest | lifecycle | - | now
 C135 | reconnect | after a server restart the next call works without user code | lifecycle | reconnect | now
 C136 | reconnect-not-replayed | calls in flight that are not idempotent fail UNAVAILABLE and are not sent again | lifecycle | reconnect | now
-C137 | resume-in-flight | cut at any moment, a call in flight completes and its handler ran once | lifecycle | resume | later: comes with resume
-C138 | resume-too-late | after the resume time: UNAVAILABLE and a new session | lifecycle | resume | later: comes with resume
+C137 | resume-in-flight | cut at any moment, a call in flight completes and its handler ran once | lifecycle | resume | now
+C138 | resume-too-late | after the resume time: UNAVAILABLE and a new session | lifecycle | resume | now
 C139 | loss-fails-pending | once a peer is declared lost all pending calls reject at that moment | lifecycle | heartbeat | now
 C140 | no-false-loss | a quiet hour and a handler that blocks for seconds lose no peer | lifecycle | heartbeat | now
 C141 | no-leaks | after each case no timer, socket or listener is left; after the soak heap and handles are back | lifecycle | - | now
@@ -147,7 +147,7 @@ C142 | capabilities-true | a declared gap is refused at bind time with its sente
 C143 | two-processes | the call, stream and queue cases also pass with both ends as separate programs | lifecycle | - | now
 C144 | failover | peer gone: the call goes to the second transport; peer back: to the first; only idempotent calls of unknown fate are repeated | lifecycle | - | later: comes with failover
 C145 | hostile-channel | H01–H18 as they apply, through channel wrappers that split, join, delay, drop, repeat, half-close and corrupt | hostile | - | now
-C146 | hostile-auth | H19–H40 | hostile | authentication | later: comes with authentication
+C146 | hostile-auth | H19–H40 | hostile | authentication | now
 C147 | hostile-session | H41–H70, with a peer that speaks raw envelopes | hostile | - | now
 C148 | hostile-names-and-values | H71–H79 and H80–H95 | hostile | - | now
 C149 | hostile-lifecycle | H207–H215 | hostile | - | now

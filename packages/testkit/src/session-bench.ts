@@ -1,4 +1,14 @@
-import type { Channel, Handler, Listener, SessionLimits, Transport } from "@rpc/core/transport";
+import type {
+  CallerSessionOptions,
+  Channel,
+  Handler,
+  Listener,
+  ListenerSessionOptions,
+  SessionLimits,
+  SessionListenerOptions,
+  SessionTransportOptions,
+  Transport,
+} from "@rpc/core/transport";
 import { createSessionListener, createSessionTransport } from "@rpc/core/transport";
 import { CHANNEL_MESSAGE_LIMIT, type ChannelPair } from "./channel-bench.ts";
 import type { Fault } from "./faults.ts";
@@ -25,8 +35,11 @@ export interface WireListener {
   readonly errors: unknown[];
 }
 
+/** What a case may say about such a listener. */
+export type WireListenerOptions = ListenerSessionOptions & Pick<SessionListenerOptions, "compressions">;
+
 /** A listener without a wire of its own. */
-export function listenOnWire(bench: WireBench, handler: Handler, limits: Partial<SessionLimits> = {}): WireListener {
+export function listenOnWire(bench: WireBench, handler: Handler, options: WireListenerOptions = {}): WireListener {
   const errors: unknown[] = [];
   const listener = createSessionListener({
     endpoint: ENDPOINT,
@@ -35,7 +48,7 @@ export function listenOnWire(bench: WireBench, handler: Handler, limits: Partial
     clock: bench.clock,
     stopAccepting: async () => undefined,
     onError: (error: unknown) => void errors.push(error),
-    ...limits,
+    ...options,
   });
   bench.defer(() => listener.close());
   return { listener, accept: (channel) => listener.accept(channel), errors };
@@ -45,17 +58,22 @@ export function listenOnWire(bench: WireBench, handler: Handler, limits: Partial
 export async function rawClient(
   bench: WireBench,
   handler: Handler,
-  limits: Partial<SessionLimits> = {},
+  options: WireListenerOptions = {},
 ): Promise<{ readonly raw: RawPeer; readonly server: WireListener; readonly connect: () => Promise<RawPeer> }> {
-  const server = listenOnWire(bench, handler, limits);
+  const server = listenOnWire(bench, handler, options);
   const connect = async (): Promise<RawPeer> => {
-    const pair = await connectWire(bench);
-    server.accept(pair.accepted);
-    const raw = createRawPeer(pair.dialed, bench.wire.codec);
+    const raw = await dialRaw(bench, server);
     await raw.greet();
     return raw;
   };
   return { raw: await connect(), server, connect };
+}
+
+/** A raw client that has said nothing yet. */
+export async function dialRaw(bench: WireBench, server: WireListener): Promise<RawPeer> {
+  const pair = await connectWire(bench);
+  server.accept(pair.accepted);
+  return createRawPeer(pair.dialed, bench.wire.codec);
 }
 
 /** A transport whose server is a raw peer, its session open. */
@@ -74,16 +92,14 @@ export async function rawServer(
 export function transportOver(
   bench: WireBench,
   dial: (signal: AbortSignal) => Promise<Channel>,
-  limits: Partial<SessionLimits> = {},
-  serve?: Handler,
+  options: CallerSessionOptions & Pick<SessionTransportOptions, "compressions"> = {},
 ): Transport {
   const transport = createSessionTransport({
     endpoint: ENDPOINT,
     dial,
     codec: bench.wire.codec,
     clock: bench.clock,
-    ...(serve === undefined ? {} : { serve }),
-    ...limits,
+    ...options,
   });
   bench.defer(() => transport.close());
   return transport;
@@ -103,6 +119,7 @@ export function faultyPair(
   handler: Handler,
   faults: (dial: number) => Faults,
   limits: Partial<SessionLimits> = {},
+  serve?: Handler,
 ): { readonly transport: Transport; readonly server: WireListener; readonly dials: () => number } {
   const server = listenOnWire(bench, handler, limits);
   let dials = 0;
@@ -115,7 +132,7 @@ export function faultyPair(
       server.accept(accepted(pair.accepted));
       return dialed(pair.dialed);
     },
-    limits,
+    { ...limits, serve },
   );
   return { transport, server, dials: () => dials };
 }

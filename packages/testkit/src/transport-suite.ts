@@ -40,6 +40,8 @@ async function perform(
     return undefined;
   }
   const gap = gapOf(capabilities[missing.capability]);
+  // Such a case brings its own sessions: what it finds says nothing about what the transport declares.
+  if (each.onWire) return { notApplicable: `${missing.capability}: ${gap ?? `not of degree "${missing.degree}"`}` };
   if (gap === undefined) {
     if (isBetter(missing, capabilities)) await mustFail(each, options, missing);
     return { notApplicable: `${missing.capability} is not of degree "${missing.degree}"` };
@@ -129,6 +131,8 @@ function claimingEverything(pair: TransportPair): TransportPair {
     capabilities: EVERYTHING,
     call: (input, context) => transport.call(input, context),
     stream: (input, context) => transport.stream(input, context),
+    topicPort: transport.topicPort,
+    workQueue: transport.workQueue,
     ready: () => transport.ready(),
     close: (options) => transport.close(options),
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),

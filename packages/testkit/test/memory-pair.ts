@@ -28,7 +28,7 @@ export async function memoryPair(
   options: TransportPairOptions,
   around: (channel: Channel) => Channel = (channel) => channel,
 ): Promise<TransportPair> {
-  const { handler, serve, clock, limits, callerLimits, exposeStacks, onError } = options;
+  const { handler, serve, clock, limits, callerLimits, exposeStacks, onError, credentials } = options;
   const open = new Set<Channel>();
   let listening = true;
   let listener = listen();
@@ -43,6 +43,7 @@ export async function memoryPair(
       onError,
       stopAccepting: async () => void (listening = false),
       ...limits,
+      ...credentials?.listener,
     });
   }
   function createTransport(): ReturnType<typeof createSessionTransport> {
@@ -58,6 +59,7 @@ export async function memoryPair(
         return around(near);
       },
       ...callerLimits,
+      ...credentials?.caller,
     });
   }
 

@@ -11,6 +11,8 @@ export interface MemoryTransport extends SessionTransport {
   readonly listener: SessionListener;
 }
 
+const NO_PROOF = "both ends are made in one place from the same options, so there is nobody to prove anything to";
+
 /**
  * Client and server in one process, without a network: for tests, and to try things out. Values are encoded and decoded as on every wire,
  * so that what works here works there. Closing it closes both halves.
@@ -18,7 +20,8 @@ export interface MemoryTransport extends SessionTransport {
 export function createMemoryTransport(router: Handler, options: MemoryTransportOptions = {}): MemoryTransport {
   const { serve, ...given } = options;
   // Nothing can get lost between the two ends, and a heartbeat's timer would keep a program from ending.
-  const shared = { heartbeatMs: 0, resumeWindowMs: 0, ...given };
+  const capabilities = { authentication: { unsupported: NO_PROOF }, ...given.capabilities };
+  const shared = { heartbeatMs: 0, resumeWindowMs: 0, ...given, capabilities };
   const endpoint = "memory:";
   const codec = jsonEnvelopeCodec;
   const listener = createSessionListener({

@@ -1,6 +1,6 @@
 import { type ClientOf, createRouter, RpcError } from "@rpc/core";
 import { check, equal, rejects, setAside } from "../assert.ts";
-import { collect, passing, turns, watch } from "../gate.ts";
+import { collect, passing, watch } from "../gate.ts";
 import { type ProcessBench, type ProcessCase, provesAcross, type StartedProcess } from "../process-bench.ts";
 import { Near, Remote, type RemoteJournal } from "../remote.ts";
 import { clientOf } from "../transport-bench.ts";
