@@ -23,7 +23,7 @@ function bank(pay: Pay, options: ReplyCacheOptions = {}) {
   const clock = new FakeClock();
   const run = (input: unknown, context: HandlerContext): unknown => pay(input, context, runs.push(input));
   const cached = replyCache(createRouter(Bank, { pay: run, other: run }), { clock, ...options });
-  const client = () => createClient(Bank, memory(cached));
+  const client = () => createClient(Bank, memory(cached, { replyCache: false }));
   return { client, runs, clock, cached };
 }
 
@@ -161,7 +161,7 @@ describe("replyCache", () => {
   it("gives each repeat a value of its own, as it was when the handler ended", async () => {
     const shared = { count: 0 };
     const { cached } = bank(() => shared);
-    const bot = createClient(Bank, memory(cached));
+    const bot = createClient(Bank, memory(cached, { replyCache: false }));
     await bot.pay(1, key("a"));
     shared.count = 99;
     expect(await bot.pay(1, key("a"))).toEqual({ count: 0 });
@@ -182,8 +182,8 @@ describe("replyCache", () => {
       if (input === "fail") throw new RpcError("ABORTED", "no", { reason: "NO", details: { run } });
       return { run };
     };
-    const backend = memory(createRouter(Bank, { pay, other: pay }));
-    const bot = createClient(Bank, memory(replyCache(forward(backend))));
+    const backend = memory(createRouter(Bank, { pay, other: pay }), { replyCache: false });
+    const bot = createClient(Bank, memory(replyCache(forward(backend)), { replyCache: false }));
     for (let i = 0; i < 2; i++) expect(await bot.pay("ok", key("a"))).toEqual({ run: 1 });
     for (let i = 0; i < 2; i++) expect((await failure(bot.pay("fail", key("b")))).details).toEqual({ run: 2 });
     expect((await failure(bot.pay("other", key("a")))).reason).toBe("CONFLICT");
@@ -221,7 +221,7 @@ it("behaves like a list of replies by key, whatever is called in which order", a
         },
         other: () => null,
       });
-      const transport = memory(replyCache(router, { clock, keepMs: KEEP_MS, maxEntries: MAX }));
+      const transport = memory(replyCache(router, { clock, keepMs: KEEP_MS, maxEntries: MAX }), { replyCache: false });
       const bot = createClient(Bank, transport);
       // The model: replies with their time, oldest first.
       let model: { key: string; input: number; text: string; until: number }[] = [];

@@ -122,7 +122,10 @@ class Entrance {
       this.#endHandshake(remoteOf(socket));
       this.#admit(socket);
     });
-    server.on("tlsClientError", (error: Error) => this.#report(error));
+    server.on("tlsClientError", (error: Error) => {
+      const message = `a connection to ${formatEndpoint(this.#endpoint)} failed its TLS handshake: ${error.message}`;
+      this.#report(new RpcError("UNAUTHENTICATED", message, { reason: "TLS", cause: error }));
+    });
   }
 
   close(): void {

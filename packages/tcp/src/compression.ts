@@ -1,6 +1,6 @@
 import * as zlib from "node:zlib";
 import { RpcError } from "@rpc/core";
-import type { Compression } from "@rpc/core/transport";
+import type { Capabilities, Compression } from "@rpc/core/transport";
 
 /** The fastest level: an RPC message waits for it, and so does everybody else in this process. */
 const GZIP_LEVEL = 1;
@@ -33,6 +33,12 @@ export function compressionsOf(option: CompressionOption = false): readonly Comp
     throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
   }
   return option.flatMap((name) => AVAILABLE.filter((each) => each.name === name));
+}
+
+/** What differs from every session: the gap names the option that closes it. */
+export function capabilitiesOf(option: CompressionOption = false): Partial<Capabilities> {
+  if (compressionsOf(option).length > 0) return {};
+  return { compression: { unsupported: "messages are not compressed; set the option compression at both ends" } };
 }
 
 function inflated(inflate: () => Uint8Array, maxBytes: number): Uint8Array {

@@ -2,7 +2,7 @@ import type { Handler, Listener, MetricsSource } from "@rpc/core";
 import { createSessionListener, type SessionListener } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { acceptTcp } from "./accept.ts";
-import { compressionsOf } from "./compression.ts";
+import { capabilitiesOf, compressionsOf } from "./compression.ts";
 import { nodeCrypto } from "./proofs.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { DEFAULT_LISTEN_ENDPOINT, listenSettings, type TcpListenerOptions } from "./options.ts";
@@ -26,6 +26,7 @@ export async function serveTcp(handler: Handler, options: TcpListenerOptions = {
       handler,
       codec: protobufEnvelopeCodec,
       compressions: compressionsOf(options.compression),
+    capabilities: capabilitiesOf(options.compression),
       crypto: nodeCrypto,
       stopAccepting: () => acceptor.stop(),
     });

@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { createSessionTransport, type SessionTransport } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
-import { compressionsOf } from "./compression.ts";
+import { capabilitiesOf, compressionsOf } from "./compression.ts";
 import { nodeCrypto } from "./proofs.ts";
 import { dialTcp } from "./dial.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
@@ -31,6 +31,7 @@ export function createTcpTransport(
     endpoint: endpoints.map(formatEndpoint).join(","),
     codec: protobufEnvelopeCodec,
     compressions: compressionsOf(options.compression),
+    capabilities: capabilitiesOf(options.compression),
     crypto: nodeCrypto,
     connectTimeoutMs: settings.connectTimeoutMs,
     dial: (signal) => dialTcp(endpoints, settings, signal),

@@ -7,6 +7,7 @@ import type { StatusCode } from "../words/status.ts";
 import type { Awaitable, Handler } from "../words/transport.ts";
 import { shown } from "../tools/bytes.ts";
 import { decodePayload, payloadBytes, payloadOf } from "../tools/payloads.ts";
+import { ANYBODY } from "../tools/key-ring.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
 
 export interface ReplyCacheOptions {
@@ -31,7 +32,7 @@ const NOT_KEPT: ReadonlySet<StatusCode> = new Set(["CANCELLED", "DEADLINE_EXCEED
 
 /**
  * A handler that runs a unary call once per idempotency key: a repeat gets the first one's output or error with its response metadata, and
- * waits for it while it runs. Keys belong to a peer (its identity, or its process where it has none) and to a method. Outcomes CANCELLED,
+ * waits for it while it runs. Keys belong to a peer (its identity, or its process where it has none or shares one secret with all) and to a method. Outcomes CANCELLED,
  * DEADLINE_EXCEEDED and UNAVAILABLE are not kept. A key that comes with another input fails ALREADY_EXISTS, reason `CONFLICT`; inputs are
  * compared by a hash of their encoded form, so the order of a record's members counts. Calls without a key pass through.
  *
@@ -173,7 +174,8 @@ class ReplyCache {
 function keyOf({ method, peer, idempotencyKey }: CallContext): string | undefined {
   if (method.kind !== "unary" || idempotencyKey === undefined || idempotencyKey === "" || peer === undefined)
     return undefined;
-  if (peer.identity !== undefined) return JSON.stringify(["identity", peer.identity, method.name, idempotencyKey]);
+  // Whoever shares one secret with everybody is told apart by its process.
+  if (peer.identity !== undefined && peer.identity !== ANYBODY) return JSON.stringify(["identity", peer.identity, method.name, idempotencyKey]);
   if (peer.instanceId === "") return undefined;
   return JSON.stringify(["process", peer.instanceId, method.name, idempotencyKey]);
 }

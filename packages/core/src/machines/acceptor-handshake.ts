@@ -185,13 +185,23 @@ export class AcceptorHandshake extends Handshake {
       binding: this.bindingData(this.#challenge.binding === "tls-exporter"),
     }, this.settings.crypto);
     let proved: Key | undefined;
-    for (const key of (await this.#doorkeeper.keys?.find(hello.principal)) ?? []) {
+    for (const key of await this.#keysOf(hello.principal)) {
       // All of them are tried, whichever fits.
       if (sameProof(await key.prove("initiator", transcript), proof.mac)) proved ??= key;
     }
     if (proved === undefined) return this.refuse(unauthenticated(NOT_PROVED));
     const mac = await proved.prove("acceptor", transcript);
     this.#welcome(proved.identity, mac);
+  }
+
+  /** A lookup that fails looks like a wrong secret from outside: what went wrong is nobody's business there. */
+  async #keysOf(principal: string): Promise<readonly Key[]> {
+    try {
+      return (await this.#doorkeeper.keys?.find(principal)) ?? [];
+    } catch (thrown) {
+      this.port.report(ownFault("secrets", thrown));
+      return [];
+    }
   }
 
   async #admit(mechanism: "token" | "tls-cert", token: string): Promise<void> {
@@ -202,8 +212,10 @@ export class AcceptorHandshake extends Handshake {
     try {
       identity = authenticate === undefined ? certificateSubject : await authenticate(shownNow);
     } catch (thrown) {
-      const error = RpcError.from(thrown);
-      return this.refuse(error.code === "UNAUTHENTICATED" ? error : unauthenticated("the credentials were refused"));
+      const { code, message } = RpcError.from(thrown);
+      if (code === "UNAUTHENTICATED") return this.refuse(unauthenticated(message));
+      this.port.report(ownFault("authenticate", thrown));
+      return this.refuse(unauthenticated("the credentials were refused"));
     }
     if (typeof identity !== "string" || identity === "")
       return this.refuse(unauthenticated("the credentials were refused"));
@@ -236,6 +248,11 @@ export class AcceptorHandshake extends Handshake {
       refusal,
     });
   }
+}
+
+function ownFault(option: string, thrown: unknown): RpcError {
+  const message = `the function of the option ${option} failed, so a peer was refused: ${RpcError.from(thrown).message}`;
+  return new RpcError("INTERNAL", message, { reason: "INTERNAL", cause: thrown });
 }
 
 const NOT_ASKED: Claim = { refusal: "not-asked", received: undefined };

@@ -189,6 +189,10 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     this.owner.lost(this, error);
   }
 
+  report(error: RpcError): void {
+    this.owner.report(error);
+  }
+
   continued(): void {
     const held = this.#held;
     this.#held = undefined;

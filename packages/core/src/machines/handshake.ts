@@ -62,6 +62,8 @@ export interface HandshakePort {
   agreed(agreement: Agreement): void;
   /** The handshake has failed: the far end is told, the connection ends. */
   refused(error: RpcError): void;
+  /** What only the log of this end may know. */
+  report(error: RpcError): void;
   /** A step that had to wait is done: what arrived meanwhile may be read. */
   continued(): void;
 }

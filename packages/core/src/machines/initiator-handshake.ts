@@ -5,6 +5,7 @@ import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes, shown } from "../tools/bytes.ts";
 import { keyOf, secretBytes } from "../tools/key-ring.ts";
 import { type Key, sameProof, transcriptBytes } from "../tools/proof.ts";
+import { utf8Length } from "../tools/utf8.ts";
 import {
   badNonce,
   FEATURE_ACK,
@@ -140,21 +141,29 @@ export class InitiatorHandshake extends Handshake {
   }
 
   async #prove(key: Key, challenge: ChallengeBody, bytes: Uint8Array): Promise<void> {
-    this.#transcript = await transcriptBytes({
-      initiatorNonce: this.#nonce,
-      acceptorNonce: challenge.nonce,
-      hello: this.#hello,
-      challenge: bytes,
-      binding: this.bindingData(challenge.binding === "tls-exporter"),
-    }, this.settings.crypto);
+    this.#transcript = await transcriptBytes(
+      {
+        initiatorNonce: this.#nonce,
+        acceptorNonce: challenge.nonce,
+        hello: this.#hello,
+        challenge: bytes,
+        binding: this.bindingData(challenge.binding === "tls-exporter"),
+      },
+      this.settings.crypto,
+    );
     const mac = await key.prove("initiator", this.#transcript);
     if (!this.over) this.port.send({ body: Body.Proof, mac, token: "" });
   }
 
   async #showToken(): Promise<void> {
     const { token } = this.#identity.credentials;
-    const text = typeof token === "function" ? await token() : token;
-    if (!this.over) this.port.send({ body: Body.Proof, mac: NO_BYTES, token: text ?? "" });
+    const text = (typeof token === "function" ? await token() : token) ?? "";
+    const { maxUnauthenticatedBytes } = this.settings.limits;
+    if (utf8Length(text) + PROOF_BYTES > maxUnauthenticatedBytes) {
+      const message = `the token has ${utf8Length(text)} bytes, too many for messages of ${maxUnauthenticatedBytes}; raise maxUnauthenticatedBytes at both ends`;
+      return this.refuse(unauthenticated(message));
+    }
+    if (!this.over) this.port.send({ body: Body.Proof, mac: NO_BYTES, token: text });
   }
 
   #welcome(welcome: WelcomeBody, challenge: ChallengeBody): void {
@@ -189,6 +198,9 @@ export class InitiatorHandshake extends Handshake {
     });
   }
 }
+
+/** What a Proof takes beside its token, in either codec. */
+const PROOF_BYTES = 32;
 
 const LOOPBACK = /^[a-z+]+:\/\/(127\.\d+\.\d+\.\d+|\[::1\]|localhost)(:|\/|$)/;
 

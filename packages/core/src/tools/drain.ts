@@ -7,6 +7,7 @@ export class Drain {
   #resolve: () => void = () => undefined;
   #timer: unknown = undefined;
   #endsAt: number = Number.POSITIVE_INFINITY;
+  #isOver = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,7 +17,7 @@ export class Drain {
   /** Gives up waiting after this time. */
   within(drainMs: number): void {
     const endsAt = this.#clock.now() + drainMs;
-    if (endsAt >= this.#endsAt) return;
+    if (this.#isOver || endsAt >= this.#endsAt) return;
     this.#endsAt = endsAt;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = this.#clock.setTimeout(() => this.finish(), Math.min(drainMs, MAX_TIMER_MS));
@@ -26,6 +27,7 @@ export class Drain {
   finish(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isOver = true;
     this.#resolve();
   }
 }

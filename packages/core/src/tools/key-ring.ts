@@ -6,7 +6,7 @@ import { Key } from "./proof.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** Who proves the one secret that is everybody's. */
-const ANYBODY = "peer";
+export const ANYBODY = "peer";
 
 /** Keys that are tried for somebody who does not say who it is. */
 const MAX_NAMELESS_KEYS = 64;
@@ -32,6 +32,10 @@ export class KeyRing {
         return found === undefined ? [] : keysOf(identity, found, functions);
       };
       return;
+    }
+    if (secrets !== undefined && Object.hasOwn(secrets, ANYBODY)) {
+      const message = `option secrets must not name an identity "${ANYBODY}": that is whoever proves the one secret of the option secret`;
+      throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
     }
     for (const [identity, found] of Object.entries(secrets ?? {})) this.#named.set(identity, keysOf(identity, found, functions));
   }
