@@ -1,5 +1,5 @@
 import { createMemoryTransport } from "@rpc/core";
-import { createMemoryChannelPair, jsonEnvelopeCodec } from "@rpc/core/transport";
+import { createMemoryChannelPair, createSessionTransport, jsonEnvelopeCodec } from "@rpc/core/transport";
 import { describe, it } from "vitest";
 // By path: as a package the testkit depends on this one, and a circle of packages cannot be built.
 import { channelSuite, type ChannelPair, transportSuite } from "../../testkit/src/index.ts";
@@ -32,6 +32,20 @@ transportSuite({
       transport,
       listener: transport.listener,
       cut,
+      another: () =>
+        createSessionTransport({
+          ...options,
+          endpoint: "memory:",
+          codec: jsonEnvelopeCodec,
+          heartbeatMs: 0,
+          resumeWindowMs: 0,
+          ...callerLimits,
+          dial: async () => {
+            const { dialed, accepted } = await memoryChannels();
+            transport.listener.accept(accepted);
+            return dialed;
+          },
+        }),
       // There is nothing but the process itself to restart: what is left of it is that every session ends.
       restart: async () => cut(),
       close: () => transport.close(),

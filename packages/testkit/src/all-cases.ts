@@ -1,4 +1,5 @@
 import { authenticationCases } from "./cases/authentication.ts";
+import { broadcastCases } from "./cases/broadcast.ts";
 import { callHandleCases } from "./cases/call-handle.ts";
 import { cancelCases } from "./cases/cancel.ts";
 import { capabilityCases } from "./cases/capabilities.ts";
@@ -13,14 +14,21 @@ import { hostileLinkCases } from "./cases/hostile-link.ts";
 import { hostileResumeCases } from "./cases/hostile-resume.ts";
 import { hostileSessionCases } from "./cases/hostile-session.ts";
 import { hostileStreamCases } from "./cases/hostile-streams.ts";
+import { hostileTopicCases } from "./cases/hostile-topics.ts";
 import { hostileValueCases } from "./cases/hostile-values.ts";
 import { interceptorCases } from "./cases/interceptors.ts";
+import { jobCases } from "./cases/jobs.ts";
+import { jobEndCases } from "./cases/jobs-end.ts";
 import { lifecycleCases } from "./cases/lifecycle.ts";
 import { metadataCases } from "./cases/metadata.ts";
 import { notificationCases } from "./cases/notifications.ts";
+import { patternKindCases } from "./cases/pattern-kinds.ts";
 import { reconnectCases } from "./cases/reconnect.ts";
 import { resumeCases } from "./cases/resume.ts";
 import { serverStreamCases } from "./cases/server-streams.ts";
+import { topicCases } from "./cases/topics.ts";
+import { policyCases } from "./cases/topics-policies.ts";
+import { resubscribeCases } from "./cases/topics-resubscribe.ts";
 import { unaryCases } from "./cases/unary.ts";
 import { valueCases } from "./cases/values.ts";
 import type { TransportCase } from "./transport-bench.ts";
@@ -44,12 +52,20 @@ export const allTransportCases: readonly TransportCase[] = [
   ...lifecycleCases,
   ...reconnectCases,
   ...resumeCases,
+  ...topicCases,
+  ...policyCases,
+  ...resubscribeCases,
+  ...jobCases,
+  ...jobEndCases,
+  ...broadcastCases,
   ...hostileDispatchCases,
+  ...patternKindCases,
   ...hostileValueCases,
   ...hostileAuthCases,
   ...compressionCases,
   ...hostileSessionCases,
   ...hostileResumeCases,
   ...hostileStreamCases,
+  ...hostileTopicCases,
   ...hostileLinkCases,
 ];

@@ -60,9 +60,9 @@ H56 | C147 | metadata over maxMetadataBytes is refused RESOURCE_EXHAUSTED | call
 H57 | C147 | metadata keys empty or with control characters are refused, case is folded, __proto__ is data | call | metadata | now
 H58 | C147 | time left of 0 is not run, of no number is refused, beyond a timer's range does not fire at once | call | - | now
 H59 | C147 | a peer whose clock stands elsewhere changes no deadline | hostile | - | now
-H60 | C147 | 100,000 subscriptions, names of 64 KB, patterns built to backtrack | hostile | topics | later: comes with topics
-H61 | C147 | an event for a topic that nobody subscribed to | hostile | topics | later: comes with topics
-H62 | C147 | a subscriber that never reads | hostile | topics | later: comes with topics
+H60 | C147 | 100,000 subscriptions, names of 64 KB, patterns built to backtrack | hostile | topics | now
+H61 | C147 | an event for a topic that nobody subscribed to | hostile | topics | now
+H62 | C147 | a subscriber that never reads | hostile | topics | now
 H63 | C147 | a pong that nobody asked for is ignored, a ping is answered | hostile | - | now
 H64 | C147 | a link that goes silent without an end: the peer is lost after aliveMs and pending calls fail | hostile | heartbeat | now
 H65 | C147 | acknowledgements of messages never sent or going backwards, and coming back with a count that cannot be, end the session | hostile | resume | now

@@ -92,46 +92,46 @@ C87 | stream-deadline | the deadline ends each shape on both sides | stream | se
 C88 | stream-later-over-limit | a later message over the limit fails the stream; earlier ones stay delivered | stream | clientStream | now
 C89 | loss-is-not-end | a lost connection ends the iteration with UNAVAILABLE, never as if complete | stream | serverStream | now
 C90 | stream-resume | cut in the middle, the stream goes on with no gap and no repeat | stream | serverStream, resume | now
-C91 | publish-subscribe | an event reaches each subscriber once, payload and metadata intact, none else | topics | topics | later: comes with topics
-C92 | subscribe-settled | nothing published after subscribing has settled is missed | topics | topics | later: comes with topics
-C93 | unsubscribe | aborting ends the iteration, frees everything, and the publisher learns of it | topics | topics | later: comes with topics
-C94 | topic-order | events of one publisher arrive in order | topics | topics, ordering per-peer | later: comes with topics
-C95 | topic-exact | device does not receive device-stats; patterns mean the same on every transport | topics | topics | later: comes with topics
-C96 | slow-subscriber | a slow subscriber delays nobody; its overflow policy is the declared one and reported | topics | topics | later: comes with topics
-C97 | resubscribe | after a reconnect the subscription is back without user code, and a gap is reported | topics | topics | later: comes with topics
-C98 | topic-replay | a subscriber continues after the last event it has seen | topics | topics durable | later: comes with topics
-C99 | no-subscriber | publishing with nobody there succeeds and retains nothing unless declared | topics | topics | later: comes with topics
-C100 | publish-in-transaction | an event becomes visible with the commit, never before, never after a rollback | topics | topics, transactional | later: comes with topics
-C101 | job-result | the submitter gets the typed output or error of its job | queue | queue | later: comes with the work queue
-C102 | job-offline | submitted with no consumer, runs when one starts | queue | queue durable | later: comes with the work queue
-C103 | job-reattach | after a restart of the submitter its ticket still gives state and result | queue | queue durable | later: comes with the work queue
-C104 | job-one-consumer | 10,000 jobs, eight consumers: each job starts once | queue | queue | later: comes with the work queue
-C105 | job-concurrency | a consumer never runs more than its concurrency | queue | queue | later: comes with the work queue
-C106 | job-methods | a consumer gets only the methods it asked for | queue | queue | later: comes with the work queue
-C107 | job-run-at | not before runAt, soon after it | queue | queue durable | later: comes with the work queue
-C108 | job-order | higher priority first, then oldest first | queue | queue | later: comes with the work queue
-C109 | job-dedupe | same dedupe key while one waits: one job, one ticket | queue | queue | later: comes with the work queue
-C110 | job-retry | a failing job is tried again with backoff up to maxAttempts; the handler sees the attempt; codes that cannot succeed are not retried | queue | queue durable | later: comes with the work queue
-C111 | job-dead-letter | used-up jobs are kept with their error and can be redriven | queue | queue durable | later: comes with the work queue
-C112 | job-lease-lapses | the job of a killed consumer is free again after its lease | queue | queue durable | later: comes with the work queue
-C113 | job-fenced | completion under an old lease changes nothing and says so | queue | queue durable | later: comes with the work queue
-C114 | job-long | a job of three lease times is not given to a second consumer | queue | queue durable | later: comes with the work queue
-C115 | job-cancel-waiting | a cancelled waiting job never starts | queue | queue | later: comes with the work queue
-C116 | job-cancel-running | cancel is pushed: the signal aborts within one wake-up, the job ends cancelled | queue | queue durable | later: comes with the work queue
-C117 | job-cancel-finished | cancelling a finished job changes nothing, an unknown one: NOT_FOUND | queue | queue | later: comes with the work queue
-C118 | job-expires | never started after its expiry; the submitter gets DEADLINE_EXCEEDED | queue | queue | later: comes with the work queue
-C119 | job-deadline | the deadline is stored; the handler gets the time that remains | queue | queue durable | later: comes with the work queue
-C120 | job-transactional | submitted inside the caller's transaction: there after commit, gone after rollback | queue | queue durable, transactional | later: comes with the work queue
-C121 | job-wake-up | an idle consumer starts in far less than the poll interval | queue | queue durable | later: comes with the work queue
-C122 | job-poll-backstop | with wake-ups suppressed every job still starts within the interval | queue | queue durable | later: comes with the work queue
-C123 | job-pause | a paused address starts nothing, running jobs finish, resume continues; unknown address: NOT_FOUND | queue | queue durable | later: comes with the work queue
-C124 | job-drain | a stopping consumer finishes what runs and gives back what it had claimed | queue | queue | later: comes with the work queue
-C125 | job-retention | finished jobs go after their retention, running ones never | queue | queue durable | later: comes with the work queue
-C126 | job-volatile-honest | when a volatile queue stops, waiting submitters get UNAVAILABLE; nothing vanishes in silence | queue | queue volatile | later: comes with the work queue
-C127 | broadcast-all | every connected peer gets it once; the report says how many | broadcast | broadcast | later: comes with broadcast
-C128 | broadcast-failing-peer | a failing or slow peer stops nobody else | broadcast | broadcast | later: comes with broadcast
-C129 | call-all | replies are collected per peer until the deadline; who did not reply is named | broadcast | broadcast, duplex | later: comes with broadcast
-C130 | broadcast-durable | one copy per addressee, also for one that is offline now | broadcast | broadcast, queue durable | later: comes with broadcast
+C91 | publish-subscribe | an event reaches each subscriber once, payload and metadata intact, none else | topics | topics | now
+C92 | subscribe-settled | nothing published after subscribing has settled is missed | topics | topics | now
+C93 | unsubscribe | aborting ends the iteration, frees everything, and the publisher learns of it | topics | topics | now
+C94 | topic-order | events of one publisher arrive in order | topics | topics, ordering per-peer | now
+C95 | topic-exact | device does not receive device-stats; patterns mean the same on every transport | topics | topics | now
+C96 | slow-subscriber | a slow subscriber delays nobody; its overflow policy is the declared one and reported | topics | topics | now
+C97 | resubscribe | after a reconnect the subscription is back without user code, and a gap is reported | topics | topics | now
+C98 | topic-replay | a subscriber continues after the last event it has seen | topics | topics durable | later: comes with a transport that keeps events
+C99 | no-subscriber | publishing with nobody there succeeds and retains nothing unless declared | topics | topics | now
+C100 | publish-in-transaction | an event becomes visible with the commit, never before, never after a rollback | topics | topics, transactional | later: comes with the database queue
+C101 | job-result | the submitter gets the typed output or error of its job | queue | queue | now
+C102 | job-offline | submitted with no consumer, runs when one starts | queue | queue durable | later: comes with the database queue
+C103 | job-reattach | after a restart of the submitter its ticket still gives state and result | queue | queue durable | later: comes with the database queue
+C104 | job-one-consumer | 10,000 jobs, eight consumers: each job starts once | queue | queue | now
+C105 | job-concurrency | a consumer never runs more than its concurrency | queue | queue | now
+C106 | job-methods | a consumer gets only the methods it asked for | queue | queue | now
+C107 | job-run-at | not before runAt, soon after it | queue | queue durable | later: comes with the database queue
+C108 | job-order | higher priority first, then oldest first | queue | queue | now
+C109 | job-dedupe | same dedupe key while one waits: one job, one ticket | queue | queue | now
+C110 | job-retry | a failing job is tried again with backoff up to maxAttempts; the handler sees the attempt; codes that cannot succeed are not retried | queue | queue durable | later: comes with the database queue
+C111 | job-dead-letter | used-up jobs are kept with their error and can be redriven | queue | queue durable | later: comes with the database queue
+C112 | job-lease-lapses | the job of a killed consumer is free again after its lease | queue | queue durable | later: comes with the database queue
+C113 | job-fenced | completion under an old lease changes nothing and says so | queue | queue durable | later: comes with the database queue
+C114 | job-long | a job of three lease times is not given to a second consumer | queue | queue durable | later: comes with the database queue
+C115 | job-cancel-waiting | a cancelled waiting job never starts | queue | queue | now
+C116 | job-cancel-running | cancel is pushed: the signal aborts within one wake-up, the job ends cancelled | queue | queue durable | later: comes with the database queue
+C117 | job-cancel-finished | cancelling a finished job changes nothing, an unknown one: NOT_FOUND | queue | queue | now
+C118 | job-expires | never started after its expiry; the submitter gets DEADLINE_EXCEEDED | queue | queue | now
+C119 | job-deadline | the deadline is stored; the handler gets the time that remains | queue | queue durable | later: comes with the database queue
+C120 | job-transactional | submitted inside the caller's transaction: there after commit, gone after rollback | queue | queue durable, transactional | later: comes with the database queue
+C121 | job-wake-up | an idle consumer starts in far less than the poll interval | queue | queue durable | later: comes with the database queue
+C122 | job-poll-backstop | with wake-ups suppressed every job still starts within the interval | queue | queue durable | later: comes with the database queue
+C123 | job-pause | a paused address starts nothing, running jobs finish, resume continues; unknown address: NOT_FOUND | queue | queue durable | later: comes with the database queue
+C124 | job-drain | a stopping consumer finishes what runs and gives back what it had claimed | queue | queue | now
+C125 | job-retention | finished jobs go after their retention, running ones never | queue | queue durable | later: comes with the database queue
+C126 | job-volatile-honest | when a volatile queue stops, waiting submitters get UNAVAILABLE; nothing vanishes in silence | queue | queue volatile | now
+C127 | broadcast-all | every connected peer gets it once; the report says how many | broadcast | broadcast | now
+C128 | broadcast-failing-peer | a failing or slow peer stops nobody else | broadcast | broadcast | now
+C129 | call-all | replies are collected per peer until the deadline; who did not reply is named | broadcast | broadcast, duplex | now
+C130 | broadcast-durable | one copy per addressee, also for one that is offline now | broadcast | broadcast, queue durable | later: comes with the database queue
 C131 | lazy-connect | creating a transport does no I/O; the first call connects, concurrent first calls share the dial | lifecycle | - | now
 C132 | close-idempotent | close twice, and await using, settle once | lifecycle | - | now
 C133 | close-settles-calls | close with calls pending rejects each once; calls afterwards fail FAILED_PRECONDITION | lifecycle | - | now

@@ -104,12 +104,15 @@ function declaring(capabilities: Partial<Capabilities>): Factory {
   };
 }
 
-function dressed(transport: Transport, members: Partial<Transport>): Transport {
+/** A transport with some members changed. */
+export function dressed(transport: Transport, members: Partial<Transport>): Transport {
   return {
     endpoint: transport.endpoint,
     capabilities: transport.capabilities,
     call: (input, context) => transport.call(input, context),
     stream: (input, context) => transport.stream(input, context),
+    topicPort: transport.topicPort,
+    workQueue: transport.workQueue,
     ready: () => transport.ready(),
     close: (options) => transport.close(options),
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { channelSuite, type CaseReport, reportJson, reportLine, runSuite, transportSuite } from "../src/index.ts";
 import { BROKEN_CHANNELS } from "./broken-channels.ts";
+import { BROKEN_PATTERNS } from "./broken-patterns.ts";
 import { BROKEN_TRANSPORTS } from "./broken-transports.ts";
 import { memoryChannels, memoryPair, memoryWire } from "./memory-pair.ts";
 
@@ -28,7 +29,7 @@ describe("the channel suite fails a channel that", () => {
 });
 
 describe("the transport suite fails a transport that", () => {
-  for (const [what, [id, factory]] of Object.entries(BROKEN_TRANSPORTS)) {
+  for (const [what, [id, factory]] of Object.entries({ ...BROKEN_TRANSPORTS, ...BROKEN_PATTERNS })) {
     it(`${what} (${id})`, async () => {
       const report = await runSuite((runner) =>
         transportSuite({ ...runner, name: what, only: [id], patienceMs, factory, wire: memoryWire }),
@@ -40,7 +41,7 @@ describe("the transport suite fails a transport that", () => {
 
 describe("the suite", () => {
   it("passes a healthy transport in the same way", async () => {
-    const ids = [...new Set(Object.values(BROKEN_TRANSPORTS).map(([id]) => id))];
+    const ids = [...new Set(Object.values({ ...BROKEN_TRANSPORTS, ...BROKEN_PATTERNS }).map(([id]) => id))];
     const report = await runSuite((runner) =>
       transportSuite({ ...runner, name: "healthy", only: ids, factory: memoryPair, wire: memoryWire }),
     );
