@@ -1,11 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Counts } from "@rpc/core/transport";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generatePython, missingForPython as missing, python } from "../../../tools/vitest/python.ts";
 import { createProtobufEnvelopeCodec } from "../src/index.ts";
 import { countings, envelopes } from "./envelope-values.ts";
 import * as bot from "./generated/bot.rpc.ts";
@@ -16,17 +15,6 @@ import { PROTO_FOLDER } from "./protobufjs-values.ts";
 const PEER = fileURLToPath(new URL("interop/peer.py", import.meta.url));
 const OPTIONS = fileURLToPath(new URL("../proto", import.meta.url));
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-
-const protoc = process.env["PROTOC"] ?? "protoc";
-// Debian's packages belong to /usr/bin/python3, which need not be the first python3 on the path.
-const python = ["python3", "/usr/bin/python3"].find(
-  (program) => spawnSync(program, ["-c", "import google.protobuf"]).status === 0,
-);
-const hasProtoc = spawnSync(protoc, ["--version"]).status === 0;
-const missing =
-  hasProtoc && python !== undefined
-    ? undefined
-    : "protoc or python3-protobuf is missing (Debian: protobuf-compiler python3-protobuf)";
 
 const envelopeCodec = createProtobufEnvelopeCodec();
 
@@ -147,11 +135,8 @@ describe.skipIf(missing !== undefined)(
     for (const [envelope, counts] of said) samples.push(["Envelope", envelopeCodec.encode(envelope, counts).slice()]);
 
     beforeAll(() => {
-      folder = mkdtempSync(join(tmpdir(), "rpc-protobuf-"));
       const files = ["bot.proto", "shared/percent.proto", "rpc/v1/options.proto", "rpc/v1/envelope.proto"];
-      execFileSync(protoc, [`-I${PROTO_FOLDER}`, `-I${OPTIONS}`, `--python_out=${folder}`, ...files], {
-        stdio: ["ignore", "ignore", "pipe"],
-      });
+      folder = generatePython([PROTO_FOLDER, OPTIONS], files);
       const input = JSON.stringify({ repeat: samples.map(([name, bytes]) => [name, hex(bytes)]) });
       answer = JSON.parse(
         execFileSync(python ?? "python3", [PEER, folder], { input, encoding: "utf8" }),
