@@ -1,8 +1,9 @@
 import { RpcError } from "@rpc/core";
-import { check, equal, rejects } from "../assert.ts";
-import { turns, until } from "../gate.ts";
+import { check, equal, rejects, setAside } from "../assert.ts";
+import { passing, turns, until } from "../gate.ts";
 import { clientOf, proves, type TransportCase } from "../transport-bench.ts";
 import { patterned, range } from "./bytes.ts";
+import { needed } from "./lifecycle.ts";
 import { anotherClient, bothWays } from "./pattern-ends.ts";
 import { consuming, createBench, hostWork, Work } from "./work.ts";
 
@@ -94,6 +95,35 @@ export const jobCases: readonly TransportCase[] = [
       `a consumer got nothing: ${shares.join(", ")}`,
     );
     equal([router.run.waitingCount, router.run.runningCount], [0, 0], "jobs that wait and run");
+  }),
+
+  proves("C104", "starts each job once though connections are cut, where sessions outlive them", async (bench) => {
+    if (typeof bench.capabilities.resume !== "string") setAside("resume is declared a gap");
+    const router = hostWork(bench);
+    const pair = await bench.connect(router);
+    const producer = clientOf(bench, Work, pair.transport);
+    const runs = new Map<unknown, number>();
+    const handle = async (input: unknown): Promise<unknown> => {
+      runs.set(input, (runs.get(input) ?? 0) + 1);
+      await turns(1);
+      return input;
+    };
+    for (const _ of range(3)) {
+      await consuming(bench, anotherClient(bench, pair, Work).run.consume({ concurrency: 5, prefetch: 5, handle }))
+        .ready;
+    }
+    // Before there is a session none can outlive its connection.
+    await pair.transport.ready();
+    const outputs = range(300).map(async (n) => (await producer.run.submit(n)).result());
+    const cutting = (async () => {
+      for (const _ of range(5)) {
+        await turns(4);
+        await needed(pair.cut, "cut")();
+      }
+    })();
+    const done = Promise.all([...outputs, cutting]);
+    equal((await passing(bench.clock, done, "all jobs are done")).slice(0, -1), range(300), "outputs");
+    equal([runs.size, Math.max(...runs.values())], [300, 1], "jobs that ran, most runs of one");
   }),
 
   ...bothWays(
