@@ -234,8 +234,11 @@ export class TcpChannel implements Channel {
   #giveUpOn(partialNumber: number): void {
     if (this.#state !== "open" || !this.#reader.isPartial || partialNumber !== this.#reader.count) return;
     const had = `${this.#reader.progress} in ${this.#settings.partialFrameTimeoutMs} ms`;
+    // Half a message breaks no rule: a line that went dead in the middle of it looks the same, and the session outlives that.
     this.destroy(
-      new RpcError("UNAVAILABLE", `${this.remote} did not finish a message: ${had}`, { reason: "PROTOCOL" }),
+      peerLost(
+        `${this.remote} did not finish a message: ${had}; the line is broken, or too slow for partialFrameTimeoutMs`,
+      ),
     );
   }
 
