@@ -9,7 +9,7 @@ const PROTO = fileURLToPath(new URL("../../packages/protobuf/proto", import.meta
 const DRIVER = fileURLToPath(new URL("python/driver.py", import.meta.url));
 
 /** How Python tells an RpcError. */
-export interface PythonError {
+interface PythonError {
   readonly code: string;
   readonly message: string;
   readonly reason: string;
@@ -53,14 +53,16 @@ interface Asked {
 
 let generated: string | undefined;
 
-/** The folder with protoc's code, made at the first call. Throws when there is no Python that could use it. */
+/** The folder with protoc's code, made when it is first needed. Throws when there is no Python that could use it. */
 function generatedCode(): string {
   if (missingForPython !== undefined) throw new Error(missingForPython);
-  if (generated === undefined) {
-    const folder = (generated = generatePython([PROTO], ["rpc/v1/envelope.proto"]));
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  }
-  return generated;
+  return (generated ??= generatePython([PROTO], ["rpc/v1/envelope.proto"]));
+}
+
+/** Removes what was generated; a later peer generates it again. */
+export function removeGeneratedCode(): void {
+  if (generated !== undefined) rmSync(generated, { recursive: true, force: true });
+  generated = undefined;
 }
 
 /** A process in Python that does what it is told; the commands are in python/driver.py. */
@@ -80,7 +82,7 @@ export class PythonPeer implements AsyncDisposable {
       this.#lastWords += text.toString();
     });
     this.#process.once("close", () => {
-      for (const { reject } of this.#asked.values()) reject(new Error(`Python has ended: ${this.#lastWords}`));
+      for (const asked of this.#asked.values()) asked.reject(new Error(`Python has ended: ${this.#lastWords}`));
       this.#asked.clear();
     });
   }
@@ -92,11 +94,11 @@ export class PythonPeer implements AsyncDisposable {
     else asked?.reject(Object.assign(new Error(`Python: ${answer.error.message}`), answer.error));
   }
 
-  /** Gives a command and waits for its answer; rejects with what {@link PythonError} has. */
+  /** Gives a command and waits for its answer; rejects with the members of {@link PythonError}. */
   ask<Result = unknown>(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<Result> {
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
-      this.#asked.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#asked.set(id, { resolve, reject });
       this.#process.stdin?.write(`${JSON.stringify({ id, do: command, with: parameters })}\n`);
     });
   }

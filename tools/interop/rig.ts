@@ -1,16 +1,17 @@
 import { type ClientOf, createClient, type Listener, type Peer, type RpcError } from "@rpc/core";
 import { createTcpTransport, serveTcp, type TcpListenerOptions, type TcpTransportOptions } from "@rpc/tcp";
-import { afterEach, expect } from "vitest";
+import { afterAll, afterEach, expect } from "vitest";
 import { createDemo, Demo, type Memory } from "./contract.ts";
-import { PythonPeer } from "./python-peer.ts";
+import { PythonPeer, removeGeneratedCode } from "./python-peer.ts";
 
 export const IDENTITY = "bot7";
 export const SECRET = "correct horse battery staple";
 
 const opened: (() => PromiseLike<unknown>)[] = [];
 afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
+  for (const close of opened.splice(0).toReversed()) await close();
 });
+afterAll(removeGeneratedCode);
 
 export function startPython(): PythonPeer {
   const python = new PythonPeer();

@@ -110,7 +110,7 @@ class Publisher:
         """Serves one subscription, until it ends."""
         subscriber = _Subscriber(call, options)
         if options.get("lastValue") and self._last is None:
-            raise RpcError("FAILED_PRECONDITION", f"{self.name} keeps no last values", "NO_LAST_VALUE")
+            raise RpcError("FAILED_PRECONDITION", f"{self.name} keeps no last values", "LAST_VALUE")
         call.confirm()
         self._subscribers.add(subscriber)
         try:
