@@ -8,7 +8,7 @@ from rpc.v1 import envelope_pb2 as pb
 import envelope
 import service as served
 import values
-from calls import LASTING, IncomingCall, OutgoingCall, misfit, payload_of
+from calls import LASTING, IncomingCall, OutgoingCall, payload_of
 from errors import ProtocolError, RpcError
 from handshake import goodbye
 from ledger import Ledger, Letter
