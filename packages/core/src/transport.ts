@@ -74,6 +74,7 @@ export type {
   PatternPorts,
   Transport,
 } from "./words/transport.ts";
+export type { Dial, DialOutcome } from "./machines/dialer.ts";
 export { Backoff, type BackoffOptions } from "./tools/backoff.ts";
 export type {
   CarriedEvent,

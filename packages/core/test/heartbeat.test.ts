@@ -18,6 +18,7 @@ class Port {
   }
 
   writable = true;
+  progressCount = 0;
 
   peerStalled(stalledMs: number): void {
     this.peerSilent(stalledMs);

@@ -175,7 +175,8 @@ function keyOf({ method, peer, idempotencyKey }: CallContext): string | undefine
   if (method.kind !== "unary" || idempotencyKey === undefined || idempotencyKey === "" || peer === undefined)
     return undefined;
   // Whoever shares one secret with everybody is told apart by its process.
-  if (peer.identity !== undefined && peer.identity !== ANYBODY) return JSON.stringify(["identity", peer.identity, method.name, idempotencyKey]);
+  if (peer.identity !== undefined && peer.identity !== ANYBODY)
+    return JSON.stringify(["identity", peer.identity, method.name, idempotencyKey]);
   if (peer.instanceId === "") return undefined;
   return JSON.stringify(["process", peer.instanceId, method.name, idempotencyKey]);
 }

@@ -20,8 +20,9 @@ import { guarded, type GuardOptions } from "./guarded.ts";
 import { PeerSet } from "./broadcast.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
 import { sessionGauges } from "./session-gauges.ts";
+import { peerClientFactory } from "./peer-clients.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
-import { DEFAULT_COMPRESS_FROM_BYTES, peerClientFactory, type SessionLimitOptions } from "./session-transport.ts";
+import { DEFAULT_COMPRESS_FROM_BYTES, type SessionLimitOptions } from "./session-transport.ts";
 
 /** What a user may say about the sessions of a serving end, beside their limits. */
 export interface ListenerSessionOptions extends SessionLimitOptions, ListenerCredentials, GuardOptions {
@@ -115,19 +116,21 @@ class ChannelListener implements SessionListener {
         report,
       },
     };
-    this.#reception = new Reception(this.#sessionOptions, new Doorkeeper(credentialsIn(options), this.#sessionOptions.crypto), {
-      createSession: () => {
-        const session = new Session(this.#sessionOptions);
-        this.#sessions.add(session);
-        return session;
+    this.#reception = new Reception(
+      this.#sessionOptions,
+      new Doorkeeper(credentialsIn(options), this.#sessionOptions.crypto),
+      {
+        createSession: () => {
+          const session = new Session(this.#sessionOptions);
+          this.#sessions.add(session);
+          return session;
+        },
+        refused: (endpoint, error) => {
+          if (error.code === "UNAUTHENTICATED") this.#emitter.emit("client-refused", endpoint, error);
+        },
+        report,
       },
-      refused: (endpoint, error) => {
-        if (error.code === "UNAUTHENTICATED") this.#emitter.emit("client-refused", endpoint, error);
-        // Somebody who comes and goes without a word is no news.
-        if (error.code !== "UNAVAILABLE" || error.reason !== "PEER_LOST") report(error);
-      },
-      report,
-    });
+    );
   }
 
   get peers(): Peers {

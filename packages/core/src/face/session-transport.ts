@@ -4,10 +4,8 @@ import type { Channel } from "../words/channel.ts";
 import type { Compression } from "../words/compression.ts";
 import type { CallerCredentials } from "../words/credentials.ts";
 import { type Clock, systemClock } from "../words/clock.ts";
-import { DESCRIPTOR } from "../words/contract.ts";
 import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { resolveLimits, type SessionLimits } from "../words/limits.ts";
-import type { ContractDescriptor } from "../words/method.ts";
 import type { Peer } from "../words/peer.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
@@ -19,18 +17,18 @@ import { noteCallError } from "../tools/call-errors.ts";
 import { Emitter } from "../tools/emitter.ts";
 import { webCrypto } from "../tools/proof.ts";
 import type { Connection } from "../machines/connection.ts";
-import { Dialer } from "../machines/dialer.ts";
+import { type Dial, Dialer } from "../machines/dialer.ts";
 import type { Agreement } from "../machines/handshake.ts";
 import { CallerIdentity, InitiatorHandshake } from "../machines/initiator-handshake.ts";
 import type { OutgoingCall } from "../machines/outgoing-call.ts";
 import { Session } from "../machines/session.ts";
 import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
-import { createPortClient } from "./client.ts";
 import { guarded, type GuardOptions } from "./guarded.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
 import { EMPTY_HANDLER } from "./router.ts";
 import { sessionGauges } from "./session-gauges.ts";
+import { peerClientFactory } from "./peer-clients.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 
 /** Session options that a user of any channel transport may set; see {@link SessionLimits} for units and defaults. */
@@ -59,8 +57,8 @@ export interface CallerSessionOptions extends SessionLimitOptions, CallerCredent
 export interface SessionTransportOptions extends CallerSessionOptions {
   /** For messages and logs; must not hold a secret. */
   readonly endpoint: string;
-  /** Connects once. Rejects UNAVAILABLE (nobody there), UNAUTHENTICATED (certificates) or CANCELLED (the signal). */
-  dial(signal: AbortSignal): Promise<Channel>;
+  /** Connects once; with several places to dial, `previous` says whether to go on with the last one. Rejects UNAVAILABLE (nobody there), UNAUTHENTICATED (certificates) or CANCELLED (the signal). */
+  readonly dial: Dial;
   readonly codec: EnvelopeCodec;
   /** Compressions that this end can do, the best one first. Default: none. */
   readonly compressions?: readonly Compression[] | undefined;
@@ -123,6 +121,8 @@ class ChannelTransport implements SessionTransport {
   /** A connection stands, or has stood until just now. */
   #stands = false;
   #dialedAt = Number.NEGATIVE_INFINITY;
+  /** The last dial has failed. */
+  #isDown = false;
 
   constructor(options: SessionTransportOptions) {
     const limits = resolveLimits(options);
@@ -134,7 +134,12 @@ class ChannelTransport implements SessionTransport {
     this.#identity = new CallerIdentity(credentialsIn(options), options.crypto ?? webCrypto);
     this.#backoff = new Backoff({ ...DEFAULT_RECONNECT, ...options.reconnect });
     const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-    this.#dialer = new Dialer((signal) => options.dial(signal), this.endpoint, timeoutMs, this.clock);
+    this.#dialer = new Dialer(
+      (signal, previous) => options.dial(signal, previous),
+      this.endpoint,
+      timeoutMs,
+      this.clock,
+    );
     this.#sessionOptions = {
       role: "initiator",
       codec: options.codec,
@@ -211,6 +216,10 @@ class ChannelTransport implements SessionTransport {
     return this.#session?.ready === true;
   }
 
+  get isDown(): boolean {
+    return this.#isDown || this.#session?.suspended === true;
+  }
+
   get status(): TransportStatus {
     if (this.#closing !== undefined) return "closed";
     if (this.#session === undefined) return "idle";
@@ -233,15 +242,18 @@ class ChannelTransport implements SessionTransport {
 
   ready(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const session = this.#connect("ready");
+      let session = this.#connect("ready");
       if (session.ready) return resolve();
       const check = (): void => {
+        // A session that the server had forgotten is replaced in the same turn.
+        if (session.finished !== undefined) session = this.#session ?? session;
         if (!session.ready && session.finished === undefined) return;
         for (const take of off) take();
         if (session.finished === undefined) resolve();
         else reject(session.finished);
       };
-      const off = [this.on("connected", check), this.on("resumed", check), this.on("disconnected", check)];
+      const checkSoon = (): void => queueMicrotask(check);
+      const off = [this.on("connected", check), this.on("resumed", check), this.on("disconnected", checkSoon)];
     });
   }
 
@@ -293,11 +305,12 @@ class ChannelTransport implements SessionTransport {
     this.#stopRetry();
     this.#dialedAt = this.clock.now();
     const handshake = (connection: Connection): InitiatorHandshake =>
-      new InitiatorHandshake(this.#sessionOptions, connection, this.#identity, session.resumeRequest);
+      new InitiatorHandshake(this.#sessionOptions, connection, this.#identity, session.prepareResume());
     this.#dialer.open().then(
       (channel) => session.attach(channel, handshake),
       (thrown: unknown) => {
         const reason = RpcError.from(thrown);
+        this.#isDown = true;
         // Only somebody who is not there now may be there later.
         if (!session.suspended || reason.code !== "UNAVAILABLE") return session.end(reason);
         this.#retry(() => this.#dial(session));
@@ -307,7 +320,8 @@ class ChannelTransport implements SessionTransport {
 
   #stand(event: "connected" | "resumed"): void {
     this.#stands = true;
-    this.#backoff.reset();
+    this.#isDown = false;
+    this.#dialer.stood();
     this.#emitter.emit(event);
   }
 
@@ -316,11 +330,12 @@ class ChannelTransport implements SessionTransport {
     const stood = this.#stands;
     this.#stands = false;
     if (stood) this.#emitter.emit("suspended", reason);
-    const now = this.clock.now();
-    // A server that takes connections and drops them must not be dialed without a pause.
-    const atOnce = stood && now - this.#dialedAt >= MIN_STAND_MS;
-    if (atOnce) this.#dial(session);
-    else this.#retry(() => this.#dial(session));
+    // Whoever was told may have ended it.
+    if (session.finished !== undefined || this.#session !== session) return;
+    // A server that takes connections and drops them must not be dialed without a pause, nor with ever the same.
+    if (!stood || this.clock.now() - this.#dialedAt < MIN_STAND_MS) return this.#retry(() => this.#dial(session));
+    this.#backoff.reset();
+    this.#dial(session);
   }
 
   #retry(run: () => void): void {
@@ -339,12 +354,12 @@ class ChannelTransport implements SessionTransport {
   #replace(connection: Connection, agreement: Agreement, calls: readonly OutgoingCall[]): void {
     if (this.#closing !== undefined) {
       for (const call of calls) call.fail(new RpcError("UNAVAILABLE", "the transport was closed", { delivered: "no" }));
-      return connection.close();
+      return connection.leave(new RpcError("UNAVAILABLE", "the transport was closed", { reason: "CLOSED" }));
     }
     const isFirst = this.#session === undefined;
     const session = this.#session ?? this.#begin();
     if (isFirst) session.adopt(connection, agreement);
-    else connection.close();
+    else connection.leave(new RpcError("UNAVAILABLE", "another session has begun", { reason: "CLOSED" }));
     this.#take(session, calls);
   }
 
@@ -370,23 +385,6 @@ class ChannelTransport implements SessionTransport {
     }
     this.#emitter.emit("disconnected", reason);
   }
-}
-
-/** Makes the clients behind `peer.client(contract)`. */
-export function peerClientFactory(
-  capabilities: Capabilities,
-  endpoint: string,
-  clock: Clock,
-): (port: CallPort & PatternPorts, contract: object) => object {
-  return (port, contract) => {
-    const descriptor = (contract as { readonly [DESCRIPTOR]?: ContractDescriptor })[DESCRIPTOR];
-    if (descriptor === undefined)
-      throw new RpcError("INVALID_ARGUMENT", "peer.client() takes a contract of defineContract()", {
-        reason: "INVALID_ARGUMENT",
-      });
-    checkBinding(descriptor, capabilities, endpoint);
-    return createPortClient(descriptor, port, { clock });
-  };
 }
 
 const CREDENTIALS = ["secret", "identity", "token", "channelBinding"] as const;

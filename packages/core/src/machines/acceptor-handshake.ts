@@ -13,6 +13,7 @@ import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { KeyRing, secretBytes } from "../tools/key-ring.ts";
 import { type Key, sameProof, transcriptBytes } from "../tools/proof.ts";
+import type { Session } from "./session.ts";
 import {
   badNonce,
   FEATURE_ACK,
@@ -21,6 +22,7 @@ import {
   type HandshakePort,
   type HandshakeSettings,
   INSTANCE_ID,
+  isPrivate,
   MECHANISM,
   NO_BYTES,
   NONCE_BYTES,
@@ -40,13 +42,18 @@ export class Doorkeeper {
 
   /** Throws INVALID_ARGUMENT for a secret that is missing or empty. */
   constructor(credentials: ListenerCredentials, functions: ProofCrypto) {
+    if ("authenticate" in credentials && typeof credentials.authenticate !== "function")
+      throw new RpcError("INVALID_ARGUMENT", "option authenticate is no function; leave it out to ask nobody", {
+        reason: "INVALID_ARGUMENT",
+      });
     if ("secret" in credentials) secretBytes(credentials.secret as string, "secret");
     if ("secrets" in credentials && (credentials.secrets === undefined || isEmpty(credentials.secrets)))
       throw new RpcError("INVALID_ARGUMENT", "option secrets holds no secret; leave it out, or name one", {
         reason: "INVALID_ARGUMENT",
       });
     this.credentials = credentials;
-    if (credentials.secret !== undefined || credentials.secrets !== undefined) this.keys = new KeyRing(credentials, functions);
+    if (credentials.secret !== undefined || credentials.secrets !== undefined)
+      this.keys = new KeyRing(credentials, functions);
   }
 
   /** Whether everybody who dials has to prove who it is. */
@@ -55,10 +62,12 @@ export class Doorkeeper {
   }
 
   /** The way of proving that is used; undefined: none of the offered ones will do. */
-  mechanismAmong(offered: readonly string[], certificateSubject: string | undefined): string | undefined {
+  mechanismAmong(offered: readonly string[], port: HandshakePort): string | undefined {
     const { authenticate } = this.credentials;
+    const { certificateSubject } = port.security;
     if (this.keys !== undefined && offered.includes(MECHANISM.secret)) return MECHANISM.secret;
-    if (authenticate !== undefined && offered.includes(MECHANISM.token)) return MECHANISM.token;
+    // A token that somebody on the way could have read proves nothing.
+    if (authenticate !== undefined && offered.includes(MECHANISM.token) && isPrivate(port)) return MECHANISM.token;
     const certificateCounts =
       certificateSubject !== undefined && (authenticate !== undefined || this.keys === undefined);
     if (certificateCounts && offered.includes(MECHANISM.certificate)) return MECHANISM.certificate;
@@ -70,37 +79,39 @@ function isEmpty(secrets: NonNullable<ListenerCredentials["secrets"]>): boolean 
   return typeof secrets !== "function" && Object.keys(secrets).length === 0;
 }
 
-/** What becomes of a session that somebody asks to go on with. */
+/** What becomes of a session that somebody asks to go on with: it goes on, or why it does not. */
 export interface Claim {
+  readonly session: Session | undefined;
   readonly refusal: ResumeRefusal;
-  /** Undefined: it is not known any more. */
+  /** What was received in it; undefined: it is not known any more. */
   readonly received: number | undefined;
 }
 
 /** Sessions that wait for their peers. */
 export interface ResumeDesk {
-  /** Takes a session away from its old channel, so that it can go on over the new one; `not-asked` means granted. */
+  /** Takes a session away from its old channel, so that it can go on over the new one. */
   claim(request: ResumeRequest, identity: string | undefined): Claim;
 }
 
-/** The serving end's half. `delayMs`: how long its first answer is held back. */
+/** The serving end's half. `delayMs`: how long its answers are held back at the moment. */
 export class AcceptorHandshake extends Handshake {
   readonly #doorkeeper: Doorkeeper;
   readonly #desk: ResumeDesk;
-  readonly #delayMs: number;
+  readonly #delayMs: () => number;
   readonly #nonce = randomBytes(NONCE_BYTES);
   #hello: HelloBody | undefined = undefined;
   #helloBytes: Uint8Array = NO_BYTES;
   #challenge: ChallengeBody | undefined = undefined;
   #challengeBytes: Uint8Array = NO_BYTES;
   #proved = false;
+  #hasWaited = false;
 
   constructor(
     settings: HandshakeSettings,
     port: HandshakePort,
     doorkeeper: Doorkeeper,
     desk: ResumeDesk,
-    delayMs: number,
+    delayMs: () => number,
   ) {
     super(settings, port);
     this.#delayMs = delayMs;
@@ -112,18 +123,30 @@ export class AcceptorHandshake extends Handshake {
     // A body that this version does not know may stand anywhere.
     if (envelope.body === 0) return;
     if (envelope.body === Body.Hello && this.#hello === undefined) {
-      if (this.#delayMs === 0) return this.#accept(envelope, bytes);
+      if (this.#delayMs() === 0) return this.#accept(envelope, bytes);
       return this.run(async () => {
-        await this.pause(this.#delayMs);
+        await this.#wait();
         this.#accept(envelope, bytes);
       });
     }
     const awaited = this.#challenge?.mechanism === MECHANISM.secret || this.#challenge?.mechanism === MECHANISM.token;
     if (envelope.body === Body.Proof && awaited && !this.#proved) {
       this.#proved = true;
-      return this.run(() => this.#check(envelope));
+      return this.run(async () => {
+        // Whoever has opened a hundred connections before the first guess waits as well.
+        await this.#wait();
+        await this.#check(envelope);
+      });
     }
     this.unexpected(envelope);
+  }
+
+  /** Lets somebody wait whose address has guessed too often; once for each connection. */
+  async #wait(): Promise<void> {
+    const delayMs = this.#hasWaited ? 0 : this.#delayMs();
+    if (delayMs === 0) return;
+    this.#hasWaited = true;
+    await this.pause(delayMs);
   }
 
   #accept(hello: HelloBody, bytes: Uint8Array): void {
@@ -133,7 +156,7 @@ export class AcceptorHandshake extends Handshake {
       const message = `protocol version ${PROTOCOL_VERSION} is served, the peer speaks ${spoken}`;
       return this.refuse(new RpcError("FAILED_PRECONDITION", message, { reason: "VERSION" }));
     }
-    const mechanism = this.#doorkeeper.mechanismAmong(hello.mechanisms, security.certificateSubject);
+    const mechanism = this.#doorkeeper.mechanismAmong(hello.mechanisms, this.port);
     if (mechanism === undefined) return this.refuse(unauthenticated(this.#askFor()));
     if (mechanism === MECHANISM.secret && badNonce(hello.nonce, undefined))
       return this.refuse(unauthenticated("the nonce of Hello is not fresh"));
@@ -177,13 +200,16 @@ export class AcceptorHandshake extends Handshake {
     if (this.#challenge?.mechanism === MECHANISM.token) return this.#admit("token", proof.token);
     const hello = this.#hello;
     if (hello === undefined || this.#challenge === undefined) return;
-    const transcript = await transcriptBytes({
-      initiatorNonce: hello.nonce,
-      acceptorNonce: this.#nonce,
-      hello: this.#helloBytes,
-      challenge: this.#challengeBytes,
-      binding: this.bindingData(this.#challenge.binding === "tls-exporter"),
-    }, this.settings.crypto);
+    const transcript = await transcriptBytes(
+      {
+        initiatorNonce: hello.nonce,
+        acceptorNonce: this.#nonce,
+        hello: this.#helloBytes,
+        challenge: this.#challengeBytes,
+        binding: this.bindingData(this.#challenge.binding === "tls-exporter"),
+      },
+      this.settings.crypto,
+    );
     let proved: Key | undefined;
     for (const key of await this.#keysOf(hello.principal)) {
       // All of them are tried, whichever fits.
@@ -230,7 +256,8 @@ export class AcceptorHandshake extends Handshake {
     const asked = hello.resume;
     let claim = NOT_ASKED;
     if (asked !== undefined) claim = resumes ? this.#desk.claim(asked, identity) : UNKNOWN;
-    const resumed = asked !== undefined && claim.refusal === "not-asked";
+    const { session } = claim;
+    const resumed = asked !== undefined && session !== undefined;
     const sessionId = resumed ? asked.sessionId : randomBytes(SESSION_ID_BYTES);
     const resumeWindowMs = resumes ? this.settings.limits.resumeWindowMs : 0;
     const { received, refusal } = claim;
@@ -246,6 +273,7 @@ export class AcceptorHandshake extends Handshake {
       resumed,
       received: resumed ? asked.received : undefined,
       refusal,
+      session,
     });
   }
 }
@@ -255,5 +283,5 @@ function ownFault(option: string, thrown: unknown): RpcError {
   return new RpcError("INTERNAL", message, { reason: "INTERNAL", cause: thrown });
 }
 
-const NOT_ASKED: Claim = { refusal: "not-asked", received: undefined };
-const UNKNOWN: Claim = { refusal: "unknown-session", received: undefined };
+const NOT_ASKED: Claim = { session: undefined, refusal: "not-asked", received: undefined };
+const UNKNOWN: Claim = { session: undefined, refusal: "unknown-session", received: undefined };

@@ -50,6 +50,8 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
   readingPaused = false;
   sentCount = 0;
   receivedCount = 0;
+  /** Grows whenever the far end has taken something: the wire has room again, or an acknowledgement came. */
+  progressCount = 0;
   readonly #settings: ConnectionSettings;
   // Shared by all messages of this connection: what it says is read before the next one comes.
   readonly #counts: Counts = { ack: -1, ackRequested: false };
@@ -103,11 +105,12 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     this.#countSent(message.byteLength);
     const compression = this.#compression;
     if (compression !== undefined && message.byteLength >= this.#settings.compressFromBytes) {
-      const data = compression.compress(message);
-      if (data.byteLength < message.byteLength) {
-        const { codec } = this.#settings;
-        return this.channel.send(codec.encode({ body: Body.Compressed, data }), codec.ownsLast);
-      }
+      const { codec } = this.#settings;
+      // `message` may stand in the codec's own buffer: it is not needed any more once it is compressed, or it has an array of its own.
+      const own = owned ? message : new Uint8Array(message);
+      const packed = codec.encode({ body: Body.Compressed, data: compression.compress(own) });
+      if (packed.byteLength < own.byteLength) return this.channel.send(packed, codec.ownsLast);
+      return this.channel.send(own);
     }
     return this.channel.send(message, owned);
   }
@@ -143,6 +146,12 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     this.#stop();
     if (this.channel.destroy === undefined) this.channel.close(reason);
     else this.channel.destroy(reason);
+  }
+
+  /** Ends it with a farewell; `told`: what the far end hears. */
+  leave(reason: RpcError, told?: RpcError): void {
+    if (!this.#over) this.sendGoodbye(told);
+    this.close(reason);
   }
 
   #stop(): void {
@@ -181,10 +190,10 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     this.owner.agreed(this, agreement);
   }
 
-  refused(error: RpcError): void {
+  refused(error: RpcError, told: RpcError = error): void {
     if (this.#over) return;
     // Too late is not for good: the session that was to go on may have been found by the far end already.
-    this.sendGoodbye(error, error.code !== "UNAVAILABLE");
+    this.sendGoodbye(told, told.code !== "UNAVAILABLE");
     this.close(error);
     this.owner.lost(this, error);
   }
@@ -282,6 +291,7 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
   }
 
   drained(): void {
+    this.progressCount++;
     if (!this.#over) this.owner.drained(this);
   }
 

@@ -2,15 +2,25 @@ import type { Channel } from "../words/channel.ts";
 import type { Clock } from "../words/clock.ts";
 import { RpcError } from "../words/rpc-error.ts";
 
+/**
+ * What became of the channel that was dialed before: `none` was · it `stood`, so that whoever it led to may still have the session · or it
+ * was `refused`, which means that it never got through its handshake.
+ */
+export type DialOutcome = "none" | "stood" | "refused";
+
+/** Dials once. */
+export type Dial = (signal: AbortSignal, previous: DialOutcome) => Promise<Channel>;
+
 /** Opens channels, one at a time, each within its time. */
 export class Dialer {
-  readonly #dial: (signal: AbortSignal) => Promise<Channel>;
+  readonly #dial: Dial;
   readonly #endpoint: string;
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   #controller: AbortController | undefined = undefined;
+  #outcome: DialOutcome = "none";
 
-  constructor(dial: (signal: AbortSignal) => Promise<Channel>, endpoint: string, timeoutMs: number, clock: Clock) {
+  constructor(dial: Dial, endpoint: string, timeoutMs: number, clock: Clock) {
     this.#dial = dial;
     this.#endpoint = endpoint;
     this.#timeoutMs = timeoutMs;
@@ -26,7 +36,9 @@ export class Dialer {
       controller.abort(new RpcError("UNAVAILABLE", message, { reason: "connectTimeoutMs", delivered: "no" }));
     }, this.#timeoutMs);
     try {
-      return await this.#dial(controller.signal);
+      const channel = await this.#dial(controller.signal, this.#outcome);
+      this.#outcome = "refused";
+      return channel;
     } catch (thrown) {
       // Aborted by the timeout or from outside: that is the reason, whatever the dial makes of it.
       throw RpcError.from(controller.signal.aborted ? controller.signal.reason : thrown);
@@ -34,6 +46,11 @@ export class Dialer {
       this.#clock.clearTimeout(timer);
       if (this.#controller === controller) this.#controller = undefined;
     }
+  }
+
+  /** The channel that was opened last is through its handshake. */
+  stood(): void {
+    this.#outcome = "stood";
   }
 
   get busy(): boolean {

@@ -5,6 +5,7 @@ import type { AnnouncedLimits, Envelope, ResumeRefusal } from "../words/envelope
 import type { SessionLimits } from "../words/limits.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import type { Session } from "./session.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { nextTurn } from "../tools/next-turn.ts";
 
@@ -51,6 +52,8 @@ export interface Agreement {
   /** Counted envelopes that the far end has received in the session that was asked for; undefined: it does not know. */
   readonly received: number | undefined;
   readonly refusal: ResumeRefusal;
+  /** At an acceptor: the session that goes on. */
+  readonly session: Session | undefined;
 }
 
 /** The connection as its handshake sees it. */
@@ -60,8 +63,8 @@ export interface HandshakePort {
   /** Sends, and gives the bytes as sent. */
   send(envelope: Envelope): Uint8Array;
   agreed(agreement: Agreement): void;
-  /** The handshake has failed: the far end is told, the connection ends. */
-  refused(error: RpcError): void;
+  /** The handshake has failed: the far end is told, or told something else; the connection ends. */
+  refused(error: RpcError, told?: RpcError): void;
   /** What only the log of this end may know. */
   report(error: RpcError): void;
   /** A step that had to wait is done: what arrived meanwhile may be read. */
@@ -131,7 +134,8 @@ export abstract class Handshake {
   protected run(step: () => Promise<void>): void {
     this.#busySteps++;
     const failed = (thrown: unknown): void => {
-      if (!this.#over) this.refuse(RpcError.from(thrown));
+      // What went wrong here is no business of somebody who has proved nothing yet.
+      this.refuse(RpcError.from(thrown), unauthenticated("the handshake failed at the other end"));
     };
     void step()
       .catch(failed)
@@ -154,10 +158,10 @@ export abstract class Handshake {
     this.port.agreed(agreement);
   }
 
-  protected refuse(error: RpcError): void {
+  protected refuse(error: RpcError, told: RpcError = error): void {
     if (this.#over) return;
     this.stop();
-    this.port.refused(error);
+    this.port.refused(error, told);
   }
 
   protected unexpected(envelope: Envelope): void {
@@ -195,4 +199,11 @@ export function unauthenticated(message: string): RpcError {
 export function badNonce(theirs: Uint8Array, ours: Uint8Array | undefined): boolean {
   if (theirs.length !== NONCE_BYTES || theirs.every((byte) => byte === 0)) return true;
   return ours !== undefined && theirs.every((byte, i) => byte === ours[i]);
+}
+
+const LOOPBACK = /^[a-z+]+:\/\/(127\.\d+\.\d+\.\d+|\[::1\]|\[::ffff:127\.\d+\.\d+\.\d+\]|localhost)(:|\/|$)/;
+
+/** Whether nobody on the way can read: TLS, a Unix socket, this machine. */
+export function isPrivate({ security, remote }: HandshakePort): boolean {
+  return security.kind !== "plain" || LOOPBACK.test(remote);
 }

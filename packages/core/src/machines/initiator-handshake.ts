@@ -14,6 +14,7 @@ import {
   type HandshakePort,
   type HandshakeSettings,
   INSTANCE_ID,
+  isPrivate,
   MECHANISM,
   NO_BYTES,
   NONCE_BYTES,
@@ -133,7 +134,8 @@ export class InitiatorHandshake extends Handshake {
     this.#challenge = challenge;
     if (mechanism === MECHANISM.secret && key !== undefined) return this.run(() => this.#prove(key, challenge, bytes));
     if (mechanism === MECHANISM.token && credentials.token !== undefined) return this.run(() => this.#showToken());
-    const proofless = mechanism === MECHANISM.none || mechanism === MECHANISM.certificate;
+    const certified = mechanism === MECHANISM.certificate && this.port.security.kind === "encrypted";
+    const proofless = mechanism === MECHANISM.none || certified;
     if (proofless && key === undefined && credentials.token === undefined) return;
     this.refuse(
       unauthenticated(`the peer chose the authentication mechanism "${shown(mechanism)}", which was not offered`),
@@ -182,8 +184,11 @@ export class InitiatorHandshake extends Handshake {
 
   #agree(welcome: WelcomeBody, challenge: ChallengeBody): void {
     const { features } = challenge;
+    const asked = this.#resume;
     const counts = features.includes(FEATURE_ACK);
     const resumes = counts && features.includes(FEATURE_RESUME);
+    if (welcome.resumed && (asked === undefined || !resumes || !sameBytes(asked.sessionId, welcome.sessionId)))
+      return this.refuse(new RpcError("INTERNAL", "a session goes on that was not asked for", { reason: "PROTOCOL" }));
     this.done({
       sessionId: welcome.sessionId,
       instanceId: challenge.instanceId,
@@ -192,9 +197,10 @@ export class InitiatorHandshake extends Handshake {
       counts,
       resumeWindowMs: resumes ? Math.min(welcome.resumeWindowMs, this.settings.limits.resumeWindowMs) : 0,
       compression: this.compressionAmong(features),
-      resumed: welcome.resumed && this.#resume !== undefined,
+      resumed: welcome.resumed,
       received: welcome.received,
       refusal: welcome.refusal,
+      session: undefined,
     });
   }
 }
@@ -202,9 +208,6 @@ export class InitiatorHandshake extends Handshake {
 /** What a Proof takes beside its token, in either codec. */
 const PROOF_BYTES = 32;
 
-const LOOPBACK = /^[a-z+]+:\/\/(127\.\d+\.\d+\.\d+|\[::1\]|localhost)(:|\/|$)/;
-
-/** Whether nobody on the way can read: TLS, the same machine. */
-function isPrivate({ security, remote }: HandshakePort): boolean {
-  return security.kind !== "plain" || LOOPBACK.test(remote);
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -76,6 +76,11 @@ export class Ledger {
     return this.untold >= ACK_MESSAGES || this.#untoldBytes >= ACK_BYTES;
   }
 
+  /** Whether a far end that has received that many can be sent what it lacks. */
+  mayGoOnAt(received: number): boolean {
+    return received >= this.acked && received <= this.sent;
+  }
+
   /** The far end says what it has. Returns what is wrong with that, if anything is. */
   acknowledge(count: number): string | undefined {
     if (count < this.acked) return `acknowledgement of ${count} messages after one of ${this.acked}`;

@@ -128,7 +128,7 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   }
 
   expire(): void {
-    this.giveUp(deadlineExceeded(this.methodName, this.callId === 0 ? "no" : "unknown"));
+    this.giveUp(deadlineExceeded(this.methodName, this.callId === 0 && this.number === 0 ? "no" : "unknown"));
   }
 
   cancelled(reason: RpcError): void {
@@ -139,7 +139,7 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   protected giveUp(reason: RpcError): void {
     if (this.settled) return;
     this.fail(reason);
-    if (this.callId === 0) return;
+    if (this.callId === 0) return this.number === 0 ? undefined : this.register.forget(this);
     const text = reason.message.slice(0, MAX_REASON_LENGTH).toWellFormed();
     this.link.send({ body: Body.Cancel, id: this.callId, reason: text });
     this.register.forget(this);

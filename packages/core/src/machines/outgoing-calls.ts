@@ -134,6 +134,9 @@ export class OutgoingCalls implements CallRegister {
       return call.fail(about(context, RpcError.from(thrown)));
     }
     this.#nextId = id + 2;
+    const { finished } = this.#link;
+    // The session has ended over this very message.
+    if (finished !== undefined) return call.fail(lost(context, finished, "unknown"));
     this.#inFlight.set(id, call);
     call.number = this.#link.ledger?.sent ?? 0;
     if (call.lasting) this.#lastingCount++;
@@ -157,6 +160,8 @@ export class OutgoingCalls implements CallRegister {
       return call.fail(about(context, RpcError.from(thrown)));
     }
     if (!context.ackWanted) return call.receiveResult(undefined);
+    const { finished } = this.#link;
+    if (finished !== undefined) return call.fail(lost(context, finished, "unknown"));
     this.#unacknowledged.push(call);
     if (!call.settled) context.onCancel(call);
   }
@@ -164,7 +169,8 @@ export class OutgoingCalls implements CallRegister {
   /** What is left of the time of a call that is sent again, in milliseconds; one that is over by now is not to be begun. */
   remainingMs(callId: number): number {
     const deadline = this.#inFlight.get(callId)?.deadline;
-    return deadline === undefined ? 0 : Math.max(0, deadline - this.#link.clock.now());
+    const remainingMs = deadline === undefined ? 0 : Math.max(0, deadline - this.#link.clock.now());
+    return Math.min(Math.ceil(remainingMs), MAX_DEADLINE_MS);
   }
 
   /** The peer has received that many of this end's messages. */
@@ -180,6 +186,11 @@ export class OutgoingCalls implements CallRegister {
 
   /** Takes a call away; its caller has been told. */
   forget(call: OutgoingCall): void {
+    const at = call.oneWay ? this.#unacknowledged.indexOf(call) : -1;
+    if (at >= 0) {
+      this.#unacknowledged.splice(at, 1);
+      return this.#link.callEnded();
+    }
     if (this.#take(call.callId, call)) this.#link.callEnded();
   }
 
@@ -259,7 +270,11 @@ export class OutgoingCalls implements CallRegister {
     for (const call of again) this.#take(call.callId, call);
     const taken = new Set(again);
     this.#unacknowledged = this.#unacknowledged.filter((call) => !taken.has(call));
-    return [...again.toSorted((a, b) => a.number - b.number), ...this.#queue.takeAll()];
+    // A call back belongs to a call of the old session.
+    const waiting = this.#queue.takeAll();
+    const reason = new RpcError("UNAVAILABLE", "the session that it calls back is over", { reason: "SESSION_LOST" });
+    for (const call of waiting) if (!call.movable) call.fail(lost(call.context, reason, "no"));
+    return [...again.toSorted((a, b) => a.number - b.number), ...waiting.filter((call) => call.movable)];
   }
 
   /** Fails everything, because the session has ended. `received`: how many of this end's messages the peer is known to have. */

@@ -10,6 +10,9 @@ import { FailureGate } from "./failure-gate.ts";
 import type { Agreement } from "./handshake.ts";
 import type { Session } from "./session.ts";
 
+/** Refusals are reported no more often than this, with the number of those left out. */
+const REPORT_EVERY_MS = 1_000;
+
 /** What a reception works for. */
 export interface ReceptionOwner {
   /** Makes a session for somebody who has proved who it is. */
@@ -33,10 +36,12 @@ export class Reception implements ConnectionOwner, ResumeDesk {
   readonly #waiting = new Set<Connection>();
   /** Sessions that can be resumed, by id. */
   readonly #sessions = new Map<string, Session>();
-  /** Those among them that have no connection, the one lost longest ago first. */
-  readonly #suspended = new Set<Session>();
-  /** What the claim that is being welcomed has found. */
-  #claimed: Session | undefined = undefined;
+  /** Those among them that have no connection, the one lost longest ago first: with something under way, and without. */
+  readonly #suspendedBusy = new Set<Session>();
+  readonly #suspendedIdle = new Set<Session>();
+  /** When a refusal was reported last, and how many were not since: a stranger must not fill the log. */
+  #reportedAt = Number.NEGATIVE_INFINITY;
+  #unreported = 0;
 
   constructor(settings: ConnectionSettings, doorkeeper: Doorkeeper, owner: ReceptionOwner) {
     this.#settings = settings;
@@ -54,7 +59,7 @@ export class Reception implements ConnectionOwner, ResumeDesk {
     const connection = new Connection(channel, this, this.#settings);
     this.#waiting.add(connection);
     const { limits } = this.#settings;
-    const delayMs = this.#gate.delayMs(channel.remote);
+    const delayMs = (): number => this.#gate.delayMs(channel.remote);
     connection.start(new AcceptorHandshake(this.#settings, connection, this.#doorkeeper, this, delayMs));
     const [oldest] = this.#waiting;
     if (this.#waiting.size <= limits.maxUnauthenticatedConnections || oldest === undefined) return;
@@ -70,27 +75,26 @@ export class Reception implements ConnectionOwner, ResumeDesk {
 
   #turnAway(connection: Connection, reason: RpcError): void {
     this.#waiting.delete(connection);
-    if (connection.over) return;
-    connection.sendGoodbye(reason);
-    connection.close(reason);
+    connection.leave(reason, reason);
   }
 
   // ---- sessions that come back
 
   claim({ sessionId, received }: ResumeRequest, identity: string | undefined): Claim {
     const session = this.#sessions.get(hexFromBytes(sessionId.subarray(0, 16)));
-    if (session === undefined || sessionId.length !== 16) return { refusal: "unknown-session", received: undefined };
-    if (session.peer.identity !== identity) return { refusal: "other-principal", received: undefined };
-    if (!session.canResumeAt(received)) {
+    if (session === undefined || sessionId.length !== 16)
+      return { session: undefined, refusal: "unknown-session", received: undefined };
+    if (session.peer.identity !== identity)
+      return { session: undefined, refusal: "other-principal", received: undefined };
+    if (session.ledger?.mayGoOnAt(received) !== true) {
       const counted = session.release();
       const message = `${session.peer.endpoint} came back with a count of ${received}, which cannot be`;
       session.end(new RpcError("UNAVAILABLE", message, { reason: "PROTOCOL" }));
-      return { refusal: "count-mismatch", received: counted };
+      return { session: undefined, refusal: "count-mismatch", received: counted };
     }
     const count = session.release();
-    if (count === undefined) return { refusal: "expired", received: undefined };
-    this.#claimed = session;
-    return { refusal: "not-asked", received: count };
+    if (count === undefined) return { session: undefined, refusal: "expired", received: undefined };
+    return { session, refusal: "not-asked", received: count };
   }
 
   /** A session has begun that can be resumed. */
@@ -98,31 +102,32 @@ export class Reception implements ConnectionOwner, ResumeDesk {
     this.#sessions.set(session.sessionId, session);
   }
 
-  /** A session has lost its connection; of too many the one lost longest ago ends. */
+  /** A session has lost its connection; of too many the one lost longest ago ends, one without calls first. */
   suspend(session: Session): void {
-    this.#suspended.add(session);
+    const idle = session.callsInFlight === 0 && (session.ledger?.replay?.count ?? 0) === 0;
+    (idle ? this.#suspendedIdle : this.#suspendedBusy).add(session);
     const { maxSuspendedSessions } = this.#settings.limits;
-    if (this.#suspended.size <= maxSuspendedSessions) return;
-    const [oldest] = this.#suspended;
+    if (this.#suspendedIdle.size + this.#suspendedBusy.size <= maxSuspendedSessions) return;
+    const [oldest] = this.#suspendedIdle.size > 0 ? this.#suspendedIdle : this.#suspendedBusy;
     const message = `more than ${maxSuspendedSessions} sessions wait for their peers`;
     oldest?.end(new RpcError("UNAVAILABLE", message, { reason: "maxSuspendedSessions" }));
   }
 
   resumed(session: Session): void {
-    this.#suspended.delete(session);
+    this.#suspendedIdle.delete(session);
+    this.#suspendedBusy.delete(session);
   }
 
   forget(session: Session): void {
     this.#sessions.delete(session.sessionId);
-    this.#suspended.delete(session);
+    this.resumed(session);
   }
 
   // ---- the owner of connections without a session
 
   agreed(connection: Connection, agreement: Agreement): void {
     this.#waiting.delete(connection);
-    const session = this.#claimed ?? this.#owner.createSession();
-    this.#claimed = undefined;
+    const session = agreement.session ?? this.#owner.createSession();
     session.adopt(connection, agreement);
   }
 
@@ -142,6 +147,23 @@ export class Reception implements ConnectionOwner, ResumeDesk {
     if (!this.#waiting.delete(connection)) return;
     if (reason.code === "UNAUTHENTICATED") this.#gate.note(connection.remote);
     this.#owner.refused(connection.remote, reason);
+    // Somebody who comes and goes without a word is no news.
+    if (reason.code !== "UNAVAILABLE" || reason.reason !== "PEER_LOST") this.#reportRefusal(connection.remote, reason);
+  }
+
+  #reportRefusal(endpoint: string, reason: RpcError): void {
+    const now = this.#settings.clock.now();
+    if (now - this.#reportedAt < REPORT_EVERY_MS) {
+      this.#unreported++;
+      return;
+    }
+    const more = this.#unreported === 0 ? "" : ` (and ${this.#unreported} more since the last report)`;
+    this.#reportedAt = now;
+    this.#unreported = 0;
+    const { code, reason: word, message } = reason;
+    this.#owner.report(
+      new RpcError(code, `${endpoint} was refused: ${message}${more}`, { reason: word, cause: reason }),
+    );
   }
 
   breach(connection: Connection, message: string): void {

@@ -10,6 +10,7 @@ import { SessionPatterns } from "./session-patterns.ts";
 /** The session as its peer object sees it. */
 export interface PeerSession extends CallPort, SessionLink {
   readonly ignoredCount: number;
+  readonly ready: boolean;
   readonly callsInFlight: number;
   readonly outgoing: OutgoingCalls;
   end(reason: RpcError, told?: RpcError): void;
@@ -31,6 +32,10 @@ export class SessionPeer implements Peer {
 
   get ignoredCount(): number {
     return this.#session.ignoredCount;
+  }
+
+  get connected(): boolean {
+    return this.#session.ready;
   }
 
   get callsInFlight(): number {

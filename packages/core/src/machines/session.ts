@@ -9,6 +9,7 @@ import type { CallPort, CloseOptions, Handler } from "../words/transport.ts";
 import { hexFromBytes } from "../tools/bytes.ts";
 import { Drain } from "../tools/drain.ts";
 import { DeadlineSweep, type Expiring } from "../tools/deadline-sweep.ts";
+import { stopped } from "../tools/stopped.ts";
 import { errorFromWire } from "../tools/wire-error.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Destination, dispatch } from "./dispatch.ts";
@@ -95,8 +96,8 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     return this.outgoing.lateCount + this.incoming.lateCount;
   }
 
-  /** What a new connection has to ask for in order to go on with this session; undefined: there is nothing to go on with. */
-  get resumeRequest(): ResumeRequest | undefined {
+  /** What a new connection has to ask for in order to go on with this session, which acknowledges what has arrived; undefined: there is nothing to go on with. */
+  prepareResume(): ResumeRequest | undefined {
     const { ledger } = this.#wire;
     if (this.#agreed === undefined || ledger?.replay === undefined) return undefined;
     // Whoever is asked is told, so that no acknowledgement has to follow.
@@ -115,27 +116,22 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
 
   /** Takes a connection over whose handshake is done. */
   adopt(connection: Connection, agreement: Agreement): void {
+    if (this.#finished !== undefined) return connection.leave(this.#finished);
     connection.owner = this;
     this.#connection = connection;
     this.agreed(connection, agreement);
   }
 
-  /** Takes the session off its connection, since its peer has come back over another one. Gives what has been received. */
+  /** Takes the session off its connection, since its peer has come back over another one. Gives what has been received; undefined: nothing to go on with. */
   release(): number | undefined {
     const { ledger } = this.#wire;
     if (this.#finished !== undefined || ledger?.replay === undefined) return undefined;
     const reason = ends.takenOver();
-    const connection = this.#connection;
-    connection?.destroy(reason);
-    if (connection !== undefined) this.lost(connection, reason);
+    this.#connection?.destroy(reason);
+    this.#connection = undefined;
+    if (!this.suspended) this.#suspend(reason, false);
     ledger.tell();
     return ledger.received;
-  }
-
-  /** Whether its peer may come back having received that many messages. */
-  canResumeAt(received: number): boolean {
-    const { ledger } = this.#wire;
-    return ledger !== undefined && received >= ledger.acked && received <= ledger.sent;
   }
 
   call(input: unknown, context: CallContext): Promise<unknown> {
@@ -150,7 +146,9 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   async close(options: CloseOptions = {}): Promise<void> {
     if (this.#finished !== undefined) return;
     const drainMs = options.drainMs ?? 0;
-    if (drainMs > 0 && this.callsInFlight > 0) {
+    // An acceptor that closes is not dialed any more: nobody comes back to it.
+    const isLeft = this.suspended && this.#options.role === "acceptor";
+    if (drainMs > 0 && this.callsInFlight > 0 && !isLeft) {
       this.refusal ??= ends.drainingHere();
       this.incoming.refuseNew();
       if (this.ready) this.send({ body: Body.Drain, reason: "closing", deadlineMs: drainMs });
@@ -205,8 +203,10 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   }
 
   #resume(connection: Connection, agreement: Agreement): void {
-    const wrong = this.#wire.acknowledged(agreement.received ?? -1);
+    const received = agreement.received ?? -1;
+    const wrong = this.#wire.acknowledged(received);
     if (wrong !== undefined) return this.breach(wrong);
+    this.outgoing.acknowledged(received);
     this.#window = stopped(this.clock, this.#window);
     this.peer.endpoint = connection.remote;
     this.#use(connection, agreement);
@@ -248,14 +248,15 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     return reason.code === "UNAVAILABLE" && reason.reason !== "PROTOCOL";
   }
 
-  #suspend(reason: RpcError): void {
+  #suspend(reason: RpcError, isNews = true): void {
     this.ready = false;
     this.#wire.disconnect();
     const windowMs = this.#agreed?.resumeWindowMs ?? 0;
-    const giveUp = (): void => this.#finish(ends.notResumed(this.peer.endpoint, windowMs, reason));
+    // A handshake may be under way just then: its connection ends as well.
+    const giveUp = (): void => this.end(ends.notResumed(this.peer.endpoint, windowMs, reason));
     this.#window ??= this.clock.setTimeout(giveUp, windowMs);
     if (this.#options.failsWhenDown) this.outgoing.failWaiting(reason);
-    this.#options.events.suspended(this, reason);
+    if (isNews) this.#options.events.suspended(this, reason);
   }
 
   /** Why a new call fails at once although the session may go on later. */
@@ -301,6 +302,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
       const wrong = this.#wire.acknowledged(ack);
       if (wrong !== undefined) return this.breach(wrong);
       this.outgoing.acknowledged(ack);
+      connection.progressCount++;
     }
     // Counted before it is handled, so that the answer can say so: whatever becomes of it, it has arrived.
     if ((envelope.body === 0 ? envelope.number : envelope.body) >= FIRST_COUNTED) ledger.accept(byteLength);
@@ -389,11 +391,6 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     yield* this.outgoing.expiring();
     yield* this.incoming.expiring();
   }
-}
-
-/** Stops a timer, if there is one. */
-function stopped(clock: Clock, timer: unknown): undefined {
-  if (timer !== undefined) clock.clearTimeout(timer);
 }
 
 /** Bodies from this number on are counted. */

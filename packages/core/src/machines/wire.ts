@@ -124,9 +124,11 @@ export class Wire {
     const owned = this.#codec.ownsLast;
     if (counted) {
       ledger.keep(bytes, owned);
-      if (ledger.replay !== undefined && ledger.full) this.#fillWindow(ledger.replay.bytes);
+      if (ledger.replay !== undefined && ledger.full) this.#fillWindow(ledger.replay.bytes - byteLength);
     }
-    if (connection !== undefined && !connection.transmit(bytes, owned)) this.#fillChannel(byteLength);
+    // What is kept for another connection is not given away with this one.
+    const given = owned && ledger?.replay === undefined;
+    if (connection !== undefined && !connection.transmit(bytes, given)) this.#fillChannel(byteLength);
     return byteLength;
   }
 
@@ -214,6 +216,7 @@ export class Wire {
     if (this.writable) this.#owner.resumed();
   }
 
+  /** `keptBytes`: without the message that has just been sent, which may be as large as it likes. */
   #fillWindow(keptBytes: number): void {
     this.writable = false;
     const { maxReplayBytes, maxSendBufferBytes } = this.#limits;
@@ -224,10 +227,11 @@ export class Wire {
   #fillChannel(byteLength: number): void {
     this.writable = false;
     this.#channelFull = true;
+    const waitingBytes = this.#unsentBytes;
     this.#unsentBytes += byteLength;
     const { maxSendBufferBytes } = this.#limits;
-    if (this.#unsentBytes > maxSendBufferBytes)
-      this.#owner.overflow(`does not read: ${this.#unsentBytes} bytes are waiting for it`, "maxSendBufferBytes");
+    if (waitingBytes > maxSendBufferBytes)
+      this.#owner.overflow(`does not read: ${waitingBytes} bytes are waiting for it`, "maxSendBufferBytes");
     else if (this.#unsentBytes > maxSendBufferBytes * PAUSE_READING_SHARE) this.#pauseReading();
   }
 

@@ -7,8 +7,10 @@ export interface HeartbeatPort {
   readonly receivedCount: number;
   /** While this end does not read because of back-pressure, the far end's silence means nothing. */
   readonly readingPaused: boolean;
-  /** False while the far end takes nothing of what was sent. */
+  /** False while no more may be sent. */
   readonly writable: boolean;
+  /** Grows whenever the far end has taken something. */
+  readonly progressCount: number;
   sendPing(): void;
   peerSilent(silentMs: number): void;
   /** The far end has taken nothing for {@link STALLED_SHARE} times its time of life. */
@@ -28,6 +30,7 @@ export class Heartbeat {
   #lastTick = 0;
   #lastSent = 0;
   #lastReceived = 0;
+  #lastProgress = 0;
   #silentMs = 0;
   #stalledMs = 0;
   /** The peer is given up unless something of it turns up within one more turn. */
@@ -64,14 +67,17 @@ export class Heartbeat {
     const heard = this.#port.receivedCount !== this.#lastReceived;
     const quiet = this.#port.sentCount === this.#lastSent;
     this.#lastReceived = this.#port.receivedCount;
+    const progress = this.#port.progressCount;
     if (elapsedMs > 2 * this.#intervalMs) {
       // It was us who slept (a blocked event loop, a suspended machine): what the peer sent meanwhile is still unread.
       this.#silentMs = 0;
       this.#stalledMs = 0;
     } else {
-      this.#stalledMs = this.#port.writable ? 0 : this.#stalledMs + elapsedMs;
+      const stalls = !this.#port.writable && this.#port.progressCount === this.#lastProgress;
+      this.#stalledMs = stalls ? this.#stalledMs + elapsedMs : 0;
       this.#silentMs = heard || this.#port.readingPaused ? 0 : this.#silentMs + elapsedMs;
     }
+    this.#lastProgress = progress;
     if (this.#stalledMs >= STALLED_SHARE * this.#aliveMs) return this.#port.peerStalled(this.#stalledMs);
     if (this.#silentMs >= this.#aliveMs) {
       // This timer may be late because our own event loop was: what the peer sent is read right after it, so the next turn decides.

@@ -11,9 +11,6 @@ export const ANYBODY = "peer";
 /** Keys that are tried for somebody who does not say who it is. */
 const MAX_NAMELESS_KEYS = 64;
 
-/** Below this a secret can be guessed from a recorded handshake. */
-export const SAFE_SECRET_BYTES = 16;
-
 /** The keys of a serving end. */
 export class KeyRing {
   readonly #shared: readonly Key[];
@@ -37,7 +34,12 @@ export class KeyRing {
       const message = `option secrets must not name an identity "${ANYBODY}": that is whoever proves the one secret of the option secret`;
       throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
     }
-    for (const [identity, found] of Object.entries(secrets ?? {})) this.#named.set(identity, keysOf(identity, found, functions));
+    if (secrets !== undefined && Object.hasOwn(secrets, "")) {
+      const message = "option secrets has a secret without a name; for one that is everybody's set the option secret";
+      throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+    }
+    for (const [identity, found] of Object.entries(secrets ?? {}))
+      this.#named.set(identity, keysOf(identity, found, functions));
   }
 
   /** The keys that fit a name, at least one; with an empty name all that there are. */

@@ -13,7 +13,7 @@ export type ChannelBinding = "prefer" | "require" | "none";
 export interface CallerCredentials {
   /** Proved to the server, which has to prove it as well. It is never sent. */
   readonly secret?: Secret;
-  /** Names the key to the server; without it the server finds the key that fits. */
+  /** Names the key to the server. Without it the server looks for the key that fits among its first 64; where it looks secrets up by a function, it needs the name. */
   readonly identity?: string;
   /** Sent as the first message, therefore only over TLS, a Unix socket or to this machine. A function is asked at each connection. */
   readonly token?: string | (() => Awaitable<string>);

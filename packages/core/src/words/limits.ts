@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "./clock.ts";
 import { RpcError } from "./rpc-error.ts";
 
 /** What a session accepts. Every limit is on by default; 0 means zero, never "unlimited". */
@@ -83,7 +84,8 @@ export function resolveLimits(options: { readonly [Name in keyof SessionLimits]?
         },
       );
     }
-    limits[name] = value;
+    // A timer keeps no longer than that; what is meant is "very long".
+    limits[name] = name.endsWith("Ms") ? Math.min(value, MAX_TIMER_MS) : value;
     changed = true;
   }
   // Connections without limits of their own share one object: with ten thousand of them it counts.

@@ -13,6 +13,8 @@ export interface Peer {
   readonly ignoredCount: number;
   /** Calls and streams that are under way between the two ends, in either direction. */
   readonly callsInFlight: number;
+  /** Whether there is a connection to it now; without one, calls wait for it to come back. */
+  readonly connected: boolean;
   /** Calls this very peer over the session that is already there. */
   client<C extends Contract>(contract: C): ClientOf<C>;
   /** Ends the session; the peer is told the reason. */

@@ -42,6 +42,8 @@ export interface Transport extends CallPort, PatternPorts, AsyncDisposable {
   readonly capabilities: Capabilities;
   /** Where its deadlines come from; clients of this transport use it as well. Default: the process's clock. */
   readonly clock?: Clock | undefined;
+  /** The other end cannot be reached at the moment: a new call would wait, or fail. Undefined: this transport cannot tell. */
+  readonly isDown?: boolean | undefined;
   /** Connects now instead of at the first call; rejects as that call would. */
   ready(): Promise<void>;
   /** Idempotent. Refuses new calls (FAILED_PRECONDITION), lets running ones finish for `drainMs`, rejects the rest UNAVAILABLE. */
