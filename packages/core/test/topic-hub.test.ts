@@ -200,17 +200,40 @@ describe("TopicHub", () => {
     expect(rig.clock.timerCount).toBe(0);
   });
 
-  it("tells a publisher that does not wait for one that blocks", async () => {
+  it("ends one that blocks a publisher that does not wait, and fails no publication", async () => {
     const rig = new HubRig();
     const slow = rig.subscribe({ buffer: 2, overflow: "block" }, 0);
-    for (let i = 0; i < 4; i++) void rig.publish(i);
-    expect((await failure(rig.publish(4))).message).toContain("await publish()");
-    slow.source.grant(10);
-    void rig.publish(5);
-    expect([slow.got, slow.lost]).toEqual([
-      [0, 1, 2, 3, 5],
-      [0, 0, 0, 0, 1],
-    ]);
+    const publications = [0, 1, 2, 3, 4, 5].map((i) => rig.publish(i));
+    expect((await Promise.all(publications)).map(({ delivered }) => delivered)).toEqual([1, 1, 1, 1, 0, 0]);
+    expect(slow.ends).toMatchObject([{ code: "RESOURCE_EXHAUSTED", reason: "overflow" }]);
+    expect([slow.got, rig.states.subscriberCount, rig.clock.timerCount]).toEqual([[], 0, 0]);
+  });
+
+  it("ends one that blocks by the publication that waits longest, however much it takes meanwhile", async () => {
+    const rig = new HubRig({ maxBlockMs: 1_000 });
+    const slow = rig.subscribe({ buffer: 4, overflow: "block" }, 0);
+    const publications = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => rig.publish(i));
+    for (let i = 0; i < 3; i++) {
+      await rig.clock.advance(300);
+      slow.source.grant(1);
+    }
+    await rig.clock.advance(99);
+    expect(slow.ends).toEqual([]);
+    await rig.clock.advance(1);
+    expect(slow.ends.map((error) => error?.reason)).toEqual(["maxBlockMs"]);
+    await Promise.all(publications);
+    expect(rig.clock.timerCount).toBe(0);
+  });
+
+  it("lets a publisher say which policies there are", () => {
+    const rig = new HubRig({ policies: ["disconnect", "drop-newest"] });
+    const error = thrownBy(() => rig.subscribe({ overflow: "block" }));
+    expect(error).toMatchObject({ code: "FAILED_PRECONDITION", reason: "policies" });
+    expect(error.message).toContain("disconnect, drop-newest");
+    const plain = rig.subscribe({ buffer: 1 }, 0);
+    void rig.publish(1);
+    void rig.publish(2);
+    expect(plain.ends.map((end) => end?.reason)).toEqual(["overflow"]);
   });
 
   it("lets go of a publisher when the one that blocks leaves, or is blocked for too long", async () => {
@@ -299,8 +322,7 @@ describe("TopicHub, whatever is published and read", () => {
             const publications: Promise<unknown>[] = [];
             for (const next of moves) {
               if (next.do === "publish") {
-                for (let i = 0; i < next.count; i++)
-                  publications.push(rig.publish(published++).catch((error: RpcError) => error.code));
+                for (let i = 0; i < next.count; i++) publications.push(rig.publish(published++));
               } else if (next.do === "grant") {
                 granted += next.count;
                 sink.source.grant(next.count);
@@ -320,7 +342,9 @@ describe("TopicHub, whatever is published and read", () => {
               expect(value).toBe(expected);
               expected++;
             }
-            expect(expected).toBe(published);
+            // One that blocked a publisher that did not wait was ended.
+            if (sink.ends.length > 0) expect(overflow).toBe("block");
+            else expect(expected).toBe(published);
             // Everybody who published is told.
             await Promise.all(publications);
             expect(rig.clock.timerCount).toBe(0);

@@ -14,7 +14,7 @@ import {
 } from "../words/contract.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { TopicPort } from "../words/topics.ts";
+import type { OverflowPolicy, TopicPort } from "../words/topics.ts";
 import type { CallPort, Handler, Interceptor, PatternPorts } from "../words/transport.ts";
 import type { WorkQueue } from "../words/work-queue.ts";
 import type { JobQueue } from "../machines/job-queue.ts";
@@ -154,9 +154,14 @@ function lacking(message: string): RpcError {
 }
 
 function topicLimits({ topics = {} }: RouterOptions): TopicLimits {
-  const limits: Record<string, number> = { ...DEFAULT_TOPIC_LIMITS };
-  for (const name of Object.keys(DEFAULT_TOPIC_LIMITS) as (keyof TopicLimits)[])
-    limits[name] = checkCount(topics[name] ?? DEFAULT_TOPIC_LIMITS[name], `option topics.${name}`, 1);
+  const limits: Record<string, number | readonly OverflowPolicy[]> = { ...DEFAULT_TOPIC_LIMITS };
+  const { policies, ...numbers } = DEFAULT_TOPIC_LIMITS;
+  for (const name of Object.keys(numbers) as (keyof typeof numbers)[])
+    limits[name] = checkCount(topics[name] ?? numbers[name], `option topics.${name}`, 1);
+  const allowed = topics.policies ?? policies;
+  if (allowed.length === 0 || !allowed.every((policy) => policies.includes(policy)))
+    throw lacking(`option topics.policies must name some of ${policies.join(", ")}`);
+  limits["policies"] = allowed;
   return limits as unknown as TopicLimits;
 }
 

@@ -9,6 +9,7 @@ import {
   type EventSink,
   type EventSource,
   OVERFLOW_POLICIES,
+  type OverflowPolicy,
   type PublishReport,
   type SubscribeRequest,
   type TopicPort,
@@ -19,17 +20,23 @@ import { type RoomWaiter, type SubscriberOwner, TopicSubscriber } from "./topic-
 
 /** Limits of a hub; they hold for each of its events. */
 export interface TopicLimits {
+  /**
+   * The policies that a subscriber may choose; another one is refused FAILED_PRECONDITION. Whoever chooses none gets `drop-oldest`, or the
+   * first of these where that is not among them. Default: all.
+   */
+  readonly policies: readonly OverflowPolicy[];
   /** Largest buffer that a subscriber may ask for, in events. Default: 10,000. */
   readonly maxBuffer: number;
   /** Bytes that may wait for one subscriber; a single event always may. Default: 8 MiB. */
   readonly maxBufferBytes: number;
-  /** How long a subscriber with the policy `block` may hold up a publisher without taking anything; then it is ended. Default: 10,000. */
+  /** How long a subscriber with the policy `block` may hold up one publication; then it is ended. Default: 10,000. */
   readonly maxBlockMs: number;
   /** Topics of one event whose last value is kept; beyond it the one that was published longest ago is forgotten. Default: 10,000. */
   readonly maxRetainedTopics: number;
 }
 
 export const DEFAULT_TOPIC_LIMITS: TopicLimits = Object.freeze({
+  policies: OVERFLOW_POLICIES,
   maxBuffer: 10_000,
   maxBufferBytes: 8 * 1024 * 1024,
   maxBlockMs: 10_000,
@@ -76,7 +83,7 @@ export class EventTopic implements SubscriberOwner {
   readonly #patterns = new Map<TopicSubscriber, readonly string[]>();
   /** Last event by sub-topic, least recently published first. */
   readonly #retained: Map<string, CarriedEvent> | undefined;
-  /** Since when a subscriber has held up publishers without taking anything. */
+  /** Since when a subscriber has held up the publication that has waited longest for it. */
   readonly #blocking = new Map<TopicSubscriber, number>();
   #timer: unknown = undefined;
   // Most events go to as many as the one before: no promise is made for them.
@@ -96,11 +103,17 @@ export class EventTopic implements SubscriberOwner {
 
   subscribe(request: SubscribeRequest, sink: EventSink): TopicSubscriber {
     const { name } = this.method;
-    const { maxBuffer, maxBufferBytes } = this.#limits;
-    const { buffer = Math.min(DEFAULT_BUFFER, maxBuffer), overflow = "drop-oldest" } = request;
+    const { policies, maxBuffer, maxBufferBytes } = this.#limits;
+    const { buffer = Math.min(DEFAULT_BUFFER, maxBuffer), overflow = defaultPolicy(policies) } = request;
     const pattern = patternLevels(request.pattern ?? "**", name);
     if (!OVERFLOW_POLICIES.includes(overflow))
       throw refused(`${name}: overflow must be one of ${OVERFLOW_POLICIES.join(", ")}`);
+    if (!policies.includes(overflow))
+      throw new RpcError(
+        "FAILED_PRECONDITION",
+        `${name}: the publisher does not allow the policy ${overflow}; choose one of ${policies.join(", ")}`,
+        { reason: "policies" },
+      );
     if (!Number.isInteger(buffer) || buffer < 1)
       throw refused(`${name}: buffer must be a whole number of at least 1, got ${String(buffer)}`);
     if (buffer > maxBuffer)
@@ -129,7 +142,6 @@ export class EventTopic implements SubscriberOwner {
     const event = new PublishedEvent(this.method.name, subTopic, payload, metadata);
     if (this.#retained !== undefined) this.#retain(this.#retained, subTopic, event);
     let delivered = 0;
-    let refusals = 0;
     let blocked: BlockedPublish | undefined;
     for (const subscriber of subscribers) {
       switch (subscriber.offer(event)) {
@@ -138,17 +150,13 @@ export class EventTopic implements SubscriberOwner {
           break;
         case "blocked":
           delivered++;
-          blocked ??= new BlockedPublish();
+          blocked ??= new BlockedPublish(this.#clock.now());
           blocked.waitFor(subscriber);
-          break;
-        case "refused":
-          refusals++;
           break;
         case "dropped":
           break;
       }
     }
-    if (refusals > 0) return Promise.reject(this.#notAwaited(refusals));
     return blocked === undefined ? this.#reported(delivered) : blocked.settled(delivered);
   }
 
@@ -159,10 +167,9 @@ export class EventTopic implements SubscriberOwner {
     this.#subscribers.delete(pattern, subscriber);
   }
 
-  holdsUp(subscriber: TopicSubscriber, blocking: boolean): void {
-    // Taken out and put in again, so that the first of the map has waited longest.
-    this.#blocking.delete(subscriber);
-    if (blocking) this.#blocking.set(subscriber, this.#clock.now());
+  holdsUp(subscriber: TopicSubscriber, since: number | undefined): void {
+    if (since === undefined) this.#blocking.delete(subscriber);
+    else this.#blocking.set(subscriber, since);
     if (this.#blocking.size === 0) {
       this.#clock.clearTimeout(this.#timer);
       this.#timer = undefined;
@@ -175,14 +182,19 @@ export class EventTopic implements SubscriberOwner {
     this.#timer = undefined;
     const { maxBlockMs } = this.#limits;
     const now = this.#clock.now();
+    let next = Number.POSITIVE_INFINITY;
     for (const [subscriber, since] of this.#blocking) {
       if (since + maxBlockMs > now) {
-        this.#timer ??= this.#clock.setTimeout(() => this.#endBlocking(), Math.ceil(since + maxBlockMs - now));
-        return;
+        next = Math.min(next, since + maxBlockMs);
+        continue;
       }
-      const message = `${this.method.name}: the subscriber has held up its publisher for ${maxBlockMs} ms`;
+      const message = `${this.method.name}: the subscriber has held up its publisher for ${maxBlockMs} ms; read faster, or take another policy than block`;
       subscriber.end(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxBlockMs" }));
     }
+    // Ended ones have left the map, and their end has set a timer or taken it away.
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer =
+      this.#blocking.size === 0 ? undefined : this.#clock.setTimeout(() => this.#endBlocking(), Math.ceil(next - now));
   }
 
   #reported(delivered: number): Promise<PublishReport> {
@@ -209,11 +221,6 @@ export class EventTopic implements SubscriberOwner {
       if (matches(pattern, topicLevels(subTopic, this.method.name))) events.push(event);
     return events;
   }
-
-  #notAwaited(refusals: number): RpcError {
-    const message = `${this.method.name}: ${refusals} blocking subscribers are full and did not get the event; await publish()`;
-    return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "overflow" });
-  }
 }
 
 /** An event in the form that all its subscribers share. */
@@ -237,10 +244,15 @@ const EVENT_BYTES = 64;
 
 /** The promise of a publication that some subscribers hold up. */
 class BlockedPublish implements RoomWaiter {
+  readonly since: number;
   readonly #parts = Promise.withResolvers<PublishReport>();
   #delivered = 0;
   /** Subscribers without room, and one for the publisher, which is still at it. */
   #open = 1;
+
+  constructor(since: number) {
+    this.since = since;
+  }
 
   waitFor(subscriber: TopicSubscriber): void {
     this.#open++;
@@ -256,6 +268,10 @@ class BlockedPublish implements RoomWaiter {
   room(): void {
     if (--this.#open === 0) this.#parts.resolve({ delivered: this.#delivered });
   }
+}
+
+function defaultPolicy(policies: readonly OverflowPolicy[]): OverflowPolicy {
+  return policies.includes("drop-oldest") ? "drop-oldest" : (policies[0] ?? "drop-oldest");
 }
 
 function refused(message: string): RpcError {

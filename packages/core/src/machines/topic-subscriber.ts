@@ -3,10 +3,12 @@ import type { CarriedEvent, EventSink, EventSource, OverflowPolicy } from "../wo
 import { Fifo } from "../tools/fifo.ts";
 
 /** What became of an event that was offered to a subscriber. */
-export type Offered = "taken" | "dropped" | "blocked" | "refused";
+export type Offered = "taken" | "dropped" | "blocked";
 
 /** A publisher's promise that waits for subscribers with room. */
 export interface RoomWaiter {
+  /** When it began to wait. */
+  readonly since: number;
   room(): void;
 }
 
@@ -24,8 +26,8 @@ export interface SubscriberOptions {
 export interface SubscriberOwner {
   /** It does not want events any more. */
   left(subscriber: TopicSubscriber): void;
-  /** It holds up a publisher since now, or has just made room while still holding one up; or it holds up nobody any more. */
-  holdsUp(subscriber: TopicSubscriber, blocking: boolean): void;
+  /** Since when it holds up the publication that waits longest for it; undefined: it holds up nobody any more. */
+  holdsUp(subscriber: TopicSubscriber, since: number | undefined): void;
 }
 
 interface Waiting {
@@ -134,19 +136,13 @@ export class TopicSubscriber implements EventSource {
         this.#lostLast++;
         return "dropped";
       case "disconnect":
-        this.end(
-          new RpcError(
-            "RESOURCE_EXHAUSTED",
-            `${this.#options.name}: the subscriber does not keep up: ${this.#queue.length} events of ${this.#bytes} bytes wait for it; take a larger buffer, or the policy drop-oldest`,
-            { reason: "overflow" },
-          ),
-        );
+        this.#overflow("take a larger buffer, or the policy drop-oldest");
         return "dropped";
       case "block":
-        // A publisher that does not wait is not given more room than one that does.
+        // Its publisher does not wait. That it blocks is its own choice, so it is the one who bears it.
         if ((this.#waiters?.length ?? 0) >= this.#options.buffer || this.#bytes > 2 * this.#options.bufferBytes) {
-          this.#lostLast++;
-          return "refused";
+          this.#overflow("its publisher does not wait for it; take a larger buffer, or the policy drop-oldest");
+          return "dropped";
         }
         this.#push(event, this.#takeLost());
         return "blocked";
@@ -155,11 +151,17 @@ export class TopicSubscriber implements EventSource {
     }
   }
 
+  #overflow(advice: string): void {
+    const { name } = this.#options;
+    const message = `${name}: the subscriber does not keep up: ${this.#queue.length} events of ${this.#bytes} bytes wait for it; ${advice}`;
+    this.end(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "overflow" }));
+  }
+
   /** Called after an offer that was `blocked`: told when the event is within the buffer, or the subscriber has gone. */
   waitForRoom(waiter: RoomWaiter): void {
     this.#waiters ??= new Fifo();
     this.#waiters.push(waiter);
-    if (this.#waiters.length === 1) this.#owner.holdsUp(this, true);
+    if (this.#waiters.length === 1) this.#owner.holdsUp(this, waiter.since);
   }
 
   #hasRoom(event: CarriedEvent | undefined, beyond: number): boolean {
@@ -209,7 +211,7 @@ export class TopicSubscriber implements EventSource {
     const before = waiters.length;
     // One waiter stands for one event at the end of the queue.
     while (waiters.length > 0 && this.#hasRoom(undefined, waiters.length)) waiters.shift()?.room();
-    if (waiters.length !== before) this.#owner.holdsUp(this, waiters.length > 0);
+    if (waiters.length !== before) this.#owner.holdsUp(this, waiters.first?.since);
   }
 
   #let(): void {
@@ -219,7 +221,7 @@ export class TopicSubscriber implements EventSource {
     const waiters = this.#waiters;
     this.#waiters = undefined;
     if (waiters === undefined || waiters.length === 0) return;
-    this.#owner.holdsUp(this, false);
+    this.#owner.holdsUp(this, undefined);
     for (let waiter = waiters.shift(); waiter !== undefined; waiter = waiters.shift()) waiter.room();
   }
 }

@@ -12,7 +12,7 @@ import type { Awaitable } from "./transport.ts";
 
 /**
  * What happens to a subscriber that reads more slowly than is published, once its buffer at the publisher is full:
- * `block`: `publish()` settles only when there is room again · `drop-oldest`, `drop-newest`: events are left out, and the next one says
+ * `block`: `publish()` settles only when there is room again; one that takes too long is ended RESOURCE_EXHAUSTED · `drop-oldest`, `drop-newest`: events are left out, and the next one says
  * how many · `disconnect`: the subscription fails RESOURCE_EXHAUSTED.
  */
 export type OverflowPolicy = (typeof OVERFLOW_POLICIES)[number];
@@ -33,8 +33,8 @@ export interface PublishReport {
 export interface EventPublisher<Value> {
   /**
    * Gives an event to everybody who is subscribed now. The value may be changed afterwards. Settles at once unless a subscriber with the
-   * policy `block` is full. Rejects INVALID_ARGUMENT for a value or a topic that cannot be; RESOURCE_EXHAUSTED when it was called over and
-   * over without waiting for a subscriber that blocks.
+   * policy `block` is full. Rejects INVALID_ARGUMENT for a value or a topic that cannot be, and never because of a subscriber: one that
+   * blocks is ended when it takes too long, or when twice its buffer waits because nobody awaits `publish`.
    */
   publish(value: Value, options?: PublishOptions): Promise<PublishReport>;
   readonly subscriberCount: number;
