@@ -1,6 +1,7 @@
 import { isIP, connect as connectSocket, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { RpcError } from "@rpc/core";
+import type { DialOutcome } from "@rpc/core/transport";
 import { TcpChannel } from "./channel.ts";
 import { formatEndpoint, type InternetEndpoint, type TcpEndpoint } from "./endpoint.ts";
 import type { DialSettings } from "./options.ts";
@@ -28,6 +29,25 @@ export async function dialTcp(
     }
   }
   throw allFailed(failures);
+}
+
+/**
+ * Dials of one transport, each with all endpoints, in a ring. It begins where the last channel led to, because only who is there can
+ * have its session; or one behind when that channel was refused, so that an endpoint which takes connections and says nothing does not
+ * hide those behind it.
+ */
+export function dialInTurn(
+  endpoints: readonly TcpEndpoint[],
+  settings: DialSettings,
+): (signal: AbortSignal, previous: DialOutcome) => Promise<TcpChannel> {
+  let reached = 0;
+  return async (signal, previous) => {
+    const first = previous === "refused" ? reached + 1 : reached;
+    const order = [...endpoints.slice(first), ...endpoints.slice(0, first)];
+    const channel = await dialTcp(order, settings, signal);
+    reached = (first + order.findIndex((endpoint) => formatEndpoint(endpoint) === channel.remote)) % endpoints.length;
+    return channel;
+  };
 }
 
 /** One attempt. Whatever ends it but success leaves no socket and no timer. */

@@ -26,7 +26,7 @@ export async function serveTcp(handler: Handler, options: TcpListenerOptions = {
       handler,
       codec: protobufEnvelopeCodec,
       compressions: compressionsOf(options.compression),
-    capabilities: capabilitiesOf(options.compression),
+      capabilities: capabilitiesOf(options.compression),
       crypto: nodeCrypto,
       stopAccepting: () => acceptor.stop(),
     });

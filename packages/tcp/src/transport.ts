@@ -3,14 +3,15 @@ import { createSessionTransport, type SessionTransport } from "@rpc/core/transpo
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { capabilitiesOf, compressionsOf } from "./compression.ts";
 import { nodeCrypto } from "./proofs.ts";
-import { dialTcp } from "./dial.ts";
+import { dialInTurn } from "./dial.ts";
 import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
 import { dialSettings, type TcpTransportOptions } from "./options.ts";
 
 /**
- * A transport over TCP (`tcp://host:port`), TLS (`tcps://host:port`) or a Unix socket (`unix:/path`). Given several endpoints, each
- * dial tries them in this order. Creating it connects to nothing; the first call does. Throws INVALID_ARGUMENT for an endpoint or
- * option that cannot be right.
+ * A transport over TCP (`tcp://host:port`), TLS (`tcps://host:port`) or a Unix socket (`unix:/path`). Given several endpoints, the
+ * first dial tries them in this order. Later ones do so in a ring, from the endpoint that was reached last; from the one behind it when no
+ * session came about there. Creating it connects to nothing; the first call does. Throws INVALID_ARGUMENT for an endpoint or option that
+ * cannot be right.
  */
 export function createTcpTransport(
   endpoint: string | readonly string[],
@@ -34,6 +35,6 @@ export function createTcpTransport(
     capabilities: capabilitiesOf(options.compression),
     crypto: nodeCrypto,
     connectTimeoutMs: settings.connectTimeoutMs,
-    dial: (signal) => dialTcp(endpoints, settings, signal),
+    dial: dialInTurn(endpoints, settings),
   });
 }

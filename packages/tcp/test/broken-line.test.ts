@@ -1,9 +1,9 @@
-import { connect, type Socket } from "node:net";
 import { createClient } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { Greeter, greeter, serving, transportTo } from "./greeter.ts";
-import { bareServer, turns } from "./rig.ts";
+import { lineTo } from "./line.ts";
+import { turns } from "./rig.ts";
 
 it("H14 a line that goes dead in the middle of a message suspends the session, and the calls go on over the next line", async () => {
   const clock = createFakeClock();
@@ -37,43 +37,3 @@ it("H14 a line that goes dead in the middle of a message suspends the session, a
   expect([...listener.peers]).toEqual([peer]);
   expect(reports).toEqual([]);
 });
-
-interface Line {
-  readonly endpoint: string;
-  /** Whether the first connection carries nothing any more. */
-  readonly dead: boolean;
-  /** The first connection swallows everything after so many more bytes to the server, in both directions, its end too. */
-  dieAfter(bytes: number): void;
-}
-
-async function lineTo(endpoint: string): Promise<Line> {
-  let leftBytes = Infinity;
-  let connections = 0;
-  const port = Number(new URL(endpoint).port);
-  const pipe = (near: Socket): void => {
-    const breaks = ++connections === 1;
-    const far = connect({ port, host: "127.0.0.1" });
-    onTestFinished(() => void far.destroy());
-    const alive = (): boolean => !breaks || leftBytes > 0;
-    near.on("data", (chunk: Buffer) => {
-      if (!alive()) return;
-      far.write(breaks ? chunk.subarray(0, leftBytes) : chunk);
-      if (breaks) leftBytes -= chunk.length;
-    });
-    far.on("data", (chunk: Buffer) => {
-      if (alive()) near.write(chunk);
-    });
-    far.on("error", () => undefined);
-    far.on("close", () => {
-      if (alive()) near.destroy();
-    });
-    near.on("close", () => far.destroy());
-  };
-  return {
-    endpoint: await bareServer(pipe),
-    get dead() {
-      return leftBytes <= 0;
-    },
-    dieAfter: (bytes) => void (leftBytes = bytes),
-  };
-}
