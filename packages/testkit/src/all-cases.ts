@@ -1,4 +1,5 @@
 import { authenticationCases } from "./cases/authentication.ts";
+import { repeatCases } from "./cases/repeats.ts";
 import { broadcastCases } from "./cases/broadcast.ts";
 import { callHandleCases } from "./cases/call-handle.ts";
 import { cancelCases } from "./cases/cancel.ts";
@@ -41,6 +42,7 @@ export const allTransportCases: readonly TransportCase[] = [
   ...errorCases,
   ...metadataCases,
   ...authenticationCases,
+  ...repeatCases,
   ...interceptorCases,
   ...notificationCases,
   ...duplexCases,

@@ -43,7 +43,7 @@ H39 | C146 | a secret stands in no error, log or printed form | hostile | authen
 H40 | C146 | listening on a public address without a secret and without TLS refuses to start | hostile | - | later: stands in the adapter's own package
 H41 | C147 | a call id that is missing, fractional, negative or huge ends the session, the process lives | hostile | - | now
 H42 | C147 | a call id still in flight is refused ALREADY_EXISTS, the first call is untouched | hostile | - | now
-H43 | C147 | the id of a finished call gets the first reply again | hostile | replyCache | later: comes with the reply cache
+H43 | C147 | the key of a finished call gets the first reply again | hostile | replyCache
 H44 | C147 | replies to no call, second replies and late replies are ignored | hostile | - | now
 H45 | C147 | a reply of the wrong shape fails that call INTERNAL, the others go on | hostile | - | now
 H46 | C147 | an unknown envelope type is ignored | hostile | - | now
@@ -99,7 +99,7 @@ H95 | C148 | a limit of 0 means zero, a negative or fractional one refuses to st
 H207 | C149 | a peer killed in mid-call: calls fail UNAVAILABLE | process | - | now
 H208 | C149 | the wire is cut before and after every single message: every call settles | hostile | - | now
 H209 | C149 | a dial that never answers ends at its deadline, a name that does not resolve is UNAVAILABLE | hostile | - | now
-H210 | C149 | 1,000 clients lose the server and come back at once | hostile | reconnect | later: comes with the reconnect policy
+H210 | C149 | 1,000 clients lose the server and come back at once | hostile | reconnect | later: stands in the adapter's own package
 H211 | C149 | close while dialing, from inside a handler, twice and on both ends at once settles | lifecycle | - | now
 H212 | C149 | a handler that never returns and ignores its signal is left behind at the deadline and at drainMs | lifecycle | - | now
 H213 | C149 | a process that slept for 5 s does not declare its peer lost | hostile | heartbeat | now

@@ -54,8 +54,8 @@ C49 | size-limit-input | input of exactly the limit works; one byte more: RESOUR
 C50 | size-limit-output | output over the caller's limit: RESOURCE_EXHAUSTED at the caller, next call works | call | - | now
 C51 | call-id | handle.id equals the id in the handler's context and in logs of both ends | call | - | now
 C52 | trace-context | traceparent reaches the handler; a nested call carries a child of it | call | metadata | now
-C53 | idempotency-key | the same key twice in its time: handler runs once, both callers get the same reply | call | replyCache | later: comes with the reply cache
-C54 | retry-when-safe | withRetry repeats idempotent calls on UNAVAILABLE with growing delays and a visible attempt; others never after a byte has left | call | - | later: comes with withRetry
+C53 | idempotency-key | the same key twice in its time: handler runs once, both callers get the same reply | call | replyCache
+C54 | retry-when-safe | withRetry repeats idempotent calls on UNAVAILABLE with growing delays and a visible attempt; others never after a byte has left | call | -
 C55 | reflection | the served contracts can be listed and one called from the listing alone | call | - | now
 C56 | health | serving, draining and unknown contract give the three declared states | call | - | now
 C57 | deadline-sleeping-server | a sleeping handler: DEADLINE_EXCEEDED at the deadline, within tolerance, also when the server never replies | call | - | now
@@ -145,7 +145,7 @@ C140 | no-false-loss | a quiet hour and a handler that blocks for seconds lose n
 C141 | no-leaks | after each case no timer, socket or listener is left; after the soak heap and handles are back | lifecycle | - | now
 C142 | capabilities-true | a declared gap is refused at bind time with its sentence and the port is absent; a declared gap that works fails the suite | lifecycle | - | now
 C143 | two-processes | the call, stream and queue cases also pass with both ends as separate programs | lifecycle | - | now
-C144 | failover | peer gone: the call goes to the second transport; peer back: to the first; only idempotent calls of unknown fate are repeated | lifecycle | - | later: comes with failover
+C144 | failover | peer gone: the call goes to the second transport; peer back: to the first; only idempotent calls of unknown fate are repeated | lifecycle | - | later: stands in the tests of core, since two transports make it
 C145 | hostile-channel | H01–H18 as they apply, through channel wrappers that split, join, delay, drop, repeat, half-close and corrupt | hostile | - | now
 C146 | hostile-auth | H19–H40 | hostile | authentication | now
 C147 | hostile-session | H41–H70, with a peer that speaks raw envelopes | hostile | - | now
