@@ -20,6 +20,8 @@ export class Circuit {
   /** When the last failures were, the oldest first; never more than it takes to open. */
   #failedAt: number[] = [];
   #openUntil = 0;
+  /** Half-open: when another call is let through though those that run have no answer. */
+  #probeAgainAt = 0;
   /** Half-open: calls that run, and calls that were answered. */
   #probing = 0;
   #answered = 0;
@@ -34,9 +36,13 @@ export class Circuit {
     return this.#state;
   }
 
-  /** Time until an open circuit lets a call through; 0 when it would now, or when the calls that find out have all been made. */
+  /** Time until an open circuit lets a call through; 0 when it would now, or when calls that find out are under way. */
   get opensInMs(): number {
     return this.#state === "open" ? Math.max(0, this.#openUntil - this.#clock.now()) : 0;
+  }
+
+  get #isFull(): boolean {
+    return this.#probing + this.#answered >= this.#limits.halfOpenCalls;
   }
 
   /** A pass for one call, or undefined when none is let through. Each pass is given back by one of the three below. */
@@ -46,8 +52,11 @@ export class Circuit {
       if (this.#clock.now() < this.#openUntil) return undefined;
       this.#enterState("half-open");
     }
-    if (this.#probing + this.#answered >= this.#limits.halfOpenCalls) return undefined;
+    const now = this.#clock.now();
+    // A call without deadline that is never answered must not keep all others away.
+    if (this.#isFull && now < this.#probeAgainAt) return undefined;
     this.#probing++;
+    this.#probeAgainAt = now + this.#limits.openMs;
     return this.#epoch;
   }
 

@@ -8,6 +8,8 @@ export interface Course {
   readonly repeats: boolean;
   /** Where the call goes now, or what it waits for before it asks again. Throws when there is nowhere to go. */
   enter(): CallPort | Pause;
+  /** The first item of a stream has come: who sends it is there, however long it goes on. `left` follows. */
+  answered?(): void;
   /**
    * The try has ended; undefined: well. Told once for each port that `enter` gave. Returns whether the call enters again, which it must
    * not when it is not `repeatable`: it was cancelled, items of it have been read, or it has ended well.

@@ -95,6 +95,7 @@ class TriedStream implements AsyncIterableIterator<unknown, undefined>, CancelLi
           this.#items = place.stream(input, this.#attempt ?? this.#context)[Symbol.asyncIterator]();
           const step = await this.#items.next();
           this.#begun = true;
+          if (step.done !== true) course.answered?.();
           return this.#took(step);
         } catch (thrown) {
           const error = RpcError.from(thrown);

@@ -6,7 +6,7 @@ export type Pass = number;
 
 /**
  * Whether a part of a composition is there. One that is not is left alone for a while; then a single call finds out, while the others
- * still go elsewhere. No timer: the calls themselves ask.
+ * still go elsewhere; another one does when that has no answer for as long as the next wait may be. No timer: the calls themselves ask.
  */
 export class Availability {
   readonly #clock: Clock;
@@ -27,7 +27,7 @@ export class Availability {
 
   /** Whether a call may try it now. */
   get isOpen(): boolean {
-    return this.#downUntil === undefined || (!this.#probing && this.#clock.now() >= this.#downUntil);
+    return this.#downUntil === undefined || this.#clock.now() >= this.#downUntil;
   }
 
   /** Time until a call may try it. */
@@ -38,8 +38,11 @@ export class Availability {
   /** A call tries it. */
   enter(): Pass {
     if (this.#downUntil === undefined) return this.#epoch;
+    this.#downUntil = this.#clock.now() + this.#backoff.boundMs;
+    // Of several that find out, each may bring the good news.
+    if (!this.#probing) this.#epoch++;
     this.#probing = true;
-    return ++this.#epoch;
+    return this.#epoch;
   }
 
   /** It answered that call. */

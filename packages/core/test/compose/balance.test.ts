@@ -274,3 +274,55 @@ describe("balance", () => {
     });
   });
 });
+
+describe("balance and servers that say they are down", () => {
+  it("passes them over while there is another, connects them, and shares again when they are back", async () => {
+    const { client, part } = rig(3);
+    part(1).isDown = true;
+    part(1).serve = hang;
+    expect([await client.write(), await client.write(), await client.write()]).toEqual([0, 2, 0]);
+    expect([part(1).count, part(1).readyCount]).toEqual([0, 1]);
+    part(1).isDown = false;
+    part(1).serve = () => 1;
+    expect([await client.write(), await client.write(), await client.write()]).toEqual([1, 2, 0]);
+  });
+
+  it("calls one of them when there is no other", async () => {
+    const { client, part, transport } = rig(2);
+    part(0).isDown = true;
+    part(1).isDown = true;
+    expect(transport.isDown).toBe(true);
+    expect([await client.write(), await client.write()]).toEqual([0, 1]);
+  });
+
+  it("moves the keys of one to others, and back", async () => {
+    const { client, parts } = rig(3, { strategy: { sticky: String } });
+    const home = await client.write("k");
+    const server = parts[Number(home)];
+    if (server === undefined) throw new Error("no such server");
+    server.isDown = true;
+    const elsewhere = await client.write("k");
+    expect(elsewhere).not.toBe(home);
+    expect(await client.write("k")).toBe(elsewhere);
+    server.isDown = false;
+    expect(await client.write("k")).toBe(home);
+  });
+});
+
+describe("balance and a long stream", () => {
+  it("that finds out whether a server is back tells it with its first item", async () => {
+    const { client, clock, part } = rig(2);
+    die(part(0));
+    expect([await client.write(), await client.write()]).toEqual([1, 1]);
+    await pass(clock, 50);
+    part(0).serve = () => 0;
+    part(0).serveStream = async function* () {
+      for (let i = 0; ; i++) yield i;
+    };
+    part(1).serveStream = part(0).serveStream;
+    const streams = [client.watch()[Symbol.asyncIterator](), client.watch()[Symbol.asyncIterator]()];
+    for (const stream of streams) await stream.next();
+    expect([await client.write(), await client.write()].toSorted()).toEqual([0, 1]);
+    for (const stream of streams) await stream.return?.();
+  });
+});

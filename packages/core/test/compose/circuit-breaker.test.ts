@@ -244,3 +244,59 @@ describe("circuitBreaker", () => {
     );
   });
 });
+
+describe("circuitBreaker and long calls", () => {
+  it("closes at the first item of a stream, however long it goes on", async () => {
+    const { client, clock, part, transport } = rig();
+    part.serve = fail;
+    for (let i = 0; i < 3; i++) await failure(client.write());
+    await pass(clock, 500);
+    part.serve = (input) => input;
+    part.serveStream = async function* () {
+      for (let i = 0; ; i++) yield i;
+    };
+    const stream = client.watch()[Symbol.asyncIterator]();
+    await stream.next();
+    expect(transport.state).toBe("closed");
+    expect(await client.write(1)).toBe(1);
+    await stream.return?.();
+  });
+
+  it("counts a stream once as an answer, and as a failure when it breaks off later", async () => {
+    const { client, clock, part, transport } = rig({ halfOpenCalls: 2 });
+    part.serve = fail;
+    for (let i = 0; i < 3; i++) await failure(client.write());
+    await pass(clock, 500);
+    part.serveStream = async function* () {
+      yield 1;
+    };
+    expect(await all(client.watch())).toEqual([1]);
+    expect(transport.state).toBe("half-open");
+    expect(await all(client.watch())).toEqual([1]);
+    expect(transport.state).toBe("closed");
+    part.serveStream = async function* () {
+      yield 1;
+      throw lost();
+    };
+    for (let i = 0; i < 3; i++) await failure(all(client.watch()));
+    expect(transport.state).toBe("open");
+  });
+
+  it("lets another call through when the one that finds out has no answer for as long as it was open", async () => {
+    const { client, clock, part, transport } = rig();
+    part.serve = fail;
+    for (let i = 0; i < 3; i++) await failure(client.write());
+    await pass(clock, 500);
+    part.serve = hang;
+    const stuck = client.write.start();
+    await pass(clock, 499);
+    expect(await failure(client.write())).toMatchObject({ reason: "CIRCUIT_OPEN" });
+    await pass(clock, 1);
+    part.serve = (input) => input;
+    expect(await client.write(1)).toBe(1);
+    expect(transport.state).toBe("closed");
+    await stuck.cancel();
+    await failure(stuck);
+    expect(transport.state).toBe("closed");
+  });
+});

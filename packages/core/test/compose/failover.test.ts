@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createClient, failover, RpcError } from "../../src/index.ts";
+import { createClient, failover, reconnecting, RpcError } from "../../src/index.ts";
 import { FakeClock, settled } from "../fake-clock.ts";
-import { all, failure, thrownBy } from "../rig.ts";
+import { all, failure, Gate, thrownBy } from "../rig.ts";
 import { broken, clockWithoutRest, failing, hang, lost, Part, pass, refused, Test } from "./part.ts";
 
 /** Waits are half of their bounds: 50, 100, 200 ms and so on. */
@@ -167,5 +167,98 @@ describe("failover", () => {
         }
       }),
     );
+  });
+});
+
+describe("failover and a first that says it is down", () => {
+  it("passes it over without trying it, connects it, and goes back as soon as it says that it is there", async () => {
+    const { client, clock, first, second } = rig();
+    first.serve = hang;
+    first.isDown = true;
+    first.connect = () => Promise.reject(refused());
+    expect([await client.write(), await client.write()]).toEqual(["second", "second"]);
+    await settled();
+    expect([first.count, first.readyCount]).toEqual([0, 1]);
+    await pass(clock, 49);
+    await client.write();
+    expect(first.readyCount).toBe(1);
+    await pass(clock, 1);
+    await client.write();
+    expect([first.count, first.readyCount, second.count]).toEqual([0, 2, 4]);
+    first.isDown = false;
+    first.serve = () => "first";
+    expect(await client.write()).toBe("first");
+  });
+
+  it("passes it over for streams, before anything of the input is read", async () => {
+    const { client, first, second } = rig();
+    first.isDown = true;
+    second.serveStream = (input) => input;
+    expect(await all(client.chat([1, 2]))).toEqual([1, 2]);
+    expect(first.count).toBe(0);
+  });
+
+  it("waits at the first when neither is there, and says so itself", async () => {
+    const { client, first, second, transport } = rig();
+    first.isDown = true;
+    expect(transport.isDown).toBe(false);
+    second.isDown = true;
+    expect(transport.isDown).toBe(true);
+    expect(await client.write()).toBe("first");
+  });
+
+  it("passes over one that waits for its server", async () => {
+    const clock = clockWithoutRest();
+    const first = new Part(clock, "first:", () => {
+      throw refused();
+    });
+    const waiting = reconnecting(first, { minMs: 100, random: () => 0.5 });
+    const client = createClient(Test, failover(waiting, new Part(clock, "second:", () => "second")));
+    const early = createClient(Test, waiting).write.start();
+    await settled();
+    expect(await client.write()).toBe("second");
+    first.serve = () => "first";
+    await pass(clock, 50);
+    expect(await early).toBe("first");
+    expect(await client.write()).toBe("first");
+  });
+});
+
+describe("failover and a long stream", () => {
+  it("that finds out whether the first is back tells it with its first item", async () => {
+    const { client, clock, first } = rig();
+    first.serve = failing(refused());
+    expect(await client.write()).toBe("second");
+    first.serve = () => "first";
+    await pass(clock, 50);
+    const gate = new Gate();
+    first.serveStream = async function* () {
+      yield 1;
+      await gate.promise;
+    };
+    const stream = client.watch()[Symbol.asyncIterator]();
+    expect(await stream.next()).toEqual({ done: false, value: 1 });
+    expect(await client.write()).toBe("first");
+    gate.open();
+    expect((await stream.next()).done).toBe(true);
+  });
+
+  it("that has no item is followed by another try, whose answer counts", async () => {
+    const { client, clock, first } = rig();
+    first.serve = failing(refused());
+    expect(await client.write()).toBe("second");
+    first.serve = () => "first";
+    await pass(clock, 50);
+    first.serveStream = (_input, context) => broken(lost(), () => hang(undefined, context));
+    const controller = new AbortController();
+    const stream = client.watch(null, { signal: controller.signal })[Symbol.asyncIterator]();
+    const failed = failure(stream.next());
+    await settled();
+    expect(await client.write()).toBe("second");
+    await pass(clock, 200);
+    expect([await client.write(), await client.write()]).toEqual(["first", "first"]);
+    controller.abort();
+    await failed;
+    expect(await client.write()).toBe("first");
   });
 });

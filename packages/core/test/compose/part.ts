@@ -44,6 +44,8 @@ export class Part implements Transport {
   readonly inputs: unknown[] = [];
   readonly closes: (CloseOptions | undefined)[] = [];
   readyCount = 0;
+  /** What it says about itself. */
+  isDown: boolean | undefined = undefined;
 
   constructor(
     clock: FakeClock,

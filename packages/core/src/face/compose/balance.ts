@@ -2,14 +2,15 @@ import type { CallContext } from "../../words/call-context.ts";
 import { type Clock, systemClock } from "../../words/clock.ts";
 import { RpcError } from "../../words/rpc-error.ts";
 import type { CallPort, Transport } from "../../words/transport.ts";
-import { Availability, type Pass } from "../../tools/availability.ts";
-import { Backoff, type BackoffOptions } from "../../tools/backoff.ts";
+import type { Pass } from "../../tools/availability.ts";
+import type { BackoffOptions } from "../../tools/backoff.ts";
 import { rendezvousScore, rendezvousSeed } from "../../tools/rendezvous.ts";
 import { Single } from "../../tools/single.ts";
 import { wholeNumber } from "../../tools/option-checks.ts";
 import type { Course } from "../../machines/course.ts";
 import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
+import { Part } from "./part.ts";
 
 /**
  * Which server a call goes to. `round-robin`: one after the other. `least-in-flight`: the one with the fewest calls and streams of this
@@ -26,7 +27,7 @@ export interface BalanceOptions extends BackoffOptions {
   /** Default: `round-robin`. */
   readonly strategy?: BalanceStrategy | undefined;
   /**
-   * Answers of UNAVAILABLE in a row after which a server is left out. One that cannot be reached, or whose connection is lost, is left out
+   * Answers of UNAVAILABLE in a row after which a server is left out. One that cannot be reached, or whose connection is lost for good, is left out
    * at once. Default: 5.
    */
   readonly failures?: number | undefined;
@@ -37,7 +38,7 @@ export interface BalanceOptions extends BackoffOptions {
 }
 
 /**
- * Shares calls out among servers that serve the same. A call that certainly did not arrive goes on to another server. When none is left
+ * Shares calls out among servers that serve the same. One that says that it is down (`isDown`) gets none while there is another. A call that certainly did not arrive goes on to another server. When none is left
  * it fails UNAVAILABLE, reason NO_SERVER, naming the last error. Throws INVALID_ARGUMENT for options that cannot be.
  */
 export function balance(transports: readonly Transport[], options: BalanceOptions = {}): Transport {
@@ -54,19 +55,16 @@ export function balance(transports: readonly Transport[], options: BalanceOption
   });
 }
 
-class Server {
-  readonly transport: Transport;
-  readonly availability: Availability;
+class Server extends Part {
   readonly seed: number;
   /** Calls and streams under way. */
   inFlight = 0;
   /** Answers of UNAVAILABLE in a row. */
   failures = 0;
 
-  constructor(transport: Transport, name: string, availability: Availability) {
-    this.transport = transport;
+  constructor(transport: Transport, name: string, clock: Clock, options: BalanceOptions) {
+    super(transport, clock, options, options.random);
     this.seed = rendezvousSeed(name);
-    this.availability = availability;
   }
 }
 
@@ -88,7 +86,7 @@ class Servers {
       const count = (names.get(transport.endpoint) ?? 0) + 1;
       names.set(transport.endpoint, count);
       const name = count === 1 ? transport.endpoint : `${transport.endpoint} ${count}`;
-      return new Server(transport, name, new Availability(clock, new Backoff(options, options.random)));
+      return new Server(transport, name, clock, options);
     });
   }
 
@@ -107,6 +105,11 @@ class Servers {
 
   /** The server for a call, among those that it has not been to. */
   choose(key: string | undefined, tried: ReadonlySet<Server> | undefined): Server | undefined {
+    // Those that cannot be reached are better than none: a call there waits, as it would without balancing.
+    return this.#best(key, tried, true) ?? this.#best(key, tried, false);
+  }
+
+  #best(key: string | undefined, tried: ReadonlySet<Server> | undefined, reachable: boolean): Server | undefined {
     const count = this.#servers.length;
     const start = this.#turn;
     let best: Server | undefined;
@@ -115,6 +118,7 @@ class Servers {
       const index = (start + i) % count;
       const server = this.#servers[index];
       if (server === undefined || tried?.has(server) === true || !server.availability.isOpen) continue;
+      if (reachable && !server.reachable()) continue;
       const score = key === undefined ? this.#score(server, i) : rendezvousScore(server.seed, key);
       if (score <= bestScore) continue;
       best = server;
@@ -163,6 +167,13 @@ class BalanceCourse implements Course {
     this.#pass = server.availability.enter();
     server.inFlight++;
     return server.transport;
+  }
+
+  answered(): void {
+    const server = this.#server;
+    if (server === undefined) return;
+    server.failures = 0;
+    server.availability.worked(this.#pass);
   }
 
   left(error: RpcError | undefined, repeatable: boolean): boolean {

@@ -102,6 +102,7 @@ class CircuitCourse implements Course {
   readonly #isFailure: (error: RpcError) => boolean;
   readonly #context: CallContext;
   #pass: number | undefined = undefined;
+  #isAnswered = false;
 
   constructor(transport: Transport, circuit: Circuit, isFailure: (error: RpcError) => boolean, context: CallContext) {
     this.#transport = transport;
@@ -119,9 +120,19 @@ class CircuitCourse implements Course {
     throw new RpcError("UNAVAILABLE", message, { reason: "CIRCUIT_OPEN", delivered: "no", details: { retryInMs } });
   }
 
+  answered(): void {
+    // While it is closed the end of a stream says more than its beginning.
+    if (this.#pass === undefined || this.#circuit.state !== "half-open") return;
+    this.#isAnswered = true;
+    this.#circuit.answered(this.#pass);
+  }
+
   left(error: RpcError | undefined): boolean {
     if (this.#pass === undefined) return false;
-    if (error === undefined) this.#circuit.answered(this.#pass);
+    if (this.#isAnswered) {
+      // The circuit has had its answer; but a stream that breaks off later is a failure all the same.
+      if (error !== undefined && error.code !== "CANCELLED" && this.#isFailure(error)) this.#circuit.failed(this.#pass);
+    } else if (error === undefined) this.#circuit.answered(this.#pass);
     else if (error.code === "CANCELLED") this.#circuit.abandoned(this.#pass);
     else if (this.#isFailure(error)) this.#circuit.failed(this.#pass);
     else this.#circuit.answered(this.#pass);

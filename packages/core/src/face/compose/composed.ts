@@ -72,6 +72,11 @@ export class ComposedTransport implements Transport {
     return this.#port.stream(input, context);
   };
 
+  /** A call would find no part that it need not wait for. */
+  get isDown(): boolean {
+    return this.#parts.every((part) => part.isDown === true);
+  }
+
   /** Subscriptions and jobs are not calls: they pass by, where it is clear which part they go to. */
   get topicPort(): TopicPort | undefined {
     return this.#onlyPart?.topicPort;

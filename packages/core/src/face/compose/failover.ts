@@ -2,11 +2,12 @@ import type { CallContext } from "../../words/call-context.ts";
 import { type Clock, systemClock } from "../../words/clock.ts";
 import type { RpcError } from "../../words/rpc-error.ts";
 import type { CallPort, Transport } from "../../words/transport.ts";
-import { Availability, type Pass } from "../../tools/availability.ts";
-import { Backoff, type BackoffOptions } from "../../tools/backoff.ts";
+import type { Availability, Pass } from "../../tools/availability.ts";
+import type { BackoffOptions } from "../../tools/backoff.ts";
 import { type Course, mayRepeat } from "../../machines/course.ts";
 import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
+import { Part } from "./part.ts";
 
 /** How long the first transport is left alone after a failure; the wait is drawn between 0 and a bound that grows. */
 export interface FailoverOptions extends BackoffOptions {
@@ -19,12 +20,14 @@ export interface FailoverOptions extends BackoffOptions {
 /**
  * One transport, and another for when it is not there. A call that fails UNAVAILABLE at the first goes to the second, with everything that
  * belongs to it, provided that it did not arrive or that its method is idempotent; a stream only before its first item. From then on calls
- * go to the second at once, and after a wait one of them tries the first again. When the second fails so too, the first is tried even
+ * go to the second at once, and after a wait one of them tries the first again. While the first says that it is down (`isDown`), calls go
+ * to the second without trying it. When the second fails so too, the first is tried even
  * before its time. Throws INVALID_ARGUMENT for options that cannot be.
  */
 export function failover(first: Transport, second: Transport, options: FailoverOptions = {}): Transport {
   const { clock = first.clock ?? systemClock, random, ...backoff } = options;
-  const parts = new Parts(first, second, new Availability(clock, new Backoff(backoff, random)));
+  const part = (transport: Transport): Part => new Part(transport, clock, backoff, random);
+  const parts = new Parts(part(first), part(second));
   return new ComposedTransport({
     parts: [first, second],
     endpoint: `${first.endpoint} or ${second.endpoint}`,
@@ -36,16 +39,31 @@ export function failover(first: Transport, second: Transport, options: FailoverO
 
 /** What all calls share. */
 class Parts {
-  readonly first: Transport;
-  readonly second: Transport;
-  /** Of the first; the second is tried whenever it is needed. */
-  readonly availability: Availability;
+  readonly #first: Part;
+  readonly #second: Part;
   readonly lifetime: Lifetime = new Lifetime();
 
-  constructor(first: Transport, second: Transport, availability: Availability) {
-    this.first = first;
-    this.second = second;
-    this.availability = availability;
+  constructor(first: Part, second: Part) {
+    this.#first = first;
+    this.#second = second;
+  }
+
+  get first(): Transport {
+    return this.#first.transport;
+  }
+
+  get second(): Transport {
+    return this.#second.transport;
+  }
+
+  /** Of the first; the second is tried whenever it is needed. */
+  get availability(): Availability {
+    return this.#first.availability;
+  }
+
+  /** Whether a call begins at the first. When neither can be reached it is as good as the other one. */
+  beginsAtFirst(): boolean {
+    return this.availability.isOpen && (this.#first.reachable() || !this.#second.reachable());
   }
 }
 
@@ -65,11 +83,15 @@ class FailoverCourse implements Course {
   enter(): CallPort {
     const { availability, first, second } = this.#parts;
     this.#count++;
-    const toFirst = this.#count === 1 ? availability.isOpen : !this.#firstTried;
+    const toFirst = this.#count === 1 ? this.#parts.beginsAtFirst() : !this.#firstTried;
     if (!toFirst) return second;
     this.#firstTried = true;
     this.#pass = availability.enter();
     return first;
+  }
+
+  answered(): void {
+    if (this.#pass !== undefined) this.#parts.availability.worked(this.#pass);
   }
 
   left(error: RpcError | undefined, repeatable: boolean): boolean {

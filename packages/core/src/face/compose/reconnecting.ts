@@ -39,6 +39,11 @@ class ReconnectingTransport extends ComposedTransport {
     this.#redial = redial;
   }
 
+  /** Calls would wait, which somebody who has another way need not do. */
+  override get isDown(): boolean {
+    return this.#redial.isLost || super.isDown;
+  }
+
   protected override connect(): Promise<void> {
     return this.#redial.ready();
   }
@@ -73,6 +78,10 @@ class Redial {
     this.#backoff = new Backoff(backoff, random);
     this.#maxWaiting = wholeNumber("maxWaitingCalls", maxWaitingCalls, 0);
     this.#room = new WaitingRoom(clock, () => this.#emptied());
+  }
+
+  get isLost(): boolean {
+    return this.#unreachable !== undefined;
   }
 
   /** Where a call waits; undefined: it need not. Throws when it must not. */
