@@ -240,6 +240,23 @@ describe("JobQueue", () => {
     expect([one.outcomes, two.outcomes]).toEqual([[1], [2]]);
   });
 
+  it("gives nothing to a consumer whose wire is full, until it says that it takes more", () => {
+    const rig = new QueueRig();
+    const [a, b] = [rig.consume(2), rig.consume(2)];
+    a.writable = false;
+    const jobs = [rig.submit(1), rig.submit(2), rig.submit(3)];
+    expect([a.inputs, b.inputs, rig.queue.waitingCount]).toEqual([[], [1, 2], 1]);
+    a.feed.resume();
+    expect(a.inputs).toEqual([]);
+    a.writable = true;
+    a.feed.resume();
+    expect(a.inputs).toEqual([3]);
+    a.settle();
+    b.settle();
+    b.settle();
+    expect(jobs.map(({ outcomes }) => outcomes)).toEqual([[1], [2], [3]]);
+  });
+
   it("does not believe one that gives back for ever", () => {
     const rig = new QueueRig();
     const consumer = rig.consume();

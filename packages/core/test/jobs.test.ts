@@ -53,6 +53,39 @@ function worker(router: Parameters<typeof memory>[0], clock: FakeClock, options 
 const done = async ({ n }: { readonly n: number }): Promise<string> => `order ${n}`;
 
 describe("jobs over a session", () => {
+  it("leave when the wire takes them, and no more than 1 MiB of them at once", async () => {
+    const clock = new FakeClock();
+    const Big = defineContract("test.Big", { work: job({ input: z.string(), output: z.number(), maxAttempts: 1 }) });
+    const dead: unknown[] = [];
+    const queue = workQueue<string, number>({ deadLetter: (lost) => dead.push(lost) });
+    const router = createRouter(Big, { work: queue }, { clock });
+    const direct = memory(router, { clock, maxSendBufferBytes: 400_000 });
+    const gateway = memory(forward(direct, Big), { clock, maxSendBufferBytes: 400_000 });
+    for (const transport of [direct, gateway]) {
+      let [most, running] = [0, 0];
+      const gate = new Gate();
+      const consumer = createClient(Big, transport).work.consume({
+        concurrency: 40,
+        handle: async (input, context) => {
+          most = Math.max(most, ++running);
+          await gate.promise;
+          running--;
+          return input.length + context.attempt;
+        },
+      });
+      await consumer.ready;
+      const input = "x".repeat(200_000);
+      const tickets = await Promise.all(Array.from({ length: 60 }, () => router.work.submit(input)));
+      await settled();
+      expect(most).toBe(6);
+      gate.open();
+      expect(new Set(await Promise.all(tickets.map((ticket) => ticket.result())))).toEqual(new Set([200_001]));
+      await consumer.close();
+    }
+    expect(dead).toEqual([]);
+    await gateway.close();
+  });
+
   it("C101 give their submitter the output", async () => {
     const { router, shop, clock } = rig();
     const ticket = await shop.orders.submit({ n: 1 });

@@ -48,6 +48,7 @@ export class TestConsumer implements JobTaker {
   readonly ends: (RpcError | undefined)[] = [];
   mostOpen = 0;
   isReady = false;
+  writable = true;
   feed!: JobFeed;
 
   ready(): void {

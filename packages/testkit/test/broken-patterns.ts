@@ -290,6 +290,7 @@ function feeding(feed: JobFeed): JobFeed {
     peer: feed.peer,
     open: (credits) => feed.open(credits),
     settle: (settlement) => feed.settle(settlement),
+    resume: () => feed.resume(),
     finish: () => feed.finish(),
     close: (reason) => feed.close(reason),
   };

@@ -157,6 +157,10 @@ class LaterFeed extends Later<JobFeed> implements JobFeed {
     this.inner?.settle(settlement);
   }
 
+  resume(): void {
+    this.inner?.resume();
+  }
+
   finish(): void {
     if (this.inner !== undefined) return this.inner.finish();
     if (this.#finished) return;

@@ -258,6 +258,8 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     if (job === undefined || consumer === undefined) return;
     if (job.deadline !== undefined && job.deadline <= this.#options.clock.now()) return this.#expire(job);
     if (consumer === job.lastConsumer) consumer = this.#free.second ?? consumer;
+    // Its wire has filled meanwhile: it says when it takes more.
+    if (!consumer.takesMore) return this.#file(consumer);
     this.#ready.delete(job);
     // From here on it may have run: who submits the same key again wants another run.
     this.#forgetKey(job);

@@ -29,6 +29,7 @@ export interface JobRunnerOptions {
 
 /** The working end of a consumer: runs what its feed gives, and settles every delivery once. */
 export class JobRunner implements JobTaker {
+  readonly writable = true;
   readonly #options: JobRunnerOptions;
   #feed: JobFeed | undefined = undefined;
   /** Deliveries that are not settled, by number; those in `#waiting` are among them. */

@@ -43,7 +43,9 @@ export class QueueConsumer implements JobFeed {
   }
 
   get takesMore(): boolean {
-    return this.#opened && !this.#finishing && !this.#closed && this.#open.size < this.#credits;
+    return (
+      this.#opened && !this.#finishing && !this.#closed && this.#open.size < this.#credits && this.taker.writable
+    );
   }
 
   open(credits: number): void {
@@ -52,6 +54,10 @@ export class QueueConsumer implements JobFeed {
     this.#credits = credits;
     this.taker.ready();
     this.#owner.changed(this);
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#owner.changed(this);
   }
 
   /** Counts the job as taken; `send` follows. */

@@ -142,9 +142,11 @@ export interface Settlement {
 
 /** Who takes jobs. */
 export interface JobTaker {
+  /** Whether it takes a job now; when it does again, it tells its feed by `resume`. */
+  readonly writable: boolean;
   /** Jobs can come from now on. */
   ready(): void;
-  /** Never more at once than the credit. */
+  /** Never more at once than the credit. A feed that cannot wait gives it also when the taker is not writable. */
   job(delivery: JobDelivery): void;
   /** The job is over whatever becomes of it here; it is settled all the same, which frees its place. */
   abandon(delivery: number, reason: RpcError): void;
@@ -159,6 +161,8 @@ export interface JobFeed {
   /** `credits`: jobs at once. A settled job gives its credit back. */
   open(credits: number): void;
   settle(settlement: Settlement): void;
+  /** The taker takes jobs again. */
+  resume(): void;
   /** Takes no more jobs; `ended` follows when what was taken is settled. */
   finish(): void;
   /** Ends it at once; what was taken goes to other consumers. The taker is not told. Idempotent. */
