@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import {
   allowLists,
   type Authorize,
   authorized,
   createClient,
   createRouter,
+  event,
+  job,
   notification,
   defineContract,
   type Peer,
@@ -12,6 +15,7 @@ import {
   serverStream,
   clientStream,
   unary,
+  workQueue,
 } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
 import type { EventSink, EventSource, SubscribeRequest } from "../src/words/topics.ts";
@@ -230,7 +234,57 @@ describe("allowLists", () => {
     expect(may(identity, name)).toBe(expected);
   });
 
-  it.each(["demo.Va*", "*.open", "demo.*.open", "**"])("refuses the pattern %s", (pattern) => {
-    expect(thrownBy(() => allowLists({ bot: [pattern] })).code).toBe("INVALID_ARGUMENT");
+  it.each([
+    ["demo.Jobs.run", ["call", "subscribe", "submit"]],
+    ["demo.Jobs.*", ["call", "subscribe", "submit"]],
+    ["*", ["call", "subscribe", "submit"]],
+    ["demo.Jobs.run:submit", ["submit"]],
+    ["demo.Jobs.run:consume", ["consume"]],
+    ["demo.Jobs.*:consume", ["consume"]],
+    ["*:subscribe", ["subscribe"]],
+    ["*:call", ["call"]],
+    ["demo.Jobs.other:consume", []],
+  ])("with %s allows %s", (pattern, expected) => {
+    const authorizeOne = allowLists({ bot: [pattern] });
+    const method = { name: "demo.Jobs.run" } as Parameters<Authorize>[1];
+    const acts = ["call", "subscribe", "submit", "consume"] as const;
+    expect(acts.filter((act) => authorizeOne({ identity: "bot" } as Peer, method, act))).toEqual(expected);
+  });
+
+  it.each(["demo.Va*", "*.open", "demo.*.open", "**", "demo.run:eat", "demo.run:", "*:submit:call", "a:toString"])(
+    "refuses the pattern %s",
+    (pattern) => {
+      const error = thrownBy(() => allowLists({ bot: [pattern] }));
+      expect(error.code).toBe("INVALID_ARGUMENT");
+      expect(error.message).toContain(JSON.stringify(pattern));
+    },
+  );
+});
+
+describe("a refusal", () => {
+  const Works = defineContract("demo.Works", {
+    news: event({ payload: z.string() }),
+    run: job({ input: z.number(), output: z.number() }),
+    look: unary(),
+  });
+
+  it.each([
+    ["is not allowed to", () => false],
+    ["may", () => Promise.reject(new Error("no directory"))],
+  ])("says what the peer %s do", async (words, authorize) => {
+    const router = createRouter(Works, { run: workQueue(), look: () => 1 });
+    const client = createClient(Works, memory(authorized(router, authorize)));
+    const texts = [
+      await failure(client.look()),
+      await failure(client.news.subscribe().ready),
+      await failure(client.run.submit(1)),
+      await failure(client.run.consume({ handle: () => 1 }).ready),
+    ];
+    expect(texts.map(({ message }) => message)).toEqual([
+      expect.stringContaining(`${words} call it`),
+      expect.stringContaining(`${words} subscribe to it`),
+      expect.stringContaining(`${words} submit it as a job`),
+      expect.stringContaining(`${words} consume its jobs`),
+    ]);
   });
 });
