@@ -31,20 +31,25 @@ export class WriteBatch {
 
   /** Hands everything to the socket in one write. */
   flush(socket: Socket): void {
+    const slab = this.#slab;
+    const start = this.#start;
     const region = this.#cutRegion();
     const pieces = this.#pieces;
     this.bytes = 0;
-    if (this.#slab !== undefined) giveBack(this.#slab);
     this.#slab = undefined;
     this.#pieces = undefined;
     if (pieces === undefined) {
       if (region !== undefined) socket.write(region);
-      return;
+    } else {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      if (region !== undefined) socket.write(region);
+      socket.uncork();
     }
-    socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    if (region !== undefined) socket.write(region);
-    socket.uncork();
+    if (slab === undefined) return;
+    // Written at once, as nearly always: nobody holds the region any more.
+    if (socket.writableLength === 0) slab.used = start;
+    giveBack(slab);
   }
 
   /** Forgets what was not flushed. */
@@ -64,9 +69,10 @@ export class WriteBatch {
 
   #slabWithRoom(bytes: number): Slab {
     const slab = this.#slab;
-    if (slab !== undefined && SLAB_BYTES - slab.used >= bytes) return slab;
+    if (slab !== undefined && slab.memory.length - slab.used >= bytes) return slab;
     this.#finishRegion();
-    const fresh = takeSlab(bytes);
+    // The slab of a batch that outgrows it is left to the garbage collector with its last piece.
+    const fresh = takeSlab(slab === undefined && bytes <= SMALL_SLABS.bytes ? SMALL_SLABS : LARGE_SLABS, bytes);
     this.#slab = fresh;
     this.#start = fresh.used;
     return fresh;
@@ -90,27 +96,36 @@ export class WriteBatch {
 const LARGE_BYTES = 16 * 1024;
 
 /**
- * Memory for outgoing bytes. A region is written once and never again, because the socket may still hold it; the rest of the slab
- * goes on to whichever channel sends next, so an idle channel holds none.
+ * Memory for outgoing bytes. A region is not written again while the socket may still hold it; the rest of the slab goes on to whichever
+ * channel sends next, so an idle channel holds none.
  */
 interface Slab {
   readonly memory: Buffer;
   used: number;
 }
 
-const SLAB_BYTES = 64 * 1024;
+interface SlabPool {
+  /** Size of a slab. */
+  readonly bytes: number;
+  readonly mostSpare: number;
+  readonly spare: Slab[];
+}
+
+/** For the first messages of a tick, and most ticks have no more: as many channels as one tick has may each hold one. */
+const SMALL_SLABS: SlabPool = { bytes: 8 * 1024, mostSpare: 256, spare: [] };
+/** For the rest of a busy tick. */
+const LARGE_SLABS: SlabPool = { bytes: 64 * 1024, mostSpare: 8, spare: [] };
 /** A slab with less room than this is left to the garbage collector. */
 const WORTH_KEEPING_BYTES = 2 * 1024;
-const MOST_SPARE_SLABS = 8;
-const spareSlabs: Slab[] = [];
 
-function takeSlab(bytes: number): Slab {
-  const spare = spareSlabs.pop();
-  if (spare !== undefined && SLAB_BYTES - spare.used >= bytes) return spare;
+function takeSlab(pool: SlabPool, bytes: number): Slab {
+  const spare = pool.spare.pop();
+  if (spare !== undefined && pool.bytes - spare.used >= bytes) return spare;
   // A spare one that is too full for this message is dropped, not put back: it would be tried and found full again and again.
-  return { memory: Buffer.allocUnsafeSlow(SLAB_BYTES), used: 0 };
+  return { memory: Buffer.allocUnsafeSlow(pool.bytes), used: 0 };
 }
 
 function giveBack(slab: Slab): void {
-  if (SLAB_BYTES - slab.used >= WORTH_KEEPING_BYTES && spareSlabs.length < MOST_SPARE_SLABS) spareSlabs.push(slab);
+  const pool = slab.memory.length === SMALL_SLABS.bytes ? SMALL_SLABS : LARGE_SLABS;
+  if (pool.bytes - slab.used >= WORTH_KEEPING_BYTES && pool.spare.length < pool.mostSpare) pool.spare.push(slab);
 }

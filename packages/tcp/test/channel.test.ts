@@ -63,6 +63,30 @@ describe("messages", () => {
     expect(sink.messages.every((bytes) => bytes.every((byte) => byte === 1))).toBe(true);
   });
 
+  it("stay as they are while one of many channels cannot write them and the others can", async () => {
+    const pairs = await Promise.all(Array.from({ length: 5 }, () => connected()));
+    const sinks = pairs.map(({ accepted }) => opened(accepted));
+    for (const { dialed } of pairs) opened(dialed);
+    // Every other receiver reads nothing for now: what its sender has written waits in memory that the others want as well.
+    for (const [i, { accepted }] of pairs.entries()) if (i % 2 === 0) accepted.pause?.();
+    const ticks = 400;
+    const perTick = 20;
+    for (let tick = 0; tick < ticks; tick++) {
+      for (let i = 0; i < perTick; i++)
+        for (const [of, { dialed }] of pairs.entries()) dialed.send(new Uint8Array(900).fill(of * 50 + (tick % 50)));
+      await turns(1);
+    }
+    for (const { accepted } of pairs) accepted.resume?.();
+    for (const [of, sink] of sinks.entries()) {
+      await sink.count(ticks * perTick);
+      const wrong = sink.messages.findIndex((bytes, i) => {
+        const due = of * 50 + (Math.floor(i / perTick) % 50);
+        return bytes.some((byte) => byte !== due);
+      });
+      expect(wrong).toBe(-1);
+    }
+  });
+
   it("that come before open are handed over after it", async () => {
     const { dialed, accepted } = await connected();
     opened(dialed);
