@@ -142,6 +142,8 @@ export class ClientSubscription implements Subscription<unknown>, EventSink {
 
   ended(error: RpcError | undefined): void {
     this.#source = undefined;
+    // Its reader holds too much already.
+    if (error?.reason === "maxUnreadBytes") this.#drop();
     if (error === undefined || !this.#mayRetry(error)) return this.#end(error);
     this.#lossReason ??= error;
     this.#backoff ??= new Backoff();

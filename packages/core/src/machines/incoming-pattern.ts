@@ -14,6 +14,8 @@ export interface PatternRegister {
   over(pattern: IncomingPattern): void;
   /** A consumer has got its first job, or has settled its last one: a drain waits for it meanwhile. */
   busy(isBusy: boolean): void;
+  /** Subscriptions and consumers that the peer has here. */
+  readonly counted: number;
 }
 
 /** A call of the peer that is no call: it lasts, and says what it has to say by items. */
@@ -21,7 +23,7 @@ export abstract class IncomingPattern extends CallScope {
   readonly callId: number;
   readonly depth: number;
   protected readonly link: SessionLink;
-  readonly #register: PatternRegister;
+  protected readonly register: PatternRegister;
   readonly #received: Metadata | undefined;
   readonly #handleId: string;
   #isOver = false;
@@ -36,7 +38,7 @@ export abstract class IncomingPattern extends CallScope {
   ) {
     super(method, deadline);
     this.link = link;
-    this.#register = register;
+    this.register = register;
     this.callId = body.id;
     this.depth = body.depth;
     this.#handleId = body.handleId;
@@ -135,11 +137,11 @@ export abstract class IncomingPattern extends CallScope {
   protected over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#register.over(this);
+    this.register.over(this);
   }
 
   protected busy(isBusy: boolean): void {
-    this.#register.busy(isBusy);
+    this.register.busy(isBusy);
   }
 
   protected misshapen(what: string): void {

@@ -25,6 +25,8 @@ export class IncomingPatterns implements PatternRegister {
   #counted = 0;
   /** Consumers with a job that is not settled. */
   #busy = 0;
+  /** The last one that was resumed when the wire was full again. */
+  #resumed = 0;
 
   constructor(link: SessionLink) {
     this.#link = link;
@@ -33,6 +35,10 @@ export class IncomingPatterns implements PatternRegister {
   /** What a drain waits for: jobs whose submitters are here, consumers that have jobs. */
   get count(): number {
     return this.#patterns.size - this.#counted + this.#busy;
+  }
+
+  get counted(): number {
+    return this.#counted;
   }
 
   get(id: number): IncomingPattern | undefined {
@@ -80,8 +86,18 @@ export class IncomingPatterns implements PatternRegister {
   }
 
   resume(): void {
+    // The others first, so that the oldest does not take all that the wire has. Their ids ascend.
+    const last = this.#resumed;
+    this.#resumeBetween(last + 1, Number.POSITIVE_INFINITY);
+    this.#resumeBetween(0, last);
+  }
+
+  #resumeBetween(from: number, to: number): void {
     for (const pattern of this.#patterns.values()) {
+      const { callId } = pattern;
+      if (callId < from || callId > to) continue;
       if (!this.#link.writable) return;
+      this.#resumed = callId;
       pattern.resume();
     }
   }

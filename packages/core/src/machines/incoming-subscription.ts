@@ -7,6 +7,11 @@ import { decodePayload, payloadOf } from "../tools/payloads.ts";
 import { IncomingPattern } from "./incoming-pattern.ts";
 import { MAX_CREDITS, STREAM_WINDOW_BYTES } from "./stream-sender.ts";
 
+/** Bytes of events that may be under way to one peer, over its subscriptions: half of what it takes unread by default. */
+const SESSION_WINDOW_BYTES = 32 * 1024 * 1024;
+/** What each of many still has: above what a reader takes before it grants more. */
+const LEAST_WINDOW_BYTES = 384 * 1024;
+
 /** A subscription of the peer: what its source gives goes out as items. */
 export class IncomingSubscription extends IncomingPattern implements EventSink {
   #source: EventSource | undefined = undefined;
@@ -31,7 +36,11 @@ export class IncomingSubscription extends IncomingPattern implements EventSink {
   }
 
   get writable(): boolean {
-    return this.link.writable && this.#underWayBytes < STREAM_WINDOW_BYTES;
+    const { writable } = this.link;
+    if (this.#underWayBytes < LEAST_WINDOW_BYTES) return writable;
+    return (
+      writable && this.#underWayBytes < Math.min(STREAM_WINDOW_BYTES, SESSION_WINDOW_BYTES / this.register.counted)
+    );
   }
 
   subscribed(): void {

@@ -19,6 +19,12 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
   #owed = 0;
   #owedBytes = 0;
   #grantAt = 1;
+  /** Bytes of events that the sink holds. */
+  #unreadBytes = 0;
+  /** Events left out here since the last one that the sink got. */
+  #lost = 0;
+  /** It has chosen to end rather than to lose events. */
+  readonly #lossless: boolean;
   #isSubscribed = false;
   /** The sink has ended it, or has been told that it has ended. */
   #told = false;
@@ -34,6 +40,7 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
     const said = { pattern, lastValue: lastValue ? true : undefined, overflow, buffer };
     super(link, register, context, 0, new ValuePayload(dynamicCodec, said));
     this.#sink = sink;
+    this.#lossless = overflow === "block" || overflow === "disconnect";
   }
 
   override get kind(): CallKind {
@@ -75,7 +82,9 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
   }
 
   release(bytes: number): void {
-    this.link.unreadBytes -= bytes;
+    // What was held when it ended has been released then.
+    if (this.settled) return;
+    this.#hold(-bytes);
     this.#owedBytes += bytes;
   }
 
@@ -109,23 +118,20 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
       return this.grant(1);
     }
     const bytes = this.link.messageBytes;
-    this.link.unreadBytes += bytes;
-    const { maxUnreadBytes } = this.link.limits;
-    if (this.link.unreadBytes > maxUnreadBytes) {
-      this.link.unreadBytes -= bytes;
-      const message = `${methodName}: more than ${maxUnreadBytes} bytes of events wait for their readers`;
-      return this.giveUp(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxUnreadBytes" }));
-    }
+    const lost = extra?.lost ?? 0;
+    if (this.link.unreadBytes + bytes > this.link.limits.maxUnreadBytes) return this.#leaveOut(bytes, lost);
     let value: unknown;
     try {
       value = decodePayload(this.context.method.output.codec, payload);
     } catch (thrown) {
-      this.link.unreadBytes -= bytes;
       const { code, message, reason } = RpcError.from(thrown);
       return this.giveUp(new RpcError(code, `${methodName}: event ${seq}: ${message}`, { reason, cause: thrown }));
     }
+    const lostBefore = this.#lost + lost;
+    this.#lost = 0;
+    this.#hold(bytes);
     try {
-      this.#sink.event({ topic, value, metadata: extra?.metadata, bytes }, extra?.lost ?? 0);
+      this.#sink.event({ topic, value, metadata: extra?.metadata, bytes }, lostBefore);
     } catch (thrown) {
       this.link.report(RpcError.from(thrown));
     }
@@ -150,6 +156,25 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
     this.misshapen("stream credit arrived for a subscription");
   }
 
+  /** There is no room for an event: the readers of this session hold too much, which need not be the reader of this subscription. */
+  #leaveOut(bytes: number, lostBefore: number): void {
+    const { maxUnreadBytes } = this.link.limits;
+    if (this.#lossless || bytes > maxUnreadBytes) {
+      const message = `${this.methodName}: more than ${maxUnreadBytes} bytes of events and stream items wait for their readers; read faster, close what is not read, or raise maxUnreadBytes`;
+      return this.giveUp(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxUnreadBytes" }));
+    }
+    this.#lost += lostBefore + 1;
+    this.#owedBytes += bytes;
+    // While its own reader has something to read, the credit goes back with that: meanwhile the publisher keeps the events.
+    if (this.#unreadBytes > 0) this.#owed++;
+    else this.grant(1);
+  }
+
+  #hold(bytes: number): void {
+    this.#unreadBytes += bytes;
+    this.link.unreadBytes += bytes;
+  }
+
   #subscribed(): void {
     if (this.#isSubscribed || this.#told) return;
     this.#isSubscribed = true;
@@ -159,6 +184,8 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
   #end(error: RpcError | undefined): void {
     if (this.settled) return;
     this.settled = true;
+    // What its reader has yet to read costs the other readers nothing.
+    this.#hold(-this.#unreadBytes);
     this.context.onCancel(undefined);
     if (this.#told) return;
     this.#told = true;
