@@ -13,7 +13,16 @@ const MOST_LINES = 400;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   core: [],
   protobuf: ["@rpc/core", "protobufjs"],
-  tcp: ["@rpc/core", "@rpc/protobuf", "node:net", "node:tls", "node:fs", "node:worker_threads", "node:zlib", "node:crypto"],
+  tcp: [
+    "@rpc/core",
+    "@rpc/protobuf",
+    "node:net",
+    "node:tls",
+    "node:fs",
+    "node:worker_threads",
+    "node:zlib",
+    "node:crypto",
+  ],
   testkit: ["@rpc/core"],
 };
 /** Programs and build-time parts that may use Node although their package may not. */

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../src/machines/ledger.ts";
 import { ReplayBuffer } from "../src/tools/replay-buffer.ts";
@@ -38,8 +38,8 @@ describe("the replay buffer", () => {
           expect(buffer.count).toBe(model.length);
           expect(buffer.bytes).toBe(model.reduce((sum, { length }) => sum + length, 0));
         }
-        expect([...buffer].map((bytes) => [...bytes.subarray(0, 3), bytes.length])).toEqual(
-          model.map((bytes) => [...bytes.subarray(0, 3), bytes.length]),
+        expect([...buffer].map((bytes) => `${bytes.subarray(0, 3).join()} of ${bytes.length}`)).toEqual(
+          model.map((bytes) => `${bytes.subarray(0, 3).join()} of ${bytes.length}`),
         );
       }),
     );

@@ -107,10 +107,10 @@ export function resumable(
 
 /** Lets time pass, a tenth of a second at a time, until a promise has settled. */
 export async function whileTimePasses<T>(clock: FakeClock, promise: Promise<T>): Promise<T> {
-  let settledNow = false;
-  const done = (): void => void (settledNow = true);
+  const state = { isSettled: false };
+  const done = (): void => void (state.isSettled = true);
   promise.then(done, done);
-  for (let step = 0; step < 1_000 && !settledNow; step++) {
+  for (let step = 0; step < 1_000 && !state.isSettled; step++) {
     await settled();
     await clock.advance(100);
   }

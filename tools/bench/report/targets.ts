@@ -57,9 +57,7 @@ interface LimitTarget {
   readonly limit: number;
 }
 
-const LIMIT_TARGETS: readonly LimitTarget[] = [
-  { figure: "jobsPerSecond", entrant: "rpc-tcp-jobs", limit: 100_000 },
-];
+const LIMIT_TARGETS: readonly LimitTarget[] = [{ figure: "jobsPerSecond", entrant: "rpc-tcp-jobs", limit: 100_000 }];
 
 const HANDSHAKE_LIMIT_MICROS = 1_000;
 const IDLE_LIMIT_KILOBYTES = 12;

@@ -3,7 +3,7 @@ import type { Compression } from "../words/compression.ts";
 import type { SessionLimits } from "../words/limits.ts";
 
 /** What every channel gets from the session. A transport package passes its own differences on top. */
-export const SESSION_CAPABILITIES: Capabilities = Object.freeze({
+const SESSION_CAPABILITIES: Capabilities = Object.freeze({
   duplex: "native",
   notify: "native",
   serverStream: "native",

@@ -1,6 +1,5 @@
 import type { CallContext } from "../words/call-context.ts";
 import type { Capabilities } from "../words/capabilities.ts";
-import type { Channel } from "../words/channel.ts";
 import type { Compression } from "../words/compression.ts";
 import type { CallerCredentials } from "../words/credentials.ts";
 import { type Clock, systemClock } from "../words/clock.ts";
@@ -10,7 +9,7 @@ import type { Peer } from "../words/peer.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { TopicPort } from "../words/topics.ts";
-import type { CallPort, CloseOptions, Handler, PatternPorts, Transport } from "../words/transport.ts";
+import type { CloseOptions, Handler, Transport } from "../words/transport.ts";
 import type { WorkQueue } from "../words/work-queue.ts";
 import { Backoff, type BackoffOptions } from "../tools/backoff.ts";
 import { noteCallError } from "../tools/call-errors.ts";

@@ -46,7 +46,7 @@ export class Doorkeeper {
       throw new RpcError("INVALID_ARGUMENT", "option authenticate is no function; leave it out to ask nobody", {
         reason: "INVALID_ARGUMENT",
       });
-    if ("secret" in credentials) secretBytes(credentials.secret as string, "secret");
+    if ("secret" in credentials) secretBytes(credentials.secret, "secret");
     if ("secrets" in credentials && (credentials.secrets === undefined || isEmpty(credentials.secrets)))
       throw new RpcError("INVALID_ARGUMENT", "option secrets holds no secret; leave it out, or name one", {
         reason: "INVALID_ARGUMENT",

@@ -30,9 +30,8 @@ export class CallerIdentity {
   /** Throws INVALID_ARGUMENT for an empty secret or token. */
   constructor(credentials: CallerCredentials, functions: ProofCrypto) {
     this.credentials = credentials;
-    if ("secret" in credentials) this.key = keyOf("", credentials.secret as string, "secret", functions);
-    if ("token" in credentials && typeof credentials.token !== "function")
-      secretBytes(credentials.token as string, "token");
+    if ("secret" in credentials) this.key = keyOf("", credentials.secret, "secret", functions);
+    if ("token" in credentials && typeof credentials.token !== "function") secretBytes(credentials.token, "token");
     if (this.key !== undefined && credentials.token !== undefined)
       throw new RpcError("INVALID_ARGUMENT", "set one of the options secret and token, not both", {
         reason: "INVALID_ARGUMENT",

@@ -7,7 +7,7 @@ import type { Agreement } from "./handshake.ts";
 import type { OutgoingCall } from "./outgoing-call.ts";
 import type { Session } from "./session.ts";
 
-export type Role = "initiator" | "acceptor";
+type Role = "initiator" | "acceptor";
 
 /** What a session is made of. */
 export interface SessionOptions extends ConnectionSettings {
@@ -24,7 +24,7 @@ export interface SessionOptions extends ConnectionSettings {
   readonly events: SessionEvents;
 }
 
-export interface SessionEvents {
+interface SessionEvents {
   opened(session: Session): void;
   /** The connection is lost, the session waits for another one. */
   suspended(session: Session, reason: RpcError): void;

@@ -51,7 +51,8 @@ export class Key {
 /** The part of what is signed that is the same in both directions. */
 export async function transcriptBytes(transcript: Transcript, functions: ProofCrypto): Promise<Uint8Array> {
   const { hello, challenge, binding } = transcript;
-  const digests = await Promise.all([hello, challenge, binding].map((bytes) => functions.sha256(bytes)));
+  const digests: Uint8Array[] = [];
+  for (const bytes of [hello, challenge, binding]) digests.push(await functions.sha256(bytes));
   return joined([transcript.initiatorNonce, transcript.acceptorNonce, ...digests]);
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../transport-bench.ts";
 
 /** Who serves a contract, seen from the other end. */
-export interface Ends<C extends Contract> {
+interface Ends<C extends Contract> {
   readonly client: ClientOf<C>;
   readonly pair: TransportPair;
 }
