@@ -29,6 +29,7 @@ async function rig(names: readonly string[], options = {}) {
   const woken: string[] = [];
   const replies = new Map<string, (n: number) => string | Promise<string>>();
   const signals: AbortSignal[] = [];
+  const cuts = new Map<string, () => void>();
   for (const name of names) {
     const transport = createSessionTransport({
       endpoint: `memory:${name}`,
@@ -43,6 +44,9 @@ async function rig(names: readonly string[], options = {}) {
       }),
       dial: () => {
         const [near, far] = createMemoryChannelPair();
+        // Whoever was cut off does not come back.
+        if (cuts.has(name)) return Promise.reject(new RpcError("UNAVAILABLE", "nobody there"));
+        cuts.set(name, () => far.close());
         listener.accept(far);
         return Promise.resolve(near);
       },
@@ -51,7 +55,7 @@ async function rig(names: readonly string[], options = {}) {
     await createClient(Hub, transport).hello();
   }
   const peers = [...listener.peers];
-  return { clock, listener, woken, replies, signals, peers };
+  return { clock, listener, woken, replies, signals, cuts, peers };
 }
 
 async function collected(replies: AsyncIterable<PeerReply<string>>, peers: readonly Peer[]): Promise<unknown[]> {
@@ -71,7 +75,7 @@ describe("listener.peers", () => {
     expect(woken).toEqual(["a go", "b go", "c go"]);
   });
 
-  it("counts who has accepted it, when asked", async () => {
+  it("counts where it has arrived, when asked", async () => {
     const { clock, listener, peers, woken } = await rig(["a", "b"]);
     const report = listener.peers.broadcast(Node.wake, { reason: "go" }, { ack: true });
     peers[1]?.disconnect();
@@ -163,6 +167,24 @@ describe("listener.peers", () => {
     expect(listener.peers.leastBusy()).toBe(peers[1]);
     expect(listener.peers.leastBusy((peer) => peer === peers[0])).toBe(peers[0]);
     expect(listener.peers.random((peer) => peer === peers[2])).toBe(peers[2]);
+  });
+
+  it("picks one whose connection is lost only when there is no other", async () => {
+    const { listener, cuts, peers } = await rig(["a", "b"]);
+    cuts.get("a")?.();
+    await settled();
+    expect(peers.map(({ connected }) => connected)).toEqual([false, true]);
+    expect(listener.peers.leastBusy()).toBe(peers[1]);
+    for (let i = 0; i < 20; i++) expect(listener.peers.random()).toBe(peers[1]);
+    expect(listener.peers.leastBusy((peer) => peer === peers[0])).toBe(peers[0]);
+    expect(listener.peers.random((peer) => peer === peers[0])).toBe(peers[0]);
+  });
+
+  it("leaves it to the peers to validate an input", async () => {
+    const { listener, woken } = await rig(["a"]);
+    const report = listener.peers.broadcast(Node.wake, { reason: 7 } as never, { ack: true });
+    expect([report.sent, await report.accepted]).toEqual([1, 1]);
+    expect(woken).toEqual([]);
   });
 
   it("refuses an input that cannot travel, and what is no method of the right kind", async () => {

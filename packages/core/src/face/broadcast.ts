@@ -82,20 +82,27 @@ export class PeerSet implements Peers {
   }
 
   random(filter?: (peer: Peer) => boolean): Peer | undefined {
-    const chosen = this.#chosen(filter);
+    const chosen = this.#callable(filter);
     return chosen[Math.floor(Math.random() * chosen.length)];
   }
 
   leastBusy(filter?: (peer: Peer) => boolean): Peer | undefined {
     let found: Peer | undefined;
     let fewest = Number.POSITIVE_INFINITY;
-    for (const peer of this.#chosen(filter)) {
+    for (const peer of this.#callable(filter)) {
       const { callsInFlight } = peer;
       if (callsInFlight >= fewest) continue;
       fewest = callsInFlight;
       found = peer;
     }
     return found;
+  }
+
+  /** Those that a call reaches at once; when there is none, those at which it waits for the connection to come back. */
+  #callable(filter: ((peer: Peer) => boolean) | undefined): readonly SessionPeer[] {
+    const chosen = this.#chosen(filter);
+    const connected = chosen.filter((peer) => peer.connected);
+    return connected.length > 0 ? connected : chosen;
   }
 
   /** A copy: peers come and go while they are told. */

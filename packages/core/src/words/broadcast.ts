@@ -7,7 +7,7 @@ import type { RpcError } from "./rpc-error.ts";
 export interface BroadcastOptions {
   /** Which peers. Default: all. */
   readonly filter?: ((peer: Peer) => boolean) | undefined;
-  /** Whether `accepted` counts the peers that have accepted the message, instead of those it was handed over for. Default: false. */
+  /** Whether `accepted` counts the peers at which the message has arrived, instead of those it was handed over for. Default: false. */
   readonly ack?: boolean | undefined;
   readonly metadata?: MetadataInit | undefined;
 }
@@ -22,7 +22,10 @@ export interface BroadcastReport {
   readonly sent: number;
   /** Peers that it could not be sent to. Others may join it later, such as one that was lost before its turn. */
   readonly failed: readonly PeerFailure[];
-  /** How many it has reached in the end, once nothing is open. Never rejects. */
+  /**
+   * For how many it was handed over to the connection, or with `ack` at how many it has arrived, whatever their handlers make of it; settles
+   * once nothing is open. Never rejects.
+   */
   readonly accepted: Promise<number>;
 }
 
@@ -45,21 +48,21 @@ type Arguments<Input, Options> = undefined extends Input
 /** The connected peers of a listener, in the order they came. */
 export interface Peers extends Iterable<Peer> {
   readonly size: number;
-  /** Sends a notification to every peer; a failing or slow one stops nobody else. Throws INVALID_ARGUMENT for an input that cannot be. */
+  /** Sends a notification to every peer; a failing or slow one stops nobody else. The peers validate the input. Throws INVALID_ARGUMENT for one that cannot travel. */
   broadcast<D extends MethodDefinition<"notification">>(
     method: ContractMethod<D>,
     ...args: Arguments<InputOf<D>, BroadcastOptions>
   ): BroadcastReport;
   /**
    * Calls every peer now and yields the answers as they come, one per peer; who has not answered in time is named with DEADLINE_EXCEEDED.
-   * Leaving the loop cancels what is open. Throws INVALID_ARGUMENT for an input that cannot be.
+   * Leaving the loop cancels what is open. The peers validate the input. Throws INVALID_ARGUMENT for one that cannot travel.
    */
   callAll<D extends MethodDefinition<"unary">>(
     method: ContractMethod<D>,
     ...args: Arguments<InputOf<D>, CallAllOptions>
   ): AsyncIterable<PeerReply<OutputOf<D>>>;
-  /** Any of them; undefined when there is none. */
+  /** Any of those that are connected now, or of the others when none is; undefined when there is none. */
   random(filter?: (peer: Peer) => boolean): Peer | undefined;
-  /** The one with the fewest calls in flight, of several the one that came first. */
+  /** Of the same the one with the fewest calls in flight, of several the one that came first. */
   leastBusy(filter?: (peer: Peer) => boolean): Peer | undefined;
 }
