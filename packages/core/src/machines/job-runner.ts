@@ -1,5 +1,6 @@
 import type { CallContext } from "../words/call-context.ts";
 import type { Clock } from "../words/clock.ts";
+import type { Outcome } from "../words/envelope.ts";
 import { Metadata } from "../words/metadata.ts";
 import type { MethodDescriptor } from "../words/method.ts";
 import { EncodedPayload, ValuePayload } from "../words/payload.ts";
@@ -11,7 +12,11 @@ import { Drain } from "../tools/drain.ts";
 import { Fifo } from "../tools/fifo.ts";
 import { outcomeOf } from "../tools/job-errors.ts";
 import { decodeKept } from "../tools/kept-payload.ts";
+import { nextTurn } from "../tools/next-turn.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
+
+/** Jobs that are run before everybody else has a turn. */
+const JOBS_PER_TURN = 1_024;
 
 export interface JobRunnerOptions {
   readonly method: MethodDescriptor;
@@ -36,6 +41,8 @@ export class JobRunner implements JobTaker {
   readonly #jobs = new Map<number, DeliveredJob>();
   readonly #waiting = new Fifo<DeliveredJob>();
   #running = 0;
+  /** `#next` is under way further up, or comes with the next turn. */
+  #goesOn = false;
   #drain: Drain | undefined = undefined;
   #stopping = false;
   #stopped: Promise<void> | undefined = undefined;
@@ -89,7 +96,7 @@ export class JobRunner implements JobTaker {
     const job = new DeliveredJob(this.#options.method, delivery, feed);
     if (this.#stopping) return this.#giveBack(job);
     this.#jobs.set(delivery.delivery, job);
-    if (this.#running < this.#options.concurrency) this.#run(job);
+    if (this.#running < this.#options.concurrency && !this.#goesOn) this.#run(job);
     else this.#waiting.push(job);
   }
 
@@ -129,20 +136,26 @@ export class JobRunner implements JobTaker {
 
   #done(job: DeliveredJob, output: unknown): void {
     this.#settled(job);
-    job.feed.settle({ delivery: job.delivery.delivery, outcome: "ack", output, error: undefined });
+    this.#settle(job, "ack", output, undefined);
     this.#next();
   }
 
   #fail(job: DeliveredJob, thrown: unknown): void {
     this.#settled(job);
     const error = notOurs(RpcError.from(thrown));
-    job.feed.settle({
-      delivery: job.delivery.delivery,
-      outcome: outcomeOf(error, this.#options.method),
-      output: undefined,
-      error,
-    });
+    this.#settle(job, outcomeOf(error, this.#options.method), undefined, error);
     this.#next();
+  }
+
+  #settle({ feed, delivery: { delivery } }: DeliveredJob, outcome: Outcome, output: unknown, error?: RpcError): void {
+    try {
+      feed.settle({ delivery, outcome, output, error });
+    } catch (thrown) {
+      // A feed that cannot be told is of no use, and whatever it gave goes to somebody else.
+      const reason = RpcError.from(thrown);
+      feed.close(reason);
+      if (feed === this.#feed) this.ended(reason);
+    }
   }
 
   #settled(job: DeliveredJob): void {
@@ -153,11 +166,21 @@ export class JobRunner implements JobTaker {
   }
 
   #next(): void {
-    while (this.#running < this.#options.concurrency) {
+    if (this.#goesOn) return;
+    this.#goesOn = true;
+    // A handler that returns at once comes back here before `#run` has ended.
+    for (let count = 0; this.#waiting.length > 0 && this.#running < this.#options.concurrency; count++) {
+      if (count === JOBS_PER_TURN) {
+        nextTurn(() => {
+          this.#goesOn = false;
+          this.#next();
+        });
+        return;
+      }
       const job = this.#waiting.shift();
-      if (job === undefined) return;
-      this.#run(job);
+      if (job !== undefined) this.#run(job);
     }
+    this.#goesOn = false;
   }
 
   #giveBackWaiting(): void {

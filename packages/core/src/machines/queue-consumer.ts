@@ -43,9 +43,7 @@ export class QueueConsumer implements JobFeed {
   }
 
   get takesMore(): boolean {
-    return (
-      this.#opened && !this.#finishing && !this.#closed && this.#open.size < this.#credits && this.taker.writable
-    );
+    return this.#opened && !this.#finishing && !this.#closed && this.#open.size < this.#credits && this.taker.writable;
   }
 
   open(credits: number): void {
