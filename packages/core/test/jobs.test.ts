@@ -53,6 +53,54 @@ function worker(router: Parameters<typeof memory>[0], clock: FakeClock, options 
 const done = async ({ n }: { readonly n: number }): Promise<string> => `order ${n}`;
 
 describe("jobs over a session", () => {
+  it("have their outputs sent as the wire takes them, those of a consumer that closes too", async () => {
+    const clock = new FakeClock();
+    const Big = defineContract("test.Big", { work: job({ input: z.number(), output: z.string(), maxAttempts: 1 }) });
+    const router = createRouter(Big, { work: workQueue<number, string>() }, { clock });
+    const transport = memory(router, { clock, maxSendBufferBytes: 400_000 });
+    const gate = new Gate();
+    let handled = 0;
+    const consumer = createClient(Big, transport).work.consume({
+      concurrency: 40,
+      handle: async () => (await gate.promise, handled++, "x".repeat(200_000)),
+    });
+    await consumer.ready;
+    const tickets = await Promise.all(Array.from({ length: 40 }, (_, i) => router.work.submit(i)));
+    await settled();
+    gate.open();
+    const closed = consumer.close({ drainMs: 1_000 });
+    expect((await Promise.all(tickets.map((ticket) => ticket.result()))).every((one) => one.length === 200_000)).toBe(
+      true,
+    );
+    await closed;
+    await settled();
+    expect([handled, router.work.runningCount, router.work.consumerCount]).toEqual([40, 0, 0]);
+  });
+
+  it("run one after the other without end when their handler returns at once", async () => {
+    const { router, shop } = rig();
+    const gate = new Gate();
+    let [handled, seen] = [0, -1];
+    const consumer = shop.orders.consume({
+      prefetch: 10_000,
+      handle: ({ n }) => (handled++, n === 0 ? gate.promise.then(() => "first") : String(n)),
+    });
+    await consumer.ready;
+    const tickets = await Promise.all(Array.from({ length: 10_000 }, (_, n) => router.orders.submit({ n })));
+    while (router.orders.waitingCount > 0 || handled === 0) await settled();
+    await settled();
+    gate.open();
+    void gate.promise
+      .then(() => Promise.resolve())
+      .then(() => Promise.resolve())
+      .then(() => (seen = handled));
+    const outputs = await Promise.all(tickets.map((ticket) => ticket.result()));
+    expect([outputs.length, outputs[9_999], handled]).toEqual([10_000, "9999", 10_000]);
+    // Others had a turn meanwhile.
+    expect(seen).toBeLessThan(2_000);
+    await consumer.close();
+  });
+
   it("leave when the wire takes them, and no more than 1 MiB of them at once", async () => {
     const clock = new FakeClock();
     const Big = defineContract("test.Big", { work: job({ input: z.string(), output: z.number(), maxAttempts: 1 }) });

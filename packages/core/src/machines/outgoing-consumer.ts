@@ -26,6 +26,10 @@ export class OutgoingConsumer extends OutgoingCall implements JobFeed {
   #jobsAtOnce = 0;
   #received = 0;
   readonly #open = new Set<number>();
+  /** Settlements that wait for the wire. */
+  #heldCount = 0;
+  /** Why the taker has closed it, while settlements are still to leave. */
+  #closing: RpcError | undefined = undefined;
   #isReady = false;
   #finishing = false;
   /** The taker has closed it, or has been told that it has ended. */
@@ -63,12 +67,24 @@ export class OutgoingConsumer extends OutgoingCall implements JobFeed {
     this.register.start(this);
   }
 
-  settle({ delivery, outcome, output, error }: Settlement): void {
-    if (this.settled || !this.#open.has(delivery)) return;
+  settle(settlement: Settlement): void {
+    if (this.settled || !this.#open.has(settlement.delivery)) return;
+    if (this.link.writable) return this.#send(settlement);
+    this.#heldCount++;
+    this.link.holdReply(() => {
+      this.#heldCount--;
+      if (this.settled) return;
+      this.#send(settlement);
+      if (this.#heldCount === 0 && this.#closing !== undefined) this.#leave(this.#closing);
+    });
+  }
+
+  #send({ delivery, outcome, output, error }: Settlement): void {
+    if (!this.#open.has(delivery)) return;
     const { method } = this.context;
-    const wire = error === undefined ? undefined : wireErrorOf(error, method, this.link.exposeStacks);
-    const payload = outcome === "ack" ? payloadOf(method.output.codec, output) : undefined;
     try {
+      const wire = error === undefined ? undefined : wireErrorOf(error, method, this.link.exposeStacks);
+      const payload = outcome === "ack" ? payloadOf(method.output.codec, output) : undefined;
       this.link.send({ body: Body.Settle, id: this.callId, delivery, outcome, payload, error: wire });
     } catch (thrown) {
       this.#reject(delivery, thrown);
@@ -105,6 +121,13 @@ export class OutgoingConsumer extends OutgoingCall implements JobFeed {
 
   close(reason: RpcError): void {
     this.#told = true;
+    if (this.settled || this.#heldCount === 0) return this.#leave(reason);
+    // What has been done must not be done again by somebody else.
+    this.#closing ??= reason;
+    this.finish();
+  }
+
+  #leave(reason: RpcError): void {
     this.giveUp(reason);
     this.#letGo();
   }
