@@ -8,7 +8,7 @@ import { CallerContext } from "./caller-context.ts";
 import { isLoss } from "./subscription.ts";
 import { ServedMethod } from "./served-method.ts";
 
-/** A consumer as its user holds it; made again when the connection was lost. */
+/** A consumer as its user holds it; made again when the connection was lost, or did not come up. */
 export class ClientConsumer implements Consumer {
   /** Without the time that its jobs have: a consumer has no end. */
   readonly #method: MethodDescriptor;
@@ -85,7 +85,7 @@ export class ClientConsumer implements Consumer {
   #ended(error: RpcError | undefined): void {
     const wasLost = error === undefined || isLoss(error);
     const { reconnect } = this.#options;
-    if (!wasLost || this.#over || !this.#wasReady || this.#port.lasting !== true || reconnect === false)
+    if (!wasLost || this.#over || this.#port.lasting !== true || reconnect === false)
       return this.#end(error ?? new RpcError("UNAVAILABLE", `${this.#method.name}: the queue has ended`));
     this.#backoff ??= new Backoff();
     this.#timer = this.#clock.setTimeout(() => {

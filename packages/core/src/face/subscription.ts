@@ -28,7 +28,7 @@ interface Waiter {
   reject(error: RpcError): void;
 }
 
-/** A subscription as its user holds it: one reader, or a listener; made again when the connection was lost. */
+/** A subscription as its user holds it: one reader, or a listener; made again when the connection was lost, or did not come up. */
 export class ClientSubscription implements Subscription<unknown>, EventSink {
   readonly #method: MethodDescriptor;
   readonly #port: TopicPort;
@@ -141,11 +141,17 @@ export class ClientSubscription implements Subscription<unknown>, EventSink {
   }
 
   ended(error: RpcError | undefined): void {
+    const source = this.#source;
     this.#source = undefined;
     // Its reader holds too much already.
     if (error?.reason === "maxUnreadBytes") this.#drop();
-    if (error === undefined || !this.#mayRetry(error)) return this.#end(error);
-    this.#lossReason ??= error;
+    if (error === undefined || !this.#mayRetry(error)) {
+      // A listener is not told of an end, and its user may never look at `closed`.
+      if (error !== undefined && this.#listener !== undefined && !this.#over) source?.report(error);
+      return this.#end(error);
+    }
+    // Before it was ready nothing was promised, so nothing is missing.
+    if (this.#wasReady) this.#lossReason ??= error;
     this.#backoff ??= new Backoff();
     this.#timer = this.#clock.setTimeout(() => this.#subscribeAgain(error), this.#backoff.nextMs());
   }
@@ -158,7 +164,7 @@ export class ClientSubscription implements Subscription<unknown>, EventSink {
   }
 
   #mayRetry(error: RpcError): boolean {
-    if (this.#over || !this.#wasReady || this.#port.lasting !== true) return false;
+    if (this.#over || this.#port.lasting !== true) return false;
     return this.#options.resubscribe !== false && isLoss(error);
   }
 

@@ -52,7 +52,10 @@ export interface SubscribeOptions {
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined;
   readonly metadata?: MetadataInit | undefined;
-  /** Whether a subscription that was lost with its connection is made again, with a gap; only where the transport dials. Default: true. */
+  /**
+   * Whether a subscription that was lost with its connection is made again, with a gap, and one that did not get a connection is tried
+   * again, with `ready` pending; only where the transport dials. Default: true.
+   */
   readonly resubscribe?: boolean | undefined;
   /** Told when events may be missing because the connection was lost. For the callback form; `events` yields the gap itself. */
   readonly onGap?: ((gap: TopicGap) => void) | undefined;
@@ -79,7 +82,7 @@ export interface TopicGap {
 
 /** A subscription. Reading it yields values; there is one reader, of values or of events. Leaving the loop ends it. */
 export interface Subscription<Value> extends AsyncIterable<Value>, AsyncDisposable {
-  /** Settles when nothing published from then on is missed; rejects when the subscription is refused. */
+  /** Settles when nothing published from then on is missed, however long the server takes to come up; rejects when the subscription is refused. */
   readonly ready: Promise<void>;
   /** The same as reading the subscription, with topics, metadata, losses and gaps. */
   readonly events: AsyncIterable<TopicEvent<Value> | TopicGap>;

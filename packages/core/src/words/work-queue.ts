@@ -48,7 +48,7 @@ export interface ConsumeOptions<Input, Output> {
   readonly prefetch?: number | undefined;
   readonly handle: (input: Input, context: JobContext) => Awaitable<Output>;
   readonly metadata?: MetadataInit | undefined;
-  /** Whether it goes on after a lost connection; only where the transport dials. Default: true. */
+  /** Whether it goes on after a lost connection, or tries again while there is none yet; only where the transport dials. Default: true. */
   readonly reconnect?: boolean | undefined;
 }
 
