@@ -55,7 +55,7 @@ export class IncomingSubscription extends IncomingPattern implements EventSink {
         id: this.callId,
         seq: this.#sent + 1,
         payload: payloadOf(this.method.output.codec, event.value),
-        extra: new EventExtra(event, lost),
+        extra: this.#extraOf(event, lost),
       });
       this.#sent++;
       this.#credits--;
@@ -69,6 +69,12 @@ export class IncomingSubscription extends IncomingPattern implements EventSink {
       this.ended(error);
     }
     this.#source?.release(event.bytes);
+  }
+
+  /** Most events have no sub-topic, and nothing else to say. */
+  #extraOf(event: CarriedEvent, lost: number): ItemExtra | undefined {
+    const plain = lost === 0 && event.metadata === undefined && event.topic === this.method.name;
+    return plain ? undefined : new EventExtra(event, lost);
   }
 
   receiveCredit(credits: number): void {

@@ -44,9 +44,10 @@ export class EncodedPayload {
     this.json = json;
   }
 
-  /** The payload's own bytes, as a view. */
+  /** The payload's own bytes: the message itself, or a view of it. */
   get bytes(): Uint8Array | undefined {
     const { source, start, end } = this;
-    return source === undefined ? undefined : new Uint8Array(source.buffer, source.byteOffset + start, end - start);
+    if (source === undefined || end - start === source.length) return source;
+    return new Uint8Array(source.buffer, source.byteOffset + start, end - start);
   }
 }
