@@ -1,4 +1,4 @@
-import { type Capabilities, type Capability, gapOf } from "../words/capabilities.ts";
+import type { Capabilities, Capability } from "../words/capabilities.ts";
 import type { ContractDescriptor, MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 
@@ -17,11 +17,11 @@ const NEEDS: Readonly<Record<MethodKind, Capability | undefined>> = {
 export function checkBinding(contract: ContractDescriptor, capabilities: Capabilities, endpoint: string): void {
   for (const method of contract.methods.values()) {
     const need = NEEDS[method.kind];
-    const gap = need === undefined ? undefined : gapOf(capabilities[need]);
-    if (gap === undefined) continue;
+    const support = need === undefined ? undefined : capabilities[need];
+    if (support === undefined || typeof support === "string" || support.bindable === true) continue;
     throw new RpcError(
       "FAILED_PRECONDITION",
-      `${method.name} is of kind ${method.kind}, which ${endpoint} does not carry: ${gap}`,
+      `${method.name} is of kind ${method.kind}, which ${endpoint} does not carry: ${support.unsupported}`,
       {
         reason: "CAPABILITY",
         details: { capability: need, method: method.name },

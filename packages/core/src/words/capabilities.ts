@@ -39,6 +39,8 @@ export type Support<Degree extends string> = Degree | Unsupported;
 /** A gap: the sentence says what is missing and what to use instead. */
 export interface Unsupported {
   readonly unsupported: string;
+  /** The sentence is said where it is used, instead of when a contract is bound whose other members work. Default: false. */
+  readonly bindable?: boolean | undefined;
 }
 
 /** The sentence of a gap, or undefined when the capability is there. */

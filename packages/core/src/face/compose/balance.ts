@@ -11,6 +11,7 @@ import type { Course } from "../../machines/course.ts";
 import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
 import { Part } from "./part.ts";
+import { patternsOfNone } from "./pattern-parts.ts";
 
 /**
  * Which server a call goes to. `round-robin`: one after the other. `least-in-flight`: the one with the fewest calls and streams of this
@@ -46,10 +47,14 @@ export function balance(transports: readonly Transport[], options: BalanceOption
   if (first === undefined)
     throw new RpcError("INVALID_ARGUMENT", "balance() needs at least one transport", { reason: "INVALID_ARGUMENT" });
   const servers = new Servers(transports, options, options.clock ?? first.clock ?? systemClock);
+  const endpoint = `one of ${transports.map((transport) => transport.endpoint).join(", ")}`;
+  // One server is no choice: it has everything that it has alone.
+  const several = transports.length === 1 ? undefined : patternsOfNone(endpoint);
   return new ComposedTransport({
     parts: [...transports],
-    endpoint: `one of ${transports.map(({ endpoint }) => endpoint).join(", ")}`,
-    capabilities: SEVERAL_SERVERS,
+    endpoint,
+    patterns: several?.patterns,
+    capabilities: several && { ...SEVERAL_SERVERS, ...several.capabilities },
     lifetime: servers.lifetime,
     port: coursePort((input, context) => new BalanceCourse(servers, input, context)),
   });

@@ -2,7 +2,7 @@ import type { CallContext } from "../../words/call-context.ts";
 import type { Capabilities } from "../../words/capabilities.ts";
 import { type Clock, systemClock } from "../../words/clock.ts";
 import { RpcError } from "../../words/rpc-error.ts";
-import type { Awaitable, CallPort, CloseOptions, Transport } from "../../words/transport.ts";
+import type { Awaitable, CallPort, CloseOptions, PatternPorts, Transport } from "../../words/transport.ts";
 import type { TopicPort } from "../../words/topics.ts";
 import type { WorkQueue } from "../../words/work-queue.ts";
 import { noteCallError } from "../../tools/call-errors.ts";
@@ -22,6 +22,8 @@ export interface Composition {
   readonly capabilities?: Partial<Capabilities> | undefined;
   /** Where its calls go. */
   readonly port: CallPort;
+  /** Where subscriptions are made and jobs kept. Default: at the only part. */
+  readonly patterns?: PatternPorts | undefined;
   /** Closed before its parts are. */
   readonly lifetime?: Lifetime | undefined;
 }
@@ -49,12 +51,14 @@ export class ComposedTransport implements Transport {
   readonly clock: Clock;
   readonly #port: CallPort;
   readonly #parts: readonly Transport[];
+  readonly #patterns: PatternPorts | undefined;
   readonly #lifetime: Lifetime | undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(composition: Composition) {
     const { parts, endpoint, capabilities, port } = composition;
     this.#parts = parts;
+    this.#patterns = composition.patterns ?? (parts.length === 1 ? parts[0] : undefined);
     this.#lifetime = composition.lifetime;
     this.#port = port;
     this.clock = commonClock(parts);
@@ -79,15 +83,11 @@ export class ComposedTransport implements Transport {
 
   /** Subscriptions and jobs are not calls: they pass by, where it is clear which part they go to. */
   get topicPort(): TopicPort | undefined {
-    return this.#onlyPart?.topicPort;
+    return this.#patterns?.topicPort;
   }
 
   get workQueue(): WorkQueue | undefined {
-    return this.#onlyPart?.workQueue;
-  }
-
-  get #onlyPart(): Transport | undefined {
-    return this.#parts.length === 1 ? this.#parts[0] : undefined;
+    return this.#patterns?.workQueue;
   }
 
   ready(): Promise<void> {
@@ -138,10 +138,6 @@ export const SEVERAL_SERVERS: Partial<Capabilities> = {
     unsupported:
       "each server keeps its own replies, and a repeated call may go to another one; make the handler idempotent",
   },
-  topics: {
-    unsupported: "it is not said which of the servers to subscribe at; subscribe by the transport to one of them",
-  },
-  queue: { unsupported: "it is not said which of the servers keeps the jobs; submit by the transport to one of them" },
   broadcast: { unsupported: "each server knows only its own peers; broadcast at each of them" },
   transactional: { unsupported: "one transaction does not span several servers; use the transport to one of them" },
 };

@@ -8,6 +8,7 @@ import { type Course, mayRepeat } from "../../machines/course.ts";
 import { Lifetime } from "../../machines/lifetime.ts";
 import { ComposedTransport, coursePort, SEVERAL_SERVERS } from "./composed.ts";
 import { Part } from "./part.ts";
+import { patternsOfFirst } from "./pattern-parts.ts";
 
 /** How long the first transport is left alone after a failure; the wait is drawn between 0 and a bound that grows. */
 export interface FailoverOptions extends BackoffOptions {
@@ -21,17 +22,19 @@ export interface FailoverOptions extends BackoffOptions {
  * One transport, and another for when it is not there. A call that fails UNAVAILABLE at the first goes to the second, with everything that
  * belongs to it, provided that it did not arrive or that its method is idempotent; a stream only before its first item. From then on calls
  * go to the second at once, and after a wait one of them tries the first again. While the first says that it is down (`isDown`), calls go
- * to the second without trying it. When the second fails so too, the first is tried even
+ * to the second without trying it. Subscriptions and jobs are at the first that carries them. When the second fails so too, the first is tried even
  * before its time. Throws INVALID_ARGUMENT for options that cannot be.
  */
 export function failover(first: Transport, second: Transport, options: FailoverOptions = {}): Transport {
   const { clock = first.clock ?? systemClock, random, ...backoff } = options;
   const part = (transport: Transport): Part => new Part(transport, clock, backoff, random);
   const parts = new Parts(part(first), part(second));
+  const { patterns, capabilities } = patternsOfFirst(first, second);
   return new ComposedTransport({
     parts: [first, second],
+    patterns,
     endpoint: `${first.endpoint} or ${second.endpoint}`,
-    capabilities: SEVERAL_SERVERS,
+    capabilities: { ...SEVERAL_SERVERS, ...capabilities },
     lifetime: parts.lifetime,
     port: coursePort((_input, context) => new FailoverCourse(parts, context)),
   });
