@@ -78,7 +78,7 @@ describe("JobQueue", () => {
 
   it("C109 makes one job of two with the same key while it waits", () => {
     const rig = new QueueRig();
-    const [one, two] = [rig.submit("a", { key: "k" }), rig.submit("b", { key: "k" })];
+    const [one, two] = [rig.submit("a", { key: "k" }), rig.submit("a", { key: "k" })];
     expect(two.id).toBe(one.id);
     const consumer = rig.consume();
     // It runs: another one with this key is another job.
@@ -88,9 +88,43 @@ describe("JobQueue", () => {
     expect([one.outcomes, two.outcomes, three.outcomes]).toEqual([["a"], ["a"], []]);
   });
 
+  it("refuses another input with the key of a job that waits", () => {
+    const rig = new QueueRig();
+    const [one, other] = [rig.submit("a", { key: "k" }), rig.submit("b", { key: "k" })];
+    expect([one.outcomes, other.outcomes, rig.queue.waitingCount]).toEqual([[], ["ALREADY_EXISTS"], 1]);
+  });
+
+  it("C118 keeps to the time of each who waits for one job, and starts it while anybody has some", async () => {
+    const rig = new QueueRig();
+    const key = "k";
+    const waits = [20, 10, 30, 10].map((timeoutMs) => rig.submit("a", { key, timeoutMs }));
+    expect(rig.submit("a", { key, timeoutMs: 0 }).outcomes).toEqual(["DEADLINE_EXCEEDED"]);
+    await rig.clock.advance(10);
+    expect(waits.map(({ outcomes }) => outcomes.length)).toEqual([0, 1, 0, 1]);
+    await rig.clock.advance(10);
+    expect(waits.map(({ outcomes }) => outcomes.length)).toEqual([1, 1, 0, 1]);
+    const consumer = rig.consume();
+    expect(consumer.inputs).toEqual(["a"]);
+    await rig.clock.advance(10);
+    expect(waits.map(({ outcomes }) => outcomes)).toEqual(waits.map(() => ["DEADLINE_EXCEEDED"]));
+    expect([consumer.abandoned, rig.clock.timerCount]).toEqual([[1], 0]);
+    const forEver = [rig.submit("b", { key, timeoutMs: 5 }), rig.submit("b", { key })];
+    await rig.clock.advance(1_000);
+    expect(forEver.map(({ outcomes }) => outcomes)).toEqual([["DEADLINE_EXCEEDED"], []]);
+    expect([rig.queue.waitingCount, rig.clock.timerCount]).toEqual([1, 0]);
+  });
+
+  it("gives a submitter fewer tries than its own, and no more", () => {
+    const rig = new QueueRig({ maxAttempts: 2 });
+    const consumer = rig.consume();
+    const [many, one] = [rig.submit(1, { maxAttempts: 1_000_000 }), rig.submit(2, { maxAttempts: 1 })];
+    for (let i = 0; i < 3; i++) consumer.settle("retry");
+    expect([many.outcomes, one.outcomes, consumer.got.length]).toEqual([["UNAVAILABLE"], ["UNAVAILABLE"], 3]);
+  });
+
   it("keeps a job that only one of its two submitters gives up", () => {
     const rig = new QueueRig();
-    const [one, two] = [rig.submit("a", { key: "k" }), rig.submit("b", { key: "k" })];
+    const [one, two] = [rig.submit("a", { key: "k" }), rig.submit("a", { key: "k" })];
     one.give.cancelWith(cancelled());
     expect([one.outcomes, two.outcomes, rig.queue.waitingCount]).toEqual([["CANCELLED"], [], 1]);
     two.give.cancelWith(cancelled());

@@ -328,7 +328,7 @@ describe("jobs over a session", () => {
     const tickets = await Promise.all([
       shop.orders.submit({ n: 1 }),
       shop.orders.submit({ n: 2 }, { priority: 5, key: "k" }),
-      shop.orders.submit({ n: 3 }, { key: "k" }),
+      shop.orders.submit({ n: 2 }, { key: "k" }),
       shop.orders.submit({ n: 4 }, { delayMs: 1_000, metadata: { own: "1" } }),
       shop.orders.submit({ n: 5 }, { maxAttempts: 1 }),
     ]);

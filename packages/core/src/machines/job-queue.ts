@@ -14,15 +14,18 @@ import type {
 import { hexFromBytes, randomBytes } from "../tools/bytes.ts";
 import { Heap } from "../tools/heap.ts";
 import { retryDelayOf } from "../tools/job-errors.ts";
+import { isSameInput, scopedKey } from "../tools/job-key.ts";
 import { keptLength, keptPayload } from "../tools/kept-payload.ts";
 import { nextTurn } from "../tools/next-turn.ts";
 import { payloadOf } from "../tools/payloads.ts";
+import * as order from "./job-order.ts";
 import { type ConsumerOwner, QueueConsumer } from "./queue-consumer.ts";
+import { conflict, expired, full } from "./queue-errors.ts";
 import { Interest, type InterestOwner, QueuedJob } from "./queued-job.ts";
 
 export interface JobQueueOptions {
   readonly clock: Clock;
-  /** Tries of a job, unless its submitter or its contract say otherwise. */
+  /** Tries of a job; its submitter may ask for fewer. */
   readonly maxAttempts: number;
   /** Jobs that wait or run; beyond it submitters are refused RESOURCE_EXHAUSTED. */
   readonly maxJobs: number;
@@ -45,11 +48,11 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
   readonly method: MethodDescriptor;
   readonly #options: JobQueueOptions;
   readonly #idPrefix = `${hexFromBytes(randomBytes(6))}-`;
-  readonly #ready = new Heap<QueuedJob>(isMoreUrgent, placeReady, readyPlace);
-  readonly #delayed = new Heap<QueuedJob>(isDueSooner, placeDelayed, delayedPlace);
-  readonly #expiring = new Heap<QueuedJob>(expiresSooner, placeExpiring, expiringPlace);
+  readonly #ready = new Heap<QueuedJob>(order.isMoreUrgent, order.placeReady, order.readyPlace);
+  readonly #delayed = new Heap<QueuedJob>(order.isDueSooner, order.placeDelayed, order.delayedPlace);
+  readonly #expiring = new Heap<order.Timed>(order.expiresSooner, order.placeExpiring, order.expiringPlace);
   /** Consumers that take another job, the least busy one first. */
-  readonly #free = new Heap<QueueConsumer>(isLessBusy, placeConsumer, consumerPlace);
+  readonly #free = new Heap<QueueConsumer>(order.isLessBusy, order.placeConsumer, order.consumerPlace);
   readonly #consumers = new Set<QueueConsumer>();
   readonly #byKey = new Map<string, QueuedJob>();
   /** By sequence number: a number is found faster than a text. */
@@ -58,6 +61,7 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
   #running = 0;
   #lastSeq = 0;
   #lastDelivery = 0;
+  #lastConsumerId = 0;
   #dispatching = false;
   #turnTaken = false;
   #timer: unknown = undefined;
@@ -85,9 +89,10 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     const refusal = this.#closed ?? context.cancelReason;
     try {
       if (refusal !== undefined) throw refusal;
-      const waiting = request.key === undefined ? undefined : this.#byKey.get(request.key);
-      if (waiting !== undefined) return this.#interested(waiting, context, submitter);
-      const job = this.#accept(request, context);
+      const key = scopedKey(request.key, context);
+      const waiting = key === undefined ? undefined : this.#byKey.get(key);
+      if (waiting !== undefined) return this.#join(waiting, request, context, submitter);
+      const job = this.#accept(request, context, key);
       const interest = this.#interested(job, context, submitter);
       this.#dispatch();
       return interest;
@@ -99,7 +104,7 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
 
   consume(context: CallContext, taker: JobTaker): JobFeed {
     if (this.#closed !== undefined) throw this.#closed;
-    const consumer = new QueueConsumer(this, taker, this.#lastDelivery);
+    const consumer = new QueueConsumer(this, taker, this.#lastDelivery, ++this.#lastConsumerId);
     this.#consumers.add(consumer);
     context.onCancel({
       cancelled: (reason) => {
@@ -138,24 +143,52 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     if (job.interests.length === 0 && !job.detached) this.#abandon(job, reason);
   }
 
-  #accept(request: JobRequest, context: CallContext): QueuedJob {
-    const { maxJobs, maxJobsBytes, clock } = this.#options;
+  over(interest: Interest): void {
+    this.#expiring.delete(interest);
+    if (this.#delayed.size === 0 && this.#expiring.size === 0) this.#arm();
+  }
+
+  #accept(request: JobRequest, context: CallContext, key: string | undefined): QueuedJob {
+    const { maxJobs, maxJobsBytes } = this.#options;
     const { name } = this.method;
-    const now = clock.now();
-    if (context.deadline !== undefined && context.deadline <= now) throw expired(name, "before it was queued");
+    this.#checkTime(context);
     if (this.#jobs.size >= maxJobs) throw full(name, `${maxJobs} jobs`, "maxJobs");
     const payload = keptPayload(payloadOf(this.method.input.codec, request.input));
     const bytes = keptLength(payload) + JOB_BYTES;
     if (this.#bytes + bytes > maxJobsBytes) throw full(name, `${maxJobsBytes} bytes of jobs`, "maxJobsBytes");
     const seq = ++this.#lastSeq;
-    const maxAttempts = request.maxAttempts ?? this.#options.maxAttempts;
-    const job = new QueuedJob(`${this.#idPrefix}${seq}`, seq, request, context, payload, bytes, maxAttempts);
+    const maxAttempts = Math.min(request.maxAttempts ?? MOST_ATTEMPTS, this.#options.maxAttempts);
+    const job = new QueuedJob(`${this.#idPrefix}${seq}`, seq, request, key, context, payload, bytes, maxAttempts);
     this.#bytes += bytes;
     this.#jobs.set(seq, job);
     if (job.key !== undefined) this.#byKey.set(job.key, job);
     if (job.deadline !== undefined) this.#expiring.push(job);
     this.#queue(job, request.delayMs);
     return job;
+  }
+
+  /** Each submitter keeps to its own time; the job has that of the one who waits longest. */
+  #join(job: QueuedJob, request: JobRequest, context: CallContext, submitter: Submitter): Interest {
+    this.#checkTime(context);
+    if (!isSameInput(job.payload, keptPayload(payloadOf(this.method.input.codec, request.input)))) {
+      throw conflict(this.method.name);
+    }
+    const [first] = job.interests;
+    if (first?.deadline !== undefined && !this.#expiring.has(first)) this.#expiring.push(first);
+    this.#expiring.delete(job);
+    const latest = Math.max(job.deadline ?? Number.POSITIVE_INFINITY, context.deadline ?? Number.POSITIVE_INFINITY);
+    job.deadline = latest === Number.POSITIVE_INFINITY ? undefined : latest;
+    if (job.deadline !== undefined) this.#expiring.push(job);
+    const interest = this.#interested(job, context, submitter);
+    // Who is told that it is queued may give it up at once.
+    if (interest.deadline !== undefined && job.interests.includes(interest)) this.#expiring.push(interest);
+    this.#arm();
+    return interest;
+  }
+
+  #checkTime({ deadline }: CallContext): void {
+    if (deadline !== undefined && deadline <= this.#options.clock.now())
+      throw expired(this.method.name, "before it was queued");
   }
 
   #interested(job: QueuedJob, context: CallContext, submitter: Submitter): Interest {
@@ -216,7 +249,7 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
   #again(job: QueuedJob, consumer: QueueConsumer, started: boolean, delayMs: number, error: RpcError): void {
     if (started && job.attempt >= job.maxAttempts) return this.#bury(job, error);
     if (started) job.attempt++;
-    job.lastConsumer = consumer;
+    job.lastConsumerId = consumer.id;
     this.#queue(job, delayMs);
   }
 
@@ -257,7 +290,7 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     let consumer = this.#free.first;
     if (job === undefined || consumer === undefined) return;
     if (job.deadline !== undefined && job.deadline <= this.#options.clock.now()) return this.#expire(job);
-    if (consumer === job.lastConsumer) consumer = this.#free.second ?? consumer;
+    if (consumer.id === job.lastConsumerId) consumer = this.#free.second ?? consumer;
     // Its wire has filled meanwhile: it says when it takes more.
     if (!consumer.takesMore) return this.#file(consumer);
     this.#ready.delete(job);
@@ -277,7 +310,7 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
   #unassign(job: QueuedJob): void {
     if (job.state === "running") this.#running--;
     job.consumer = undefined;
-    job.lastConsumer = undefined;
+    job.lastConsumerId = 0;
   }
 
   /** Ends a job in failure that was started. */
@@ -335,8 +368,8 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#options.clock.now();
-    for (let job = this.#expiring.first; job?.deadline !== undefined && job.deadline <= now; job = this.#expiring.first)
-      this.#expire(job);
+    for (let it = this.#expiring.first; it?.deadline !== undefined && it.deadline <= now; it = this.#expiring.first)
+      this.#expire(it);
     for (let job = this.#delayed.first; job !== undefined && job.notBefore <= now; job = this.#delayed.first) {
       this.#delayed.delete(job);
       job.state = "ready";
@@ -346,37 +379,17 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
     this.#dispatch();
   }
 
-  #expire(job: QueuedJob): void {
-    this.#abandon(job, expired(this.method.name, job.state === "running" ? "while it ran" : "before it was started"));
+  #expire(timed: order.Timed): void {
+    const { state } = timed instanceof Interest ? timed.job : timed;
+    const error = expired(this.method.name, state === "running" ? "while it ran" : "before it was started");
+    if (timed instanceof Interest) this.givenUp(timed, error);
+    else this.#abandon(timed, error);
   }
 }
 
-const NO_JOB: SubmittedJob = { detach: () => undefined };
+const NO_JOB: SubmittedJob = { running: false, detach: () => undefined };
+
+const MOST_ATTEMPTS = Number.MAX_SAFE_INTEGER;
 
 /** What a job takes up beside its input. */
 const JOB_BYTES = 256;
-
-function expired(name: string, when: string): RpcError {
-  return new RpcError("DEADLINE_EXCEEDED", `${name}: the job's time was over ${when}`, { reason: "DEADLINE" });
-}
-
-function full(name: string, what: string, reason: string): RpcError {
-  const message = `${name}: the queue holds ${what} already; submit again when consumers have caught up`;
-  return new RpcError("RESOURCE_EXHAUSTED", message, { reason, delivered: "no", retryable: true });
-}
-
-const isMoreUrgent = (a: QueuedJob, b: QueuedJob): boolean =>
-  a.priority === b.priority ? a.seq < b.seq : a.priority > b.priority;
-const isDueSooner = (a: QueuedJob, b: QueuedJob): boolean => a.notBefore < b.notBefore;
-const expiresSooner = (a: QueuedJob, b: QueuedJob): boolean => (a.deadline ?? 0) < (b.deadline ?? 0);
-const isLessBusy = (a: QueueConsumer, b: QueueConsumer): boolean =>
-  a.openCount === b.openCount ? a.lastServed < b.lastServed : a.openCount < b.openCount;
-
-const placeReady = (job: QueuedJob, index: number): void => void (job.readyIndex = index);
-const readyPlace = (job: QueuedJob): number => job.readyIndex;
-const placeDelayed = (job: QueuedJob, index: number): void => void (job.delayIndex = index);
-const delayedPlace = (job: QueuedJob): number => job.delayIndex;
-const placeExpiring = (job: QueuedJob, index: number): void => void (job.deadlineIndex = index);
-const expiringPlace = (job: QueuedJob): number => job.deadlineIndex;
-const placeConsumer = (consumer: QueueConsumer, index: number): void => void (consumer.index = index);
-const consumerPlace = (consumer: QueueConsumer): number => consumer.index;

@@ -16,6 +16,8 @@ export class QueueConsumer implements JobFeed {
   readonly #owner: ConsumerOwner;
   readonly taker: JobTaker;
   readonly peer: undefined = undefined;
+  /** From 1. */
+  readonly id: number;
   /** Told apart by age, when they are equally busy. */
   lastServed: number;
   /** Place among the consumers with credit; −1: not there. */
@@ -26,10 +28,11 @@ export class QueueConsumer implements JobFeed {
   #finishing = false;
   #closed = false;
 
-  constructor(owner: ConsumerOwner, taker: JobTaker, lastServed: number) {
+  constructor(owner: ConsumerOwner, taker: JobTaker, lastServed: number, id: number) {
     this.#owner = owner;
     this.taker = taker;
     this.lastServed = lastServed;
+    this.id = id;
   }
 
   /** Jobs with it that are not settled. */

@@ -15,7 +15,7 @@ export class QueuedJob {
   readonly priority: number;
   readonly key: string | undefined;
   readonly maxAttempts: number;
-  readonly deadline: number | undefined;
+  deadline: number | undefined;
   readonly metadata: CallContext["metadata"] | undefined;
   readonly bytes: number;
   state: JobState = "ready";
@@ -26,8 +26,8 @@ export class QueuedJob {
   /** While it runs. */
   consumer: QueueConsumer | undefined = undefined;
   delivery = 0;
-  /** Who had it last: another one is tried first. */
-  lastConsumer: QueueConsumer | undefined = undefined;
+  /** Who had it last: another one is tried first. Not the consumer itself, which may be gone long since. */
+  lastConsumerId = 0;
   readonly interests: Interest[] = [];
   /** A submitter left without giving it up: it is done whatever the others want. */
   detached = false;
@@ -40,6 +40,7 @@ export class QueuedJob {
     id: string,
     seq: number,
     request: JobRequest,
+    key: string | undefined,
     context: CallContext,
     payload: Payload,
     bytes: number,
@@ -50,7 +51,7 @@ export class QueuedJob {
     this.payload = payload;
     this.bytes = bytes;
     this.priority = request.priority;
-    this.key = request.key;
+    this.key = key;
     this.maxAttempts = maxAttempts;
     this.deadline = context.deadline;
     this.metadata = context.hasMetadata ? context.metadata : undefined;
@@ -61,6 +62,8 @@ export class QueuedJob {
 export interface InterestOwner {
   /** The submitter has given its job up. */
   givenUp(interest: Interest, reason: RpcError): void;
+  /** One with a time of its own is over. */
+  over(interest: Interest): void;
 }
 
 /** One submitter's hold on a job. */
@@ -69,6 +72,8 @@ export class Interest implements SubmittedJob, CancelListener {
   readonly submitter: Submitter;
   readonly #owner: InterestOwner;
   readonly #context: CallContext;
+  /** Place among what ends by itself, where several wait for one job; −1: the job's own time is enough. */
+  deadlineIndex = -1;
   #over = false;
 
   constructor(owner: InterestOwner, job: QueuedJob, context: CallContext, submitter: Submitter) {
@@ -76,6 +81,14 @@ export class Interest implements SubmittedJob, CancelListener {
     this.job = job;
     this.#context = context;
     this.submitter = submitter;
+  }
+
+  get deadline(): number | undefined {
+    return this.#context.deadline;
+  }
+
+  get running(): boolean {
+    return !this.#over && this.job.state === "running";
   }
 
   follow(): void {
@@ -110,5 +123,6 @@ export class Interest implements SubmittedJob, CancelListener {
     const { interests } = this.job;
     const index = interests.indexOf(this);
     if (index >= 0) interests.splice(index, 1);
+    if (this.deadlineIndex >= 0) this.#owner.over(this);
   }
 }

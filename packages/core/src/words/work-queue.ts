@@ -17,9 +17,12 @@ export interface SubmitOptions {
   readonly delayMs?: number | undefined;
   /** Higher first, then oldest first. A whole number from −1,000,000 to 1,000,000. Default: 0. */
   readonly priority?: number | undefined;
-  /** While a job with the same key waits, no second one is made: both submitters get the outcome of the one. */
+  /**
+   * While a job with the same key waits, no second one is made: both submissions get the outcome of the one. Keys belong to their submitter
+   * (its identity, or its process). Another input with the same key fails ALREADY_EXISTS, reason `CONFLICT`.
+   */
   readonly key?: string | undefined;
-  /** Tries, the first one included. Default: the contract's, or the queue's. */
+  /** Tries, the first one included; no more than the queue gives. Default: the queue's. */
   readonly maxAttempts?: number | undefined;
   /** The job ends DEADLINE_EXCEEDED when it has not been done by then, and never starts afterwards. Default: the contract's. */
   readonly timeoutMs?: number | undefined;
@@ -115,6 +118,8 @@ export interface Submitter {
 
 /** A submitter's hold on its job. To give the job up, the context is cancelled. */
 export interface SubmittedJob {
+  /** Whether a consumer has it now; undefined: not known. A drain waits for what runs, not for what waits. */
+  readonly running?: boolean | undefined;
   /** The submitter is gone, or does not care any more; the job goes on. */
   detach(): void;
 }
