@@ -163,6 +163,29 @@ describe("coming back", () => {
     expect((await call).code).toBe("UNAVAILABLE");
   });
 
+  it("gives up a message that no connection lasts long enough for", async () => {
+    const { router } = served();
+    const rig = resumable(router, {
+      dress: (channel, side) =>
+        side === "accepting"
+          ? channel
+          : wrapped(channel, {
+              send: (message, transfer) => {
+                if (message.byteLength < 5_000) return channel.send(message, transfer);
+                void rig.cut();
+                return false;
+              },
+            }),
+    });
+    const client = createClient(Test, rig.transport);
+    await client.echo(0);
+    const error = await whileTimePasses(rig.clock, failure(client.echo("x".repeat(10_000))));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", delivered: "unknown" });
+    expect(error.message).toContain("before anything got across");
+    expect(rig.clock.now()).toBeGreaterThan(1_060_000);
+    expect(await whileTimePasses(rig.clock, client.echo(1))).toBe(1);
+  });
+
   it("does not dial a server without a pause that welcomes and drops", async () => {
     const { router } = served();
     const rig = resumable(router);

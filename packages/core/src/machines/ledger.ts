@@ -22,6 +22,9 @@ export class Ledger {
   readonly #limits: SessionLimits;
   #untoldBytes = 0;
   #askedAt = 0;
+  /** What had got across when the session went on last with something new, and when that was. */
+  #progress = -1;
+  #progressAt = 0;
 
   constructor(limits: SessionLimits, keeps: boolean) {
     this.#limits = limits;
@@ -79,6 +82,18 @@ export class Ledger {
   /** Whether a far end that has received that many can be sent what it lacks. */
   mayGoOnAt(received: number): boolean {
     return received >= this.acked && received <= this.sent;
+  }
+
+  /**
+   * The session goes on over another connection. False when connections have come and gone for twice `windowMs` without getting across anything of
+   * what waits: a message that none of them lasts long enough for would be sent for ever.
+   */
+  resumesFruitfully(now: number, windowMs: number): boolean {
+    const progress = this.acked + this.received;
+    if (progress === this.#progress && (this.replay?.count ?? 0) > 0) return now - this.#progressAt < 2 * windowMs;
+    this.#progress = progress;
+    this.#progressAt = now;
+    return true;
   }
 
   /** The far end says what it has. Returns what is wrong with that, if anything is. */

@@ -11,6 +11,7 @@ export const ends: Readonly<{
   takenOver: typeof takenOver;
   sessionForgotten: typeof sessionForgotten;
   notResumed: typeof notResumed;
+  fruitless: typeof fruitless;
   protocolBroken: typeof protocolBroken;
   brokeProtocol: typeof brokeProtocol;
 }> = {
@@ -23,6 +24,7 @@ export const ends: Readonly<{
   takenOver,
   sessionForgotten,
   notResumed,
+  fruitless,
   protocolBroken,
   brokeProtocol,
 };
@@ -63,6 +65,11 @@ function sessionForgotten(endpoint: string, refusal: string): RpcError {
 function notResumed(endpoint: string, windowMs: number, cause: RpcError): RpcError {
   const message = `${endpoint}: the connection was lost and not resumed within ${windowMs} ms: ${cause.message}`;
   return new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST", cause });
+}
+
+function fruitless(endpoint: string): RpcError {
+  const message = `${endpoint}: one connection after the other was lost before anything got across; are the messages too large for partialFrameTimeoutMs on this line?`;
+  return new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST" });
 }
 
 function protocolBroken(message: string): RpcError {

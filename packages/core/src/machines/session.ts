@@ -207,6 +207,8 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     const wrong = this.#wire.acknowledged(received);
     if (wrong !== undefined) return this.breach(wrong);
     this.outgoing.acknowledged(received);
+    if (this.ledger?.resumesFruitfully(this.clock.now(), agreement.resumeWindowMs) === false)
+      return this.end(ends.fruitless(connection.remote));
     this.#window = stopped(this.clock, this.#window);
     this.peer.endpoint = connection.remote;
     this.#use(connection, agreement);
