@@ -13,6 +13,7 @@ import {
   type RouterOf,
 } from "../words/contract.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "../words/method.ts";
+import type { Gauge, MetricsSource } from "../words/metrics.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { OverflowPolicy, TopicPort } from "../words/topics.ts";
 import type { CallPort, Handler, Interceptor, PatternPorts } from "../words/transport.ts";
@@ -22,6 +23,7 @@ import { DEFAULT_TOPIC_LIMITS, TopicHub, type TopicLimits } from "../machines/to
 import { intercept } from "../tools/interceptors.ts";
 import { checkCount } from "./consumer.ts";
 import { hostQueue, RouterQueue } from "./jobs.ts";
+import { routerGauges } from "./observe/router-gauges.ts";
 import { type MethodFunction, ServedMethod } from "./served-method.ts";
 import { RouterEvent } from "./topics.ts";
 
@@ -43,7 +45,7 @@ export interface RouterOptions {
 
 /**
  * A contract with the functions behind it: what a listener serves. Its events and jobs are members by name, to publish and to submit; one
- * that is named like a member of every handler (`call`, `stream`, …) is had by `routerMember`. It may be served by many listeners.
+ * that is named like a member of every router (`call`, `stream`, `read`, …) is had by `routerMember`. It may be served by many listeners.
  */
 export function createRouter<C extends Contract>(
   contract: C,
@@ -51,7 +53,7 @@ export function createRouter<C extends Contract>(
   options: RouterOptions = {},
 ): RouterOf<C> {
   // Its members are made from this very contract: the one place where its type is proved by construction.
-  return new ContractRouter(contract[DESCRIPTOR], implementation, options) as Handler as RouterOf<C>;
+  return new ContractRouter(contract[DESCRIPTOR], implementation, options) as Handler & MetricsSource as RouterOf<C>;
 }
 
 const MEMBERS: unique symbol = Symbol("members");
@@ -71,7 +73,7 @@ export function routerMember<D extends MethodDefinition<"event" | "job">>(
   return member as unknown as RouterMember<D>;
 }
 
-class ContractRouter implements Handler {
+class ContractRouter implements Handler, MetricsSource {
   readonly contracts: readonly ContractDescriptor[];
   readonly call: CallPort["call"];
   readonly stream: CallPort["stream"];
@@ -119,10 +121,15 @@ class ContractRouter implements Handler {
     return method?.kind === kind ? method : undefined;
   }
 
+  /** How many jobs wait and run, with how many consumers, and how many have subscribed. */
+  read(): readonly Gauge[] {
+    return routerGauges(this[MEMBERS]);
+  }
+
   #join(short: string, method: MethodDescriptor, member: RouterEvent | RouterQueue): void {
     this.#patterns.set(method.name, method);
     this[MEMBERS].set(method.name, member);
-    // A member of every handler keeps its meaning.
+    // A member of every router keeps its meaning.
     if (!(short in this)) Object.defineProperty(this, short, { value: member, enumerable: true });
   }
 

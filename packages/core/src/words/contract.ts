@@ -2,6 +2,7 @@ import type { CallOptions, HandlerContext, LogLine } from "./call-context.ts";
 import type { BinaryMessageCodec } from "./message-codec.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
+import type { MetricsSource } from "./metrics.ts";
 import type { RpcError } from "./rpc-error.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import type { EventClient, EventPublisher } from "./topics.ts";
@@ -181,30 +182,34 @@ export interface HostedQueue<Input = unknown, Output = unknown> extends WorkQueu
 }
 
 export interface WorkQueueOptions<Input = unknown, Output = unknown> {
-  /** Tries of a job, unless its submitter or its contract say otherwise. Default: 5. */
+  /** Tries of a job; its submitter may ask for fewer. Default: the contract's, or 5. */
   readonly maxAttempts?: number | undefined;
   /** Jobs that wait or run; the surplus is refused RESOURCE_EXHAUSTED. Default: 100,000. */
   readonly maxJobs?: number | undefined;
   /** The same in bytes of their inputs. Default: 256 MiB. */
   readonly maxJobsBytes?: number | undefined;
-  /** Pause before a job that has failed is tried again, or how long it is by the number of the try that failed. Default: 100 ms, doubled each time, 30 s at most. */
+  /** Pause before a job that has failed is tried again, or how long it is by the number of the try that failed. Default: 100 ms, doubled each time, 30 s at most. From 0 to a day; what a function gives beyond counts as a day, and what is no such number as the default. */
   readonly retryDelayMs?: number | ((attempt: number) => number) | undefined;
-  /** Told of each job that ended in failure after it was started: its attempts were used up, or its error said that no other can help. */
-  readonly deadLetter?: ((job: DeadJob<Input>, error: RpcError) => void) | undefined;
+  /** Told of each job that ended in failure after it was started: its attempts were used up, or its error said that no other can help. What it throws, now or later, goes to `onError`. */
+  readonly deadLetter?: ((job: DeadJob, error: RpcError) => Awaitable<void>) | undefined;
   /** A consumer in this process. Default: none. */
   readonly local?: JobHandler<Input, Output> | undefined;
 }
 
-/** What a router offers beside serving: its events are published and its jobs submitted by name. Names of a handler's own stay its own. */
-export type RouterOf<C> = Handler & {
-  readonly [
-    Name in keyof MethodsOf<C> as Name extends keyof Handler
-      ? never
-      : MethodsOf<C>[Name] extends MethodDefinition<"event" | "job">
-        ? Name
-        : never
-  ]: RouterMember<MethodsOf<C>[Name]>;
-};
+/**
+ * What a router offers beside serving: its events are published and its jobs submitted by name, and its numbers can be read. Names of a
+ * router's own stay its own.
+ */
+export type RouterOf<C> = Handler &
+  MetricsSource & {
+    readonly [
+      Name in keyof MethodsOf<C> as Name extends keyof (Handler & MetricsSource)
+        ? never
+        : MethodsOf<C>[Name] extends MethodDefinition<"event" | "job">
+          ? Name
+          : never
+    ]: RouterMember<MethodsOf<C>[Name]>;
+  };
 
 /** What a router offers for one event or job. */
 export type RouterMember<D> =

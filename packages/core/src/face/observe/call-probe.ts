@@ -20,9 +20,13 @@ export interface CallProbe<State> {
   ended(context: CallContext, state: State, error: RpcError | undefined): void;
 }
 
-/** The end of a call at which an interceptor runs: a client makes the context of its own calls, and a handler knows who has called. */
+/**
+ * The end of a call at which an interceptor runs: a client makes the context of its own calls, and a handler knows who has called. A job is
+ * seen where it is handled; in its queue's own process there is no peer.
+ */
 export function sideOf(context: CallContext): CallSide {
-  return context instanceof CallerContext || context.peer === undefined ? "client" : "server";
+  if (context instanceof CallerContext) return "client";
+  return context.peer === undefined && context.method.kind !== "job" ? "client" : "server";
 }
 
 /** Runs a probe around every call; a handler that does not wait costs no promise. */

@@ -1,29 +1,14 @@
 import type { CallContext } from "../../words/call-context.ts";
 import { type Clock, systemClock } from "../../words/clock.ts";
 import type { MethodDescriptor, MethodKind } from "../../words/method.ts";
+import type { Gauge, MetricsSource } from "../../words/metrics.ts";
 import { RpcError } from "../../words/rpc-error.ts";
 import { STATUS_NUMBERS, statusFromNumber } from "../../words/status.ts";
 import type { Interceptor } from "../../words/transport.ts";
 import { OPAQUE_CODEC } from "../../tools/payloads.ts";
 import { type CallOutcome, type CallSide, probing, sideOf } from "./call-probe.ts";
 
-/** One number that somebody offers when it is asked for: bytes sent, a queue's depth, open connections. */
-export interface Gauge {
-  /** In snake case with its unit, such as `rpc_session_sent_bytes_total`. */
-  readonly name: string;
-  readonly value: number;
-  /** A `counter` only grows while its source lives. Default: `gauge`. */
-  readonly kind?: "counter" | "gauge" | undefined;
-  readonly help?: string | undefined;
-  /** Few values per label: each combination is a series of its own. */
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-}
-
-/** What a session, a listener or a transport offers, so that its numbers are read with the others. */
-export interface MetricsSource {
-  /** Asked at each reading, and should be cheap. When it throws, its numbers are missing from that reading. */
-  read(): readonly Gauge[];
-}
+export type { Gauge, MetricsSource };
 
 /** Calls of one method at one side. */
 export interface CallReading {
