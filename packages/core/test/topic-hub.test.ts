@@ -1,7 +1,15 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RpcError } from "../src/index.ts";
-import type { CarriedEvent, EventSink, EventSource, OverflowPolicy, SubscribeRequest } from "../src/words/topics.ts";
+import type { Peer } from "../src/words/peer.ts";
+import {
+  type CarriedEvent,
+  type EventSink,
+  type EventSource,
+  OVERFLOW_POLICIES,
+  type OverflowPolicy,
+  type SubscribeRequest,
+} from "../src/words/topics.ts";
 import { EncodedPayload, ValuePayload } from "../src/words/payload.ts";
 import { decodePayload } from "../src/tools/payloads.ts";
 import { dynamicCodec } from "../src/tools/json-message-codec.ts";
@@ -46,11 +54,13 @@ class HubRig {
     this.kept = this.hub.add(KEPT);
   }
 
-  subscribe(request: Partial<SubscribeRequest> = {}, credits = 1_000, method = STATES): TestSink {
+  subscribe(request: Partial<SubscribeRequest> = {}, credits = 1_000, method = STATES, peer?: Peer): TestSink {
     const sink = new TestSink();
+    const context = new CallerContext(method, undefined, this.clock, undefined);
+    Object.defineProperty(context, "peer", { value: peer });
     sink.source = this.hub.subscribe(
       { pattern: undefined, lastValue: false, overflow: undefined, buffer: undefined, ...request },
-      new CallerContext(method, undefined, this.clock, undefined),
+      context,
       sink,
     );
     sink.source.open(credits);
@@ -121,6 +131,57 @@ describe("TopicHub", () => {
     const rig = new HubRig({ maxRetainedTopics: 2 });
     for (const topic of ["a", "b", "c"]) void rig.publish(topic, topic, rig.kept);
     expect(rig.subscribe({ lastValue: true }, 10, KEPT).got).toEqual(["b", "c"]);
+  });
+
+  it("keeps so many bytes of last values only, and the latest always", () => {
+    const rig = new HubRig({ maxRetainedBytes: 3_000 });
+    const kept = (): unknown[] =>
+      rig.subscribe({ lastValue: true }, 100, KEPT).got.map((text) => String(text).slice(0, 1));
+    for (const topic of ["a", "b", "c", "d"]) void rig.publish(topic.repeat(1_000), topic, rig.kept);
+    expect(kept()).toEqual(["c", "d"]);
+    for (let i = 0; i < 10; i++) void rig.publish("e".repeat(100), "d", rig.kept);
+    expect(kept()).toEqual(["c", "e"]);
+    void rig.publish("f".repeat(10_000), "f", rig.kept);
+    expect(kept()).toEqual(["f"]);
+  });
+
+  it.each(OVERFLOW_POLICIES)(
+    "C95 sends last values first, however many, and counts none of them (%s)",
+    async (overflow) => {
+      const rig = new HubRig({ maxBufferBytes: 500 });
+      for (let i = 0; i < 50; i++) void rig.publish(i, `t${i}`, rig.kept);
+      const sink = rig.subscribe({ lastValue: true, overflow, buffer: 2 }, 10, KEPT);
+      expect(await rig.publish("new", "t0", rig.kept)).toEqual({ delivered: 1 });
+      for (let i = 0; i < 20; i++) sink.source.grant(2);
+      expect(sink.got).toEqual([...Array.from({ length: 50 }, (_, i) => i)]);
+      sink.source.grant(5);
+      void rig.publish("newer", "t1", rig.kept);
+      expect(sink.got.slice(50)).toEqual(["new", "newer"]);
+      expect([sink.ends, sink.lost.filter((lost) => lost > 0)]).toEqual([[], []]);
+    },
+  );
+
+  it("refuses last values to a peer that leaves too many of them unread", () => {
+    const rig = new HubRig({ maxPeerBufferBytes: 1_000 });
+    const peer = {} as Peer;
+    const subscribe = (): TestSink => rig.subscribe({ lastValue: true }, 0, KEPT, peer);
+    void rig.publish("x".repeat(2_000), "", rig.kept);
+    const first = subscribe();
+    expect(thrownBy(subscribe)).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "maxPeerBufferBytes" });
+    expect(rig.kept.subscriberCount).toBe(1);
+    first.source.grant(1);
+    const second = subscribe();
+    second.source.close(new RpcError("CANCELLED", "left"));
+    subscribe();
+  });
+
+  it("names the event that cannot be sent, with nobody there as well", () => {
+    const rig = new HubRig();
+    const circular: unknown[] = [];
+    circular.push(circular);
+    const error = thrownBy(() => rig.publish(circular));
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(error.message).toContain("test.Plain.states: the event cannot be sent");
   });
 
   it.each([
@@ -283,6 +344,34 @@ describe("TopicHub", () => {
     void rig.publish("x".repeat(10_000));
     other.source.grant(1);
     expect(other.got).toHaveLength(1);
+  });
+
+  it("bounds what waits for one peer over all its subscriptions, each by its own policy", async () => {
+    const rig = new HubRig({ maxPeerBufferBytes: 5_000 });
+    const peer = {} as Peer;
+    const hoard = rig.subscribe({ pattern: "hoard", overflow: "drop-newest" }, 0, STATES, peer);
+    for (let i = 0; i < 20; i++) void rig.publish("h".repeat(1_000), "hoard");
+    const sinks = OVERFLOW_POLICIES.map((overflow) => rig.subscribe({ pattern: "x", overflow }, 0, STATES, peer));
+    const other = rig.subscribe({ pattern: "x" }, 0, STATES, {} as Peer);
+    for (let i = 0; i < 2; i++) expect(await rig.publish("x".repeat(1_000), "x")).toEqual({ delivered: 1 });
+    expect(sinks.map(({ ends }) => ends.map((error) => error?.reason))).toEqual([[], [], ["overflow"], ["overflow"]]);
+    other.source.grant(10);
+    expect(other.got).toHaveLength(2);
+    hoard.source.grant(100);
+    expect(hoard.got).toHaveLength(4);
+    expect(await rig.publish("y", "x")).toEqual({ delivered: 3 });
+    for (const sink of sinks.slice(0, 2)) {
+      sink.source.grant(10);
+      expect([sink.got, sink.lost]).toEqual([["y"], [2]]);
+    }
+    // What one leaves behind is free for the others.
+    const left = rig.subscribe({ pattern: "hoard" }, 0, STATES, peer);
+    for (let i = 0; i < 20; i++) void rig.publish("h".repeat(1_000), "hoard");
+    left.source.close(new RpcError("CANCELLED", "left"));
+    const last = rig.subscribe({ pattern: "x" }, 0, STATES, peer);
+    for (let i = 0; i < 4; i++) void rig.publish(String(i).repeat(1_000), "x");
+    last.source.grant(10);
+    expect(last.got).toHaveLength(4);
   });
 
   it("ends with its context", () => {

@@ -2,7 +2,8 @@ import type { CallContext } from "../words/call-context.ts";
 import type { Clock } from "../words/clock.ts";
 import type { MetadataEntries } from "../words/envelope.ts";
 import type { MethodDescriptor } from "../words/method.ts";
-import type { Payload } from "../words/payload.ts";
+import type { EncodedPayload, Payload } from "../words/payload.ts";
+import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import {
   type CarriedEvent,
@@ -16,6 +17,7 @@ import {
 } from "../words/topics.ts";
 import { encodedNow } from "../tools/payloads.ts";
 import { matches, patternLevels, PatternIndex, topicLevels } from "../tools/topic-pattern.ts";
+import { TopicBudget } from "./topic-budget.ts";
 import { type RoomWaiter, type SubscriberOwner, TopicSubscriber } from "./topic-subscriber.ts";
 
 /** Limits of a hub; they hold for each of its events. */
@@ -29,18 +31,27 @@ export interface TopicLimits {
   readonly maxBuffer: number;
   /** Bytes that may wait for one subscriber; a single event always may. Default: 8 MiB. */
   readonly maxBufferBytes: number;
+  /**
+   * Bytes that may wait for one peer, over all its subscriptions to the events of this router; beyond it the policy of the subscription
+   * holds whose event it is. As much again of last values. A single event always may wait. Default: 64 MiB.
+   */
+  readonly maxPeerBufferBytes: number;
   /** How long a subscriber with the policy `block` may hold up one publication; then it is ended. Default: 10,000. */
   readonly maxBlockMs: number;
   /** Topics of one event whose last value is kept; beyond it the one that was published longest ago is forgotten. Default: 10,000. */
   readonly maxRetainedTopics: number;
+  /** Bytes of the last values of one event; beyond it those that were published longest ago are forgotten. The latest is always kept. Default: 64 MiB. */
+  readonly maxRetainedBytes: number;
 }
 
 export const DEFAULT_TOPIC_LIMITS: TopicLimits = Object.freeze({
   policies: OVERFLOW_POLICIES,
   maxBuffer: 10_000,
   maxBufferBytes: 8 * 1024 * 1024,
+  maxPeerBufferBytes: 64 * 1024 * 1024,
   maxBlockMs: 10_000,
   maxRetainedTopics: 10_000,
+  maxRetainedBytes: 64 * 1024 * 1024,
 });
 
 const DEFAULT_BUFFER = 1_000;
@@ -50,6 +61,7 @@ export class TopicHub implements TopicPort {
   readonly #clock: Clock;
   readonly #limits: TopicLimits;
   readonly #topics = new Map<string, EventTopic>();
+  readonly #budgets = new WeakMap<Peer, TopicBudget>();
 
   constructor(clock: Clock, limits: TopicLimits = DEFAULT_TOPIC_LIMITS) {
     this.#clock = clock;
@@ -68,9 +80,17 @@ export class TopicHub implements TopicPort {
       throw new RpcError("UNIMPLEMENTED", `${context.method.name} is not published here`, {
         reason: "METHOD_NOT_FOUND",
       });
-    const subscriber = topic.subscribe(request, sink);
+    const subscriber = topic.subscribe(request, sink, this.#budgetOf(context.peer));
     context.onCancel({ cancelled: (reason) => subscriber.end(reason) });
     return subscriber;
+  }
+
+  #budgetOf(peer: Peer | undefined): TopicBudget {
+    let budget = peer === undefined ? undefined : this.#budgets.get(peer);
+    if (budget !== undefined) return budget;
+    budget = new TopicBudget(this.#limits.maxPeerBufferBytes);
+    if (peer !== undefined) this.#budgets.set(peer, budget);
+    return budget;
   }
 }
 
@@ -83,6 +103,7 @@ export class EventTopic implements SubscriberOwner {
   readonly #patterns = new Map<TopicSubscriber, readonly string[]>();
   /** Last event by sub-topic, least recently published first. */
   readonly #retained: Map<string, CarriedEvent> | undefined;
+  #retainedBytes = 0;
   /** Since when a subscriber has held up the publication that has waited longest for it. */
   readonly #blocking = new Map<TopicSubscriber, number>();
   #timer: unknown = undefined;
@@ -101,7 +122,7 @@ export class EventTopic implements SubscriberOwner {
     return this.#patterns.size;
   }
 
-  subscribe(request: SubscribeRequest, sink: EventSink): TopicSubscriber {
+  subscribe(request: SubscribeRequest, sink: EventSink, budget: TopicBudget): TopicSubscriber {
     const { name } = this.method;
     const { policies, maxBuffer, maxBufferBytes } = this.#limits;
     const { buffer = Math.min(DEFAULT_BUFFER, maxBuffer), overflow = defaultPolicy(policies) } = request;
@@ -128,8 +149,8 @@ export class EventTopic implements SubscriberOwner {
       const message = `${name} keeps no last value; declare it as event({ lastValue: true })`;
       throw new RpcError("FAILED_PRECONDITION", message, { reason: "LAST_VALUE" });
     }
-    const subscriber = new TopicSubscriber(this, sink, { overflow, buffer, bufferBytes: maxBufferBytes, name });
-    if (request.lastValue) subscriber.precede(this.#lastOf(pattern));
+    const subscriber = new TopicSubscriber(this, sink, { overflow, buffer, bufferBytes: maxBufferBytes, budget, name });
+    if (request.lastValue) subscriber.precede(this.#lastOf(pattern, budget));
     this.#subscribers.add(pattern, subscriber);
     this.#patterns.set(subscriber, pattern);
     return subscriber;
@@ -138,7 +159,7 @@ export class EventTopic implements SubscriberOwner {
   /** Publishes; the payload is encoded once, whoever gets it. Throws for a topic or a value that cannot be. */
   publish(payload: Payload, subTopic: string, metadata: MetadataEntries | undefined): Promise<PublishReport> {
     const subscribers = this.#subscribers.find(subTopic, this.method.name);
-    if (subscribers.length === 0 && this.#retained === undefined) return this.#reported(0);
+    // Made with nobody there as well: a value that cannot be sent is not found out only when somebody comes.
     const event = new PublishedEvent(this.method.name, subTopic, payload, metadata);
     if (this.#retained !== undefined) this.#retain(this.#retained, subTopic, event);
     let delivered = 0;
@@ -206,20 +227,30 @@ export class EventTopic implements SubscriberOwner {
   }
 
   #retain(retained: Map<string, CarriedEvent>, subTopic: string, event: CarriedEvent): void {
+    const { maxRetainedTopics, maxRetainedBytes } = this.#limits;
+    this.#retainedBytes += event.bytes - (retained.get(subTopic)?.bytes ?? 0);
     retained.delete(subTopic);
     retained.set(subTopic, event);
-    if (retained.size <= this.#limits.maxRetainedTopics) return;
-    for (const oldest of retained.keys()) {
+    for (const [oldest, { bytes }] of retained) {
+      const fits = retained.size <= maxRetainedTopics && this.#retainedBytes <= maxRetainedBytes;
+      if (fits || retained.size === 1) return;
       retained.delete(oldest);
-      return;
+      this.#retainedBytes -= bytes;
     }
   }
 
-  #lastOf(pattern: readonly string[]): readonly CarriedEvent[] {
+  #lastOf(pattern: readonly string[], budget: TopicBudget): readonly CarriedEvent[] {
+    const { name } = this.method;
     const events: CarriedEvent[] = [];
-    for (const [subTopic, event] of this.#retained ?? [])
-      if (matches(pattern, topicLevels(subTopic, this.method.name))) events.push(event);
-    return events;
+    let bytes = 0;
+    for (const [subTopic, event] of this.#retained ?? []) {
+      if (!matches(pattern, topicLevels(subTopic, name))) continue;
+      events.push(event);
+      bytes += event.bytes;
+    }
+    if (budget.admitsLast(bytes)) return events;
+    const message = `${name}: ${budget.lastBytes} bytes of last values wait for the peer already; subscribe again when it has read them, or without lastValue`;
+    throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxPeerBufferBytes" });
   }
 }
 
@@ -231,11 +262,24 @@ class PublishedEvent implements CarriedEvent {
   readonly bytes: number;
 
   constructor(name: string, subTopic: string, payload: Payload, metadata: MetadataEntries | undefined) {
-    const encoded = encodedNow(payload);
+    const encoded = encodedEvent(name, payload);
     this.topic = subTopic === "" ? name : `${name}.${subTopic}`;
     this.value = encoded;
     this.metadata = metadata;
     this.bytes = encoded.end - encoded.start + this.topic.length + EVENT_BYTES;
+  }
+}
+
+function encodedEvent(name: string, payload: Payload): EncodedPayload {
+  try {
+    return encodedNow(payload);
+  } catch (thrown) {
+    const { code, message, reason } = RpcError.from(thrown);
+    throw new RpcError(
+      thrown instanceof RpcError ? code : "INVALID_ARGUMENT",
+      `${name}: the event cannot be sent: ${message}`,
+      { reason: thrown instanceof RpcError ? reason : "INVALID_ARGUMENT", cause: thrown },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { RpcError } from "../words/rpc-error.ts";
 import type { CarriedEvent, EventSink, EventSource, OverflowPolicy } from "../words/topics.ts";
 import { Fifo } from "../tools/fifo.ts";
+import type { TopicBudget } from "./topic-budget.ts";
 
 /** What became of an event that was offered to a subscriber. */
 export type Offered = "taken" | "dropped" | "blocked";
@@ -18,6 +19,8 @@ export interface SubscriberOptions {
   readonly buffer: number;
   /** Bytes that may wait; a single event always may. */
   readonly bufferBytes: number;
+  /** Shared with the other subscriptions of its peer. */
+  readonly budget: TopicBudget;
   /** Full name of the event, for messages. */
   readonly name: string;
 }
@@ -51,8 +54,9 @@ export class TopicSubscriber implements EventSource {
   #opened = false;
   #sending = false;
   #closed = false;
-  /** What is sent first, when it is opened. */
-  #first: readonly CarriedEvent[] = [];
+  /** Last values, sent before all else; no policy counts or drops them. */
+  #first: Fifo<CarriedEvent> | undefined = undefined;
+  #firstBytes = 0;
 
   constructor(owner: SubscriberOwner, sink: EventSink, options: SubscriberOptions) {
     this.#owner = owner;
@@ -66,19 +70,19 @@ export class TopicSubscriber implements EventSource {
 
   /** Events that were published before and come first; they do not count as published. */
   precede(events: readonly CarriedEvent[]): void {
-    this.#first = events;
+    if (events.length === 0) return;
+    this.#first = new Fifo();
+    for (const event of events) {
+      this.#first.push(event);
+      this.#firstBytes += event.bytes;
+    }
+    this.#options.budget.lastBytes += this.#firstBytes;
   }
 
   open(credits: number): void {
     if (this.#closed || this.#opened) return;
     this.#opened = true;
     this.#sink.subscribed();
-    // In front of what was published between subscribing and opening.
-    const waiting: Waiting[] = [];
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) waiting.push(next);
-    for (const event of this.#first) this.#push(event, 0);
-    for (const next of waiting) this.#queue.push(next);
-    this.#first = [];
     this.#credits += credits;
     this.#send();
   }
@@ -116,20 +120,27 @@ export class TopicSubscriber implements EventSource {
 
   offer(event: CarriedEvent): Offered {
     if (this.#closed) return "dropped";
-    if (this.#queue.length === 0 && this.#credits > 0 && this.#opened && !this.#sending && this.#sink.writable) {
+    const isNext = this.#queue.length === 0 && this.#first === undefined;
+    if (isNext && this.#credits > 0 && this.#opened && !this.#sending && this.#sink.writable) {
       const lost = this.#lostLast;
       this.#lostLast = 0;
       this.#credits--;
       this.#sink.event(event, lost);
       return "taken";
     }
-    if (this.#hasRoom(event, 0)) {
+    const { budget, overflow } = this.#options;
+    if (this.#hasRoom(event, 0) && budget.admits(event.bytes)) {
       this.#push(event, this.#takeLost());
       return "taken";
     }
-    switch (this.#options.overflow) {
+    switch (overflow) {
       case "drop-oldest":
-        while (!this.#hasRoom(event, 0)) this.#dropOldest();
+        while (this.#queue.length > 0 && !(this.#hasRoom(event, 0) && budget.admits(event.bytes))) this.#dropOldest();
+        // The peer's other subscriptions may hold all that it has.
+        if (!budget.admits(event.bytes)) {
+          this.#lostLast++;
+          return "dropped";
+        }
         this.#push(event, this.#takeLost());
         return "taken";
       case "drop-newest":
@@ -139,6 +150,10 @@ export class TopicSubscriber implements EventSource {
         this.#overflow("take a larger buffer, or the policy drop-oldest");
         return "dropped";
       case "block":
+        if (!budget.admits(event.bytes)) {
+          this.#overflow("take another policy");
+          return "dropped";
+        }
         // Its publisher does not wait. That it blocks is its own choice, so it is the one who bears it.
         if ((this.#waiters?.length ?? 0) >= this.#options.buffer || this.#bytes > 2 * this.#options.bufferBytes) {
           this.#overflow("its publisher does not wait for it; take a larger buffer, or the policy drop-oldest");
@@ -147,13 +162,13 @@ export class TopicSubscriber implements EventSource {
         this.#push(event, this.#takeLost());
         return "blocked";
       default:
-        return this.#options.overflow satisfies never;
+        return overflow satisfies never;
     }
   }
 
   #overflow(advice: string): void {
-    const { name } = this.#options;
-    const message = `${name}: the subscriber does not keep up: ${this.#queue.length} events of ${this.#bytes} bytes wait for it; ${advice}`;
+    const { name, budget } = this.#options;
+    const message = `${name}: the subscriber does not keep up: ${this.#queue.length} events of ${this.#bytes} bytes wait for it, ${budget.bytes} bytes for all subscriptions of its peer; ${advice}`;
     this.end(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "overflow" }));
   }
 
@@ -172,7 +187,12 @@ export class TopicSubscriber implements EventSource {
 
   #push(event: CarriedEvent, lost: number): void {
     this.#queue.push({ event, lost });
-    this.#bytes += event.bytes;
+    this.#count(event.bytes);
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#options.budget.bytes += bytes;
   }
 
   #takeLost(): number {
@@ -184,7 +204,7 @@ export class TopicSubscriber implements EventSource {
   #dropOldest(): void {
     const oldest = this.#queue.shift();
     if (oldest === undefined) return;
-    this.#bytes -= oldest.event.bytes;
+    this.#count(-oldest.event.bytes);
     const { first } = this.#queue;
     if (first === undefined) this.#lostLast += oldest.lost + 1;
     else first.lost += oldest.lost + 1;
@@ -195,15 +215,26 @@ export class TopicSubscriber implements EventSource {
     if (this.#sending || !this.#opened) return;
     this.#sending = true;
     const before = this.#queue.length;
-    while (this.#credits > 0 && !this.#closed && this.#sink.writable) {
+    while (this.#first !== undefined && this.#credits > 0 && this.#sink.writable) this.#sendFirst(this.#first);
+    while (this.#first === undefined && this.#credits > 0 && !this.#closed && this.#sink.writable) {
       const next = this.#queue.shift();
       if (next === undefined) break;
-      this.#bytes -= next.event.bytes;
+      this.#count(-next.event.bytes);
       this.#credits--;
       this.#sink.event(next.event, next.lost);
     }
     this.#sending = false;
     if (this.#waiters !== undefined && this.#queue.length < before && !this.#closed) this.#tellRoom(this.#waiters);
+  }
+
+  #sendFirst(first: Fifo<CarriedEvent>): void {
+    const event = first.shift();
+    if (first.length === 0) this.#first = undefined;
+    if (event === undefined) return;
+    this.#firstBytes -= event.bytes;
+    this.#options.budget.lastBytes -= event.bytes;
+    this.#credits--;
+    this.#sink.event(event, 0);
   }
 
   #tellRoom(waiters: Fifo<RoomWaiter>): void {
@@ -216,8 +247,10 @@ export class TopicSubscriber implements EventSource {
 
   #let(): void {
     this.#queue.clear();
-    this.#bytes = 0;
-    this.#first = [];
+    this.#count(-this.#bytes);
+    this.#first = undefined;
+    this.#options.budget.lastBytes -= this.#firstBytes;
+    this.#firstBytes = 0;
     const waiters = this.#waiters;
     this.#waiters = undefined;
     if (waiters === undefined || waiters.length === 0) return;
