@@ -55,6 +55,9 @@ function authorizedQueue(queue: WorkQueue, judge: Judge): WorkQueue {
         },
       );
       return {
+        get running(): boolean | undefined {
+          return job?.running;
+        },
         detach: () => {
           detached = true;
           job?.detach();

@@ -63,6 +63,11 @@ export abstract class IncomingPattern extends CallScope {
     // Only subscriptions hold something back.
   }
 
+  /** Whether somebody is at work on it. */
+  get isRunning(): boolean {
+    return true;
+  }
+
   /** This end drains. */
   drain(): void {
     // Only consumers take new work.

@@ -27,14 +27,19 @@ export class IncomingPatterns implements PatternRegister {
   #busy = 0;
   /** The last one that was resumed when the wire was full again. */
   #resumed = 0;
+  #draining = false;
 
   constructor(link: SessionLink) {
     this.#link = link;
   }
 
-  /** What a drain waits for: jobs whose submitters are here, consumers that have jobs. */
+  /** Jobs whose submitters are here, and consumers that have jobs. A drain waits for jobs that run: the others may wait for ever. */
   get count(): number {
-    return this.#patterns.size - this.#counted + this.#busy;
+    const submitted = this.#patterns.size - this.#counted;
+    if (!this.#draining || submitted === 0) return submitted + this.#busy;
+    let running = this.#busy;
+    for (const pattern of this.#patterns.values()) if (!pattern.counted && pattern.isRunning) running++;
+    return running;
   }
 
   get counted(): number {
@@ -103,7 +108,10 @@ export class IncomingPatterns implements PatternRegister {
   }
 
   drain(): void {
+    this.#draining = true;
     for (const pattern of this.#patterns.values()) pattern.drain();
+    // What only waits counts no more; the drain that this belongs to begins after this returns.
+    queueMicrotask(() => this.#link.callEnded());
   }
 
   loseAll(reason: RpcError): void {

@@ -15,6 +15,10 @@ export class IncomingSubmission extends IncomingPattern implements Submitter {
     return false;
   }
 
+  override get isRunning(): boolean {
+    return this.#job?.running !== false;
+  }
+
   start(body: CallBody): void {
     const queue = this.link.handler.workQueue;
     if (queue === undefined)
