@@ -134,6 +134,33 @@ describe("jobs over a session", () => {
     await gateway.close();
   });
 
+  it("are not waited for when this end drains, unless they run", async () => {
+    const { router, shop, transport, clock } = rig();
+    const gate = new Gate<string>();
+    const running = await shop.orders.submit({ n: 1 });
+    worker(router, clock).shop.orders.consume({ handle: () => gate.promise });
+    await settled();
+    await shop.orders.submit({ n: 2 }, { delayMs: 1e7 });
+    await shop.orders.submit({ n: 3 });
+    let closed = false;
+    void transport.listener.close({ drainMs: 60_000 }).then(() => (closed = true));
+    await settled();
+    expect(closed).toBe(false);
+    gate.open("done");
+    expect(await running.result()).toBe("done");
+    await settled();
+    expect(closed).toBe(true);
+  });
+
+  it("that only wait hold up no drain at all", async () => {
+    const { shop, transport } = rig();
+    await shop.orders.submit({ n: 1 });
+    let closed = false;
+    void transport.listener.close({ drainMs: 60_000 }).then(() => (closed = true));
+    await settled();
+    expect(closed).toBe(true);
+  });
+
   it("C101 give their submitter the output", async () => {
     const { router, shop, clock } = rig();
     const ticket = await shop.orders.submit({ n: 1 });
@@ -468,6 +495,49 @@ describe("jobs over a session", () => {
     expect(thrownBy(() => createRouter(Shop, { orders: workQueue({ maxJobs: -1 }) }))).toMatchObject({
       code: "INVALID_ARGUMENT",
     });
+  });
+
+  it("H67 a dead letter that rejects is reported, and harms nobody", async () => {
+    const errors: RpcError[] = [];
+    const deadLetter = (): Promise<void> => Promise.reject(new Error("database down"));
+    const handle = (): never => {
+      throw rejectJob("no");
+    };
+    const router = createRouter(
+      Shop,
+      { orders: workQueue({ deadLetter, local: { handle } }) },
+      { onError: (error) => errors.push(error) },
+    );
+    expect(await failure((await router.orders.submit({ n: 1 })).result())).toMatchObject({ reason: "JOB_REJECTED" });
+    await settled();
+    expect(errors.map(({ message }) => message)).toEqual(["database down"]);
+  });
+
+  it.each([Number.NaN, -5, Number.POSITIVE_INFINITY, "abc" as never])("refuse a retryDelayMs of %s", (retryDelayMs) => {
+    expect(thrownBy(() => createRouter(Shop, { orders: workQueue({ retryDelayMs }) }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+  });
+
+  it.each([
+    [Number.NaN, 100],
+    [-5, 100],
+    [Number.POSITIVE_INFINITY, 86_400_000],
+  ])("take a pause of %s from a function for %d ms", async (given, delayMs) => {
+    const { router, shop, clock } = rig({ retryDelayMs: () => given });
+    let tries = 0;
+    worker(router, clock).shop.orders.consume({
+      handle: () => {
+        if (++tries === 1) throw new Error("flaky");
+        return "done";
+      },
+    });
+    const ticket = await shop.orders.submit({ n: 1 });
+    await settled();
+    await clock.advance(delayMs - 1);
+    expect(tries).toBe(1);
+    await clock.advance(1);
+    expect(await ticket.result()).toBe("done");
   });
 
   it("H67 a dead letter that throws is reported, and harms nobody", async () => {

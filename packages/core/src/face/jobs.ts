@@ -20,6 +20,7 @@ import { JobRunner } from "../machines/job-runner.ts";
 import { checkJobOptions } from "../tools/job-metadata.ts";
 import { decodeKept } from "../tools/kept-payload.ts";
 import { decodePayload } from "../tools/payloads.ts";
+import { isPromiseLike } from "../tools/promise-like.ts";
 import { validated } from "../tools/shapes.ts";
 import { CallerContext } from "./caller-context.ts";
 import { ClientConsumer, checkCount } from "./consumer.ts";
@@ -106,6 +107,7 @@ const DEFAULT_MAX_JOBS = 100_000;
 const DEFAULT_MAX_JOBS_BYTES = 256 * 1024 * 1024;
 const FIRST_RETRY_MS = 100;
 const MOST_RETRY_MS = 30_000;
+const LONGEST_RETRY_MS = 24 * 60 * 60 * 1_000;
 
 /** The queue behind a job of a router, with its consumer in this process if it has one. `run` runs a job as every call of the router is run. */
 export function hostQueue(
@@ -118,7 +120,17 @@ export function hostQueue(
   const hosted: WorkQueueOptions = HOSTED_QUEUE in implementation ? implementation : { local: implementation };
   const { local, retryDelayMs, deadLetter } = hosted;
   const { name } = method;
-  const report = (thrown: unknown): void => options.onError?.(RpcError.from(thrown));
+  if (typeof retryDelayMs !== "function" && retryDelayMs !== undefined) {
+    if (!(typeof retryDelayMs === "number" && retryDelayMs >= 0 && retryDelayMs <= LONGEST_RETRY_MS))
+      throw wrongDelay(name, retryDelayMs);
+  }
+  const report = (thrown: unknown): void => {
+    try {
+      options.onError?.(RpcError.from(thrown));
+    } catch {
+      // A log that fails has nobody left to tell.
+    }
+  };
   const queue = new JobQueue(method, {
     clock,
     maxAttempts: checkCount(
@@ -129,19 +141,25 @@ export function hostQueue(
     maxJobs: checkCount(hosted.maxJobs ?? DEFAULT_MAX_JOBS, `${name}: maxJobs`, 0),
     maxJobsBytes: checkCount(hosted.maxJobsBytes ?? DEFAULT_MAX_JOBS_BYTES, `${name}: maxJobsBytes`, 0),
     retryDelayMs: (attempt) => {
-      if (typeof retryDelayMs !== "function")
-        return retryDelayMs ?? Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), MOST_RETRY_MS);
+      const usual = Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), MOST_RETRY_MS);
+      if (typeof retryDelayMs !== "function") return retryDelayMs ?? usual;
       try {
-        return retryDelayMs(attempt);
+        const delayMs = retryDelayMs(attempt);
+        if (delayMs >= 0) return Math.min(delayMs, LONGEST_RETRY_MS);
+        report(wrongDelay(name, delayMs));
       } catch (thrown) {
         report(thrown);
-        return FIRST_RETRY_MS;
       }
+      return usual;
     },
     dead: (job, error) => {
       if (deadLetter === undefined) return;
       try {
-        deadLetter({ id: job.id, input: inputOf(job.payload, method), attempts: job.attempt }, error);
+        const told: unknown = deadLetter(
+          { id: job.id, input: inputOf(job.payload, method), attempts: job.attempt },
+          error,
+        );
+        if (isPromiseLike(told)) told.then(undefined, report);
       } catch (thrown) {
         report(thrown);
       }
@@ -156,6 +174,11 @@ export function hostQueue(
     runner.start(queue.consume(new CallerContext(consuming, undefined, clock, undefined), runner));
   }
   return queue;
+}
+
+function wrongDelay(name: string, got: unknown): RpcError {
+  const message = `${name}: retryDelayMs must be a number from 0 to ${LONGEST_RETRY_MS}, got ${String(got)}`;
+  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 function inputOf(payload: Payload, method: MethodDescriptor): unknown {
@@ -175,14 +198,15 @@ function submitJob(
   validate: boolean,
 ): Promise<Ticket<unknown>> {
   try {
-    const request: JobRequest = { method, input, ...checkJobOptions(options, method) };
+    const { delayMs, priority, key, maxAttempts } = checkJobOptions(options, method);
+    const request: JobRequest = { method, input, delayMs, priority, key, maxAttempts };
     const checked = validate ? validated(method.input, input, `${method.name}: input`, "INVALID_ARGUMENT") : undefined;
     const submit = (): Promise<Ticket<unknown>> => {
       const context = new CallerContext(method, options, clock, undefined);
       const ticket = new SubmittedTicket(context);
       // Proved, but sent as it is: the consumer's validator makes its own value of it.
       port.submit(request, context, ticket);
-      return ticket.accepted;
+      return ticket.accepted();
     };
     return checked instanceof Promise ? checked.then(submit) : submit();
   } catch (thrown) {
@@ -191,32 +215,38 @@ function submitJob(
 }
 
 class SubmittedTicket implements Ticket<unknown>, Submitter {
-  readonly accepted: Promise<Ticket<unknown>>;
   id = "";
   readonly #context: CallerContext;
-  #accept: (ticket: Ticket<unknown>) => void = () => undefined;
-  #refuse: (error: RpcError) => void = () => undefined;
+  // Made when a queue elsewhere has not answered yet; one in this process has.
+  #acceptance: PromiseWithResolvers<Ticket<unknown>> | undefined = undefined;
   #isAccepted = false;
   #isOpen = true;
   #output: unknown = undefined;
   #error: RpcError | undefined = undefined;
   // Made when somebody asks: a job whose result nobody wants costs no promise, and its failure ends no process.
   #result: Promise<unknown> | undefined = undefined;
-  #settle: (() => void) | undefined = undefined;
+  #resolve: ((output: unknown) => void) | undefined = undefined;
+  #reject: ((error: RpcError) => void) | undefined = undefined;
 
   constructor(context: CallerContext) {
     this.#context = context;
-    this.accepted = new Promise((resolve, reject) => {
-      this.#accept = resolve;
-      this.#refuse = reject;
-    });
+  }
+
+  /** Settles when the queue has taken the job, or has refused it. */
+  accepted(): Promise<Ticket<unknown>> {
+    if (this.#isAccepted) return Promise.resolve(this);
+    if (!this.#isOpen && this.#error !== undefined) return Promise.reject(this.#error);
+    this.#acceptance ??= Promise.withResolvers();
+    return this.#acceptance.promise;
   }
 
   result(): Promise<unknown> {
     this.#result ??= new Promise((resolve, reject) => {
-      const settle = (): void => (this.#error === undefined ? resolve(this.#output) : reject(this.#error));
-      if (this.#isOpen) this.#settle = settle;
-      else settle();
+      if (this.#isOpen) {
+        this.#resolve = resolve;
+        this.#reject = reject;
+      } else if (this.#error === undefined) resolve(this.#output);
+      else reject(this.#error);
     });
     return this.#result;
   }
@@ -230,7 +260,7 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
   queued(id: string): void {
     this.id = id;
     this.#isAccepted = true;
-    this.#accept(this);
+    this.#acceptance?.resolve(this);
   }
 
   done(output: unknown): void {
@@ -249,7 +279,7 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
   }
 
   failed(error: RpcError): void {
-    if (!this.#isAccepted) this.#refuse(error);
+    if (!this.#isAccepted) this.#acceptance?.reject(error);
     this.#end(error, undefined);
   }
 
@@ -257,7 +287,9 @@ class SubmittedTicket implements Ticket<unknown>, Submitter {
     this.#isOpen = false;
     this.#error = error;
     this.#output = output;
-    this.#settle?.();
-    this.#settle = undefined;
+    if (error === undefined) this.#resolve?.(output);
+    else this.#reject?.(error);
+    this.#resolve = undefined;
+    this.#reject = undefined;
   }
 }

@@ -76,10 +76,10 @@ export interface JobClient<Sent, Output, Input, Returned> {
 }
 
 /** A job that ended in failure after it was started. */
-export interface DeadJob<Input = unknown> {
+export interface DeadJob {
   readonly id: string;
-  /** As it was submitted; undefined when it cannot be decoded. */
-  readonly input: Input;
+  /** As it was submitted, before anybody has proved it; undefined when it cannot be decoded. */
+  readonly input: unknown;
   readonly attempts: number;
 }
 
