@@ -14,6 +14,11 @@ export class Home {
     return foo * 7;
   }
 
+  @expose("who", { passPeer: true })
+  async askName(peer: DynamicPeer): Promise<string> {
+    return String(await peer.rpc("name"));
+  }
+
   @expose({ passPeer: true })
   async greet(peer: DynamicPeer, greeting: string): Promise<string> {
     return `${greeting} ${String(await peer.rpc("name"))}`;

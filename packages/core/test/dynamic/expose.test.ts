@@ -25,14 +25,15 @@ describe("K06 expose as a decorator", () => {
     const { Home } = await decorated();
     const router = dynamicRouter();
     router.register(new Home());
-    expect(router.commands.toSorted()).toEqual(["count", "do_something", "greet"]);
+    expect(router.commands.toSorted()).toEqual(["count", "do_something", "greet", "who"]);
     const client = dynamicRouter();
     client.register(() => "me", { name: "name" });
     const rpc = rpcTo(memory(router, { serve: client }));
     expect(await rpc("do_something", [6])).toBe(42);
     expect([await rpc("count"), await rpc("count")]).toEqual([1, 2]);
     expect(await rpc("greet", ["hello"])).toBe("hello me");
-    for (const hidden of ["hidden", "doIt", "constructor"])
+    expect(await rpc("who")).toBe("me");
+    for (const hidden of ["hidden", "doIt", "askName", "constructor"])
       expect((await failure(rpc(hidden))).code).toBe("UNIMPLEMENTED");
   });
 
@@ -40,7 +41,7 @@ describe("K06 expose as a decorator", () => {
     const { QuietHome } = await decorated();
     const router = dynamicRouter();
     router.register(new QuietHome());
-    expect(router.commands.toSorted()).toEqual(["do_something", "greet"]);
+    expect(router.commands.toSorted()).toEqual(["do_something", "greet", "who"]);
   });
 
   it("refuses private, static and symbol methods where they are declared", async () => {

@@ -20,17 +20,18 @@ export type ExposeDecorator = (method: AnyFunction, context: ClassMethodDecorato
 const EXPOSED = new WeakMap<object, ExposeOptions>();
 
 /**
- * Marks what the far end may call. As a decorator of methods: `@expose`, `@expose("name")`, `@expose({ name, passPeer })`; put it
+ * Marks what the far end may call. As a decorator of methods: `@expose`, `@expose("name")`, `@expose("name", { passPeer: true })`, `@expose({ name, passPeer })`; put it
  * above other decorators, which may replace the method. Without decorators: `expose(function, options)` gives the function back. Throws
  * INVALID_ARGUMENT where there is nothing that could be called.
  */
-export function expose(name?: string): ExposeDecorator;
+export function expose(name?: string, options?: Omit<ExposeOptions, "name">): ExposeDecorator;
 export function expose(options: ExposeOptions): ExposeDecorator;
 export function expose(method: AnyFunction, context: ClassMethodDecoratorContext): void;
 export function expose<F extends AnyFunction>(run: F, options?: ExposeOptions): F;
 export function expose(what?: unknown, second?: unknown): unknown {
   if (typeof what !== "function") {
-    const options = typeof what === "string" ? { name: what } : ((what ?? {}) as ExposeOptions);
+    const given = (what === undefined || typeof what === "string" ? second : what) as ExposeOptions | undefined;
+    const options = typeof what === "string" ? { ...given, name: what } : (given ?? {});
     return (method: AnyFunction, context: ClassMethodDecoratorContext) => markMethod(method, context, options);
   }
   if (isDecoratorContext(second)) return markMethod(what, second, {});
