@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
   allowLists,
+  createRouter,
+  defineContract,
   authorized,
   connectDynamic,
   createMemoryTransport,
@@ -161,6 +163,14 @@ describe("K21 the old test set", () => {
     far.register(() => (ran = true), { name: "run" });
     for (const name of ["missing", "__proto__", "constructor", "then", "run ", "", "Run", "dynamic.run"])
       expect((await failure(rpc(name))).code).toBe("UNIMPLEMENTED");
+    expect(await failure(rpc("missing"))).toMatchObject({
+      message: 'there is no command "missing" at the far end',
+      reason: "METHOD_NOT_FOUND",
+    });
+    const other = rpcTo(memory(createRouter(defineContract("test.Other", {}), {})));
+    expect((await failure(other("missing"))).message).toBe('"missing": the far end has no commands');
+    far.register(() => other("inner"), { name: "relay" });
+    expect((await failure(rpc("relay"))).message).toBe('"inner": the far end has no commands');
     expect((await failure(rpc("run", {} as unknown as []))).code).toBe("INVALID_ARGUMENT");
     expect((await failure(rpc("run", [], [] as unknown as Record<string, unknown>))).code).toBe("INVALID_ARGUMENT");
     expect((await failure(rpc("run", [() => 1]))).code).toBe("INVALID_ARGUMENT");

@@ -1,9 +1,11 @@
 import type { CallOptions } from "../../words/call-context.ts";
 import type { Peer } from "../../words/peer.ts";
-import type { RpcError } from "../../words/rpc-error.ts";
+import { RpcError } from "../../words/rpc-error.ts";
 import type { Interceptor, Transport } from "../../words/transport.ts";
+import { shown } from "../../tools/bytes.ts";
+import { noteCallError } from "../../tools/call-errors.ts";
 import { createClient } from "../client.ts";
-import { commandInput, contractOfCommand } from "./command.ts";
+import { commandInput, contractOfCommand, DYNAMIC_CONTRACT } from "./command.ts";
 import { type ErrorClass, errorClassesByName, errorForCaller } from "./remote-error.ts";
 
 /**
@@ -70,12 +72,25 @@ export function callerOf(
       try {
         return await callers(command).run(input, callOptions);
       } catch (thrown) {
-        throw errorForCaller(thrown, known);
+        throw errorForCaller(inCommandWords(thrown, command), known);
       }
     },
     notify: async (command, args, kwargs, callOptions) =>
       notifiers(command).run(commandInput(command, args, kwargs), callOptions),
   };
+}
+
+/** The session at the far end speaks of methods and contracts, which whoever calls a command has not heard of. */
+function inCommandWords(thrown: unknown, command: string): unknown {
+  if (!(thrown instanceof RpcError) || thrown.code !== "UNIMPLEMENTED") return thrown;
+  const { code, message, reason, delivered, details, retryable } = thrown;
+  // By its name: a command may itself have called something that is not there.
+  if (!message.startsWith(`${DYNAMIC_CONTRACT}.${shown(command)}: `)) return thrown;
+  let words: string;
+  if (reason === "METHOD_NOT_FOUND") words = `there is no command ${JSON.stringify(shown(command))} at the far end`;
+  else if (reason === "CONTRACT_NOT_FOUND") words = `${JSON.stringify(shown(command))}: the far end has no commands`;
+  else return thrown;
+  return noteCallError(new RpcError(code, words, { reason, delivered, details, retryable, cause: thrown }));
 }
 
 function kept<Client>(make: (command: string) => Client): (command: string) => Client {
