@@ -120,9 +120,11 @@ export class Interest implements SubmittedJob, CancelListener {
   #end(): void {
     this.#over = true;
     this.#context.onCancel(undefined);
+    if (this.deadlineIndex >= 0) this.#owner.over(this);
     const { interests } = this.job;
+    // Nearly always the only one; taking it out of the middle would make an array.
+    if (interests.length === 1 && interests[0] === this) return void interests.pop();
     const index = interests.indexOf(this);
     if (index >= 0) interests.splice(index, 1);
-    if (this.deadlineIndex >= 0) this.#owner.over(this);
   }
 }
