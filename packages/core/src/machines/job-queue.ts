@@ -350,6 +350,8 @@ export class JobQueue implements WorkQueue, ConsumerOwner, InterestOwner {
   // ---- time: one timer for all
 
   #arm(): void {
+    // Most jobs have neither a pause nor an end, and come here more than once.
+    if (this.#timer === undefined && this.#delayed.size === 0 && this.#expiring.size === 0) return;
     const at = Math.min(
       this.#delayed.first?.notBefore ?? Number.POSITIVE_INFINITY,
       this.#expiring.first?.deadline ?? Number.POSITIVE_INFINITY,
