@@ -20,7 +20,10 @@ export interface SessionLimits {
    * reader keeps up and its items are small. Default: 256.
    */
   readonly streamCredits: number;
-  /** Bytes of stream items that wait for their readers, over all streams of a peer. The stream that goes beyond it fails. Default: 64 MiB. */
+  /**
+   * Bytes of stream items and events that wait for their readers, over all streams and subscriptions of a peer. The stream that goes beyond
+   * it fails; a subscription loses events and counts them, or fails with the policies `block` and `disconnect`. Default: 64 MiB.
+   */
   readonly maxUnreadBytes: number;
   /** Bytes waiting for a peer that does not read. Beyond it the session ends. Default: 16 MiB. */
   readonly maxSendBufferBytes: number;
