@@ -1,6 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RpcError } from "../src/index.ts";
+import { scopedKey } from "../src/tools/job-key.ts";
+import { ANYBODY } from "../src/tools/key-ring.ts";
 import { settled } from "./fake-clock.ts";
 import { cancelled, QueueRig, RETRY, type TestConsumer } from "./queue-rig.ts";
 import { thrownBy } from "./rig.ts";
@@ -92,6 +94,24 @@ describe("JobQueue", () => {
     const rig = new QueueRig();
     const [one, other] = [rig.submit("a", { key: "k" }), rig.submit("b", { key: "k" })];
     expect([one.outcomes, other.outcomes, rig.queue.waitingCount]).toEqual([[], ["ALREADY_EXISTS"], 1]);
+  });
+
+  it("keeps the keys of one submitter apart from those of another", () => {
+    const filed = (identity: string | undefined, instanceId: string): string | undefined =>
+      scopedKey("k", { peer: { identity, instanceId } } as never);
+    const keys = [
+      scopedKey("k", { peer: undefined } as never),
+      filed("a", "1"),
+      filed("b", "1"),
+      filed(undefined, "1"),
+      filed(undefined, "2"),
+      filed(ANYBODY, "3"),
+    ];
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(filed("a", "2")).toBe(filed("a", "1"));
+    expect(filed(ANYBODY, "1")).toBe(filed(undefined, "1"));
+    // Nothing says who it is: no key, rather than somebody else's.
+    expect(filed(undefined, "")).toBe(undefined);
   });
 
   it("C118 keeps to the time of each who waits for one job, and starts it while anybody has some", async () => {
@@ -366,6 +386,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("lose" as const), at: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("finish" as const), at: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("fill" as const), at: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("give up" as const), at: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 12 }) }) },
 );
@@ -385,8 +406,9 @@ describe("JobQueue, whatever consumers do", () => {
           switch (move.do) {
             case "submit": {
               const { timeoutMs, ...request } = move;
-              const input = submitters.length;
-              most.set(input, move.maxAttempts);
+              // Those with a key join one that waits.
+              const input = move.key ?? submitters.length;
+              most.set(input, move.key === undefined ? move.maxAttempts : 3);
               submitters.push(rig.submit(input, timeoutMs === undefined ? request : { ...request, timeoutMs }));
               break;
             }
@@ -404,6 +426,11 @@ describe("JobQueue, whatever consumers do", () => {
               if (consumer === undefined) break;
               alive.splice(alive.indexOf(consumer), 1);
               consumer.lose();
+              break;
+            case "fill":
+              if (consumer === undefined) break;
+              consumer.writable = !consumer.writable;
+              if (consumer.writable) consumer.feed.resume();
               break;
             case "finish":
               consumer?.feed.finish();
