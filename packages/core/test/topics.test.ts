@@ -162,6 +162,19 @@ describe("events over a session", () => {
     expect(await failure(read(sub, 300))).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "overflow" });
   });
 
+  it("has the policies that its router allows", async () => {
+    const implementation = { ping: () => "pong" };
+    const router = createRouter(Bot, implementation, { topics: { policies: ["drop-newest"] } });
+    const bot = createClient(Bot, memory(router));
+    const refused = await failure(bot.kept.subscribe({ overflow: "block" }).ready);
+    expect(refused).toMatchObject({ code: "FAILED_PRECONDITION", reason: "policies" });
+    await bot.kept.subscribe().ready;
+    for (const policies of [[], ["explode"]] as never[])
+      expect(thrownBy(() => createRouter(Bot, implementation, { topics: { policies } }))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+  });
+
   it("holds the publisher up for one that blocks", async () => {
     const { router, bot } = rig();
     const sub = bot.kept.subscribe({ buffer: 1, overflow: "block" });
