@@ -311,18 +311,19 @@ describe("balance and servers that say they are down", () => {
 
 describe("balance and a long stream", () => {
   it("that finds out whether a server is back tells it with its first item", async () => {
-    const { client, clock, part } = rig(2);
+    const { client, clock, part, parts } = rig(2);
     die(part(0));
     expect([await client.write(), await client.write()]).toEqual([1, 1]);
     await pass(clock, 50);
     part(0).serve = () => 0;
-    part(0).serveStream = async function* () {
-      for (let i = 0; ; i++) yield i;
-    };
-    part(1).serveStream = part(0).serveStream;
+    for (const each of parts) {
+      each.serveStream = async function* () {
+        for (let i = 0; ; i++) yield i;
+      };
+    }
     const streams = [client.watch()[Symbol.asyncIterator](), client.watch()[Symbol.asyncIterator]()];
     for (const stream of streams) await stream.next();
-    expect([await client.write(), await client.write()].toSorted()).toEqual([0, 1]);
+    expect(new Set([await client.write(), await client.write()])).toEqual(new Set([0, 1]));
     for (const stream of streams) await stream.return?.();
   });
 });
