@@ -209,7 +209,9 @@ export const jobCases: readonly TransportCase[] = [
     const router = hostWork(bench);
     const { client } = await open(Work, router);
     const keys = ["a", "b", "a", undefined, "a", undefined];
-    const tickets = await Promise.all(keys.map((key, n) => client.run.submit(n, { key })));
+    const tickets = await Promise.all(keys.map((key, n) => client.run.submit(key === "a" ? 0 : n, { key })));
+    const conflict = { code: "ALREADY_EXISTS", reason: "CONFLICT" } as const;
+    await rejects(client.run.submit("other", { key: "a" }), conflict, "another input with the same key");
     equal(router.run.waitingCount, 4, "jobs that wait");
     equal(new Set([0, 2, 4].map((n) => tickets[n]?.id)).size, 1, "tickets of one key");
     // The interest of the others stays.
