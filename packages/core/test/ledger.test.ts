@@ -44,6 +44,19 @@ describe("the replay buffer", () => {
       }),
     );
   });
+
+  it.each([
+    ["does not fit in", 2_000, false],
+    ["needs no copy", 20, true],
+  ])("T16 loses nothing when the first message after a quiet time %s", (_what, length, owned) => {
+    const buffer = new ReplayBuffer();
+    buffer.push(message(10, 1), false);
+    buffer.drop(1);
+    buffer.push(message(length, 2), owned);
+    buffer.push(message(10, 3), false);
+    buffer.drop(1);
+    expect([...buffer]).toEqual([message(10, 3)]);
+  });
 });
 
 describe("the ledger", () => {

@@ -37,6 +37,8 @@ export class ReplayBuffer {
     this.#lengths[(this.#first + this.#count) & (this.#lengths.length - 1)] = byteLength;
     this.#count++;
     this.#bytes += byteLength;
+    // The kept slab stays empty: in front of others it would be taken for the end of the first of them.
+    if (this.#count === 1 && (owned || byteLength > FIRST_SLAB_BYTES)) this.#slabs = [];
     if (owned || byteLength > MAX_SLAB_BYTES) {
       const bytes = owned ? message : new Uint8Array(message);
       this.#slabs.push({ bytes, used: byteLength });
