@@ -74,7 +74,7 @@ export class StreamReceiver implements InboxOwner {
     this.#link.unreadBytes += bytes;
     if (this.#link.unreadBytes > this.#link.limits.maxUnreadBytes) {
       this.#link.unreadBytes -= bytes;
-      const message = `${this.#owner.methodName}: more than ${this.#link.limits.maxUnreadBytes} bytes of stream items wait for their readers`;
+      const message = `${this.#owner.methodName}: more than ${this.#link.limits.maxUnreadBytes} bytes of stream items wait for their readers; read faster, or raise maxUnreadBytes`;
       return this.#owner.streamFailed(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxUnreadBytes" }));
     }
     try {
