@@ -105,10 +105,10 @@ describe("jobs over a session", () => {
     const clock = new FakeClock();
     const Big = defineContract("test.Big", { work: job({ input: z.string(), output: z.number(), maxAttempts: 1 }) });
     const dead: unknown[] = [];
-    const queue = workQueue<string, number>({ deadLetter: (lost) => dead.push(lost) });
+    const queue = workQueue<string, number>({ deadLetter: (lost) => void dead.push(lost) });
     const router = createRouter(Big, { work: queue }, { clock });
     const direct = memory(router, { clock, maxSendBufferBytes: 400_000 });
-    const gateway = memory(forward(direct, Big), { clock, maxSendBufferBytes: 400_000 });
+    const gateway = memory(forward(direct), { clock, maxSendBufferBytes: 400_000 });
     for (const transport of [direct, gateway]) {
       let [most, running] = [0, 0];
       const gate = new Gate();

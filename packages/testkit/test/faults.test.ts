@@ -48,9 +48,13 @@ for (const [name, fault] of Object.entries(lawful)) {
     describe,
     it,
     name: `a session behind ${name}`,
-    leaveOut: Object.fromEntries(
-      ["C21", "C84", "C86", "C140", "H53", "H55", "H208", "H215"].map((id) => [id, tooSlow]),
-    ),
+    leaveOut: {
+      // A job that has to wait for the wire finds the one before it done.
+      C105: "a wire that is never empty lets no two jobs meet",
+      ...Object.fromEntries(
+        ["C21", "C84", "C86", "C104", "C140", "H53", "H55", "H60", "H62", "H208", "H215"].map((id) => [id, tooSlow]),
+      ),
+    },
     factory: (options) => memoryPair(options, fault),
     wire: {
       codec: memoryWire.codec,

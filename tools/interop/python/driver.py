@@ -197,7 +197,8 @@ class Driver:
 
     async def do_events(self, name, count):
         found = await self.do_read(name, count)
-        return [{"topic": item.topic, "lost": item.lost, "value": value} for item, value in found]
+        own = f"{CONTRACT}.printed"  # What an event without a topic belongs to (Topics).
+        return [{"topic": item.topic or own, "lost": item.lost, "value": value} for item, value in found]
 
     async def do_publish(self, value, topic=""):
         return await self.demo.printed.publish(value, topic)
