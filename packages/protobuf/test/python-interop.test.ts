@@ -116,6 +116,7 @@ it("finds protoc and its Python runtime where CI runs", () => {
   expect(process.env["CI"] ? missing : undefined).toBeUndefined();
 });
 
+// Only on a developer's machine without protoc: in CI the test above fails then.
 describe.skipIf(missing !== undefined)(
   `beside protoc's Python code${missing === undefined ? "" : ` (skipped: ${missing})`}`,
   () => {

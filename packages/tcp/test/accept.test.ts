@@ -89,6 +89,7 @@ describe("listening", () => {
     opened(await acceptor.next());
   });
 
+  // Windows has no limit on file handles that a process can lower for itself.
   it.skipIf(process.platform === "win32")(
     "H18 recovers by itself when the process runs out of file handles",
     async () => {
@@ -112,6 +113,7 @@ describe("listening", () => {
   );
 });
 
+// Windows has named pipes instead, which are not served.
 describe.skipIf(process.platform === "win32")("a Unix socket", () => {
   it("carries channels that are local", async () => {
     const endpoint = `unix:${folder()}/bot.sock`;
