@@ -24,6 +24,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "node:crypto",
   ],
   testkit: ["@rpc/core"],
+  xmlrpc: [
+    "@rpc/core",
+    "fast-xml-parser",
+    "node:http",
+    "node:https",
+    "node:zlib",
+    "node:crypto",
+    "node:net",
+    "node:stream",
+  ],
 };
 /** Programs and build-time parts that may use Node although their package may not. */
 const ALLOWED_IN_FILES: Readonly<Record<string, readonly string[]>> = {
