@@ -1,4 +1,5 @@
-import type { Awaitable, Metadata, MethodKind } from "@rpc/core";
+import type { Awaitable, Clock, Metadata, MethodKind, RpcError } from "@rpc/core";
+import type { Fault } from "../fault.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 
 /** Parameters as they came: by position, or (JSON-RPC with an object, JSON-2) by name. */
@@ -29,12 +30,63 @@ export interface MethodInfo {
   readonly help: string;
 }
 
+/** What a request must show, said before its body is read. */
+export interface Admission {
+  /** The database that it is for, as {@link ShownCredentials} name it; undefined: the endpoint itself. */
+  readonly database: string | undefined;
+  /** `required`: the listener's `authenticate` hook decides · `unused`: nobody is asked; the service looks at what is shown by itself. */
+  readonly credentials: "required" | "unused";
+}
+
+/** Thrown where HTTP itself says no, instead of a fault: answered with this status and plain text. A 401 gets the listener's realm. */
+export class HttpRefusal extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.name = "HttpRefusal";
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
 /**
  * What stands behind an endpoint, without any wire: a router, or databases with their models. A refused or failed call throws: a FaultError with
- * its own code, an RpcError, or whatever the handler threw; the front end makes the answer of it.
+ * its own code, an RpcError, a HttpRefusal (only in a request of one call), or whatever the handler threw; the front end makes the answer of it.
  */
 export interface Service {
   call(call: ServiceCall): Awaitable<unknown>;
   /** What this caller may call, `system.*` left out. */
   methods(exchange: HttpExchange): Awaitable<readonly MethodInfo[]>;
+  /**
+   * Asked for each request at or below the endpoint's path before its body is read; throws HttpRefusal (404, 400). Left out: only the very path
+   * is served, and credentials are required when the listener has an `authenticate` hook.
+   */
+  admit?(exchange: HttpExchange): Awaitable<Admission>;
+  /** `system.*` methods that it answers by itself, in `call`; the others are answered for it. */
+  readonly ownSystemMethods?: ReadonlySet<string> | undefined;
+}
+
+/** What a listener tells of itself to what it serves. */
+export interface ServiceHost {
+  /** Path of the endpoint without a slash at its end: `/RPC2`. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** Name of the profile, such as `odoo`. */
+  readonly profile: string;
+  /** Most calls in a multicall or a batch. */
+  readonly maxCallsPerBatch: number;
+  /** The fault that the caller gets for something thrown; for the items of a multicall. */
+  faultOf(thrown: unknown): Fault;
+  /** Told of errors that nobody hears of, and of callers of old endpoints. */
+  onError(error: RpcError): void;
+}
+
+/** Key of the function that makes a service of a value that is no Handler, such as `databases(…)`. */
+export const SERVICE: unique symbol = Symbol.for("@rpc/xmlrpc/service") as never;
+
+/** What a listener serves that is no Handler. */
+export interface ServiceSource {
+  [SERVICE](host: ServiceHost): Service;
 }
