@@ -1,6 +1,6 @@
-import type { Awaitable, Clock, Metadata, MethodKind, RpcError } from "@rpc/core";
+import type { Awaitable, Clock, Handler, Metadata, MethodKind, RpcError } from "@rpc/core";
 import type { Fault } from "../fault.ts";
-import type { HttpExchange } from "../http/exchange.ts";
+import type { HttpExchange, ShownCredentials } from "../http/exchange.ts";
 
 /** Parameters as they came: by position, or (JSON-RPC with an object, JSON-2) by name. */
 export type Params = readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -79,6 +79,10 @@ export interface ServiceHost {
   readonly maxCallsPerBatch: number;
   /** The fault that the caller gets for something thrown; for the items of a multicall. */
   faultOf(thrown: unknown): Fault;
+  /** The handler behind the listener's guards: `authorize`, and a reply cache of its own. */
+  guard(handler: Handler): Handler;
+  /** The listener's `authenticate` hook with its cache and its limit of failures, for what shows credentials in a body. undefined: refused. */
+  authenticate(shown: ShownCredentials): Awaitable<string | undefined>;
   /** Told of errors that nobody hears of, and of callers of old endpoints. */
   onError(error: RpcError): void;
 }
