@@ -1,3 +1,5 @@
+import type { Metadata } from "@rpc/core";
+
 /** Credentials as a request shows them; not proved. */
 export interface ShownCredentials {
   readonly scheme: "basic" | "bearer";
@@ -24,4 +26,6 @@ export interface HttpExchange {
   readonly identity: string | undefined;
   /** Address of the client, `http://1.2.3.4:5678`. */
   readonly endpoint: string;
+  /** What goes back beside the reply, as headers; the calls of a batch share it. */
+  readonly responseMetadata: Metadata;
 }

@@ -1,11 +1,12 @@
 import type { Awaitable, Clock, Handler, Metadata, MethodKind, RpcError } from "@rpc/core";
 import type { Fault } from "../fault.ts";
 import type { HttpExchange, ShownCredentials } from "../http/exchange.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 /** Parameters as they came: by position, or (JSON-RPC with an object, JSON-2) by name. */
 export type Params = readonly unknown[] | Readonly<Record<string, unknown>>;
 
-/** One call as a front end has read it: XML-RPC, JSON-RPC and JSON-2 all make these. */
+/** One call as a front end has read it: XML-RPC, JSON-RPC and JSON-2 all make these. Not to be spread; `derivedCall` makes another one of it. */
 export interface ServiceCall {
   /** As it stood on the wire: `demo.Greeter.hello`, `res.partner.read`, `version`. */
   readonly method: string;
@@ -19,6 +20,8 @@ export interface ServiceCall {
   readonly metadata: Metadata;
   /** A notification: nobody reads the answer. */
   readonly oneWay: boolean;
+  /** Each call of a batch may have its own. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** What introspection says about a method. */
@@ -66,6 +69,8 @@ export interface Service {
   admit?(exchange: HttpExchange): Awaitable<Admission>;
   /** `system.*` methods that it answers by itself, in `call`; the others are answered for it. */
   readonly ownSystemMethods?: ReadonlySet<string> | undefined;
+  /** What it serves beside the listener's own path, with wires of their own. */
+  readonly endpoints?: readonly Endpoint[] | undefined;
 }
 
 /** What a listener tells of itself to what it serves. */
