@@ -45,12 +45,34 @@ function isMessageType(schema: unknown): schema is MessageType {
 }
 
 /** Standard JSON Schema, the sibling of Standard Schema: a validator that can say its shape does it under `jsonSchema`. */
-function jsonSchemaOf(schema: StandardSchema): (() => unknown) | undefined {
-  const standard = schema["~standard"] as { readonly jsonSchema?: { readonly input?: unknown } };
+function jsonSchemaOf(schema: StandardSchema): MessageShape["jsonSchema"] {
+  const standard = schema["~standard"] as {
+    readonly vendor?: unknown;
+    readonly jsonSchema?: { readonly input?: unknown };
+  };
   const input = standard.jsonSchema?.input;
-  return typeof input === "function"
-    ? (): unknown => input.call(standard.jsonSchema, { target: "draft-2020-12" })
-    : undefined;
+  if (typeof input !== "function") return undefined;
+  return (loose) =>
+    input.call(standard.jsonSchema, {
+      target: "draft-2020-12",
+      // A library that is told an option of another one may refuse it.
+      ...(loose === true && standard.vendor === "zod" ? { libraryOptions: ZOD_OPTIONS } : {}),
+    });
+}
+
+/** zod refuses to describe a whole record for one Date in it. What JSON Schema has no word for is said by `x-rpc-type` beside the nearest one. */
+const ZOD_OPTIONS = {
+  unrepresentable: "any",
+  override: ({ zodSchema, jsonSchema }: ZodOverride): void => {
+    const type = zodSchema._zod?.def?.type;
+    if (type === "date") Object.assign(jsonSchema, { type: "string", format: "date-time", "x-rpc-type": "date" });
+    else if (type === "bigint") Object.assign(jsonSchema, { type: "integer", "x-rpc-type": "bigint" });
+  },
+};
+
+interface ZodOverride {
+  readonly zodSchema: { readonly _zod?: { readonly def?: { readonly type?: unknown } } };
+  readonly jsonSchema: object;
 }
 
 /**

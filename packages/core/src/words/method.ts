@@ -9,8 +9,11 @@ export interface MessageShape {
   readonly codec: MessageCodec;
   /** Absent when the codec proves the shape by itself (protobuf) or when the value is dynamic. */
   readonly validate: ((value: unknown) => StandardResult<unknown> | Promise<StandardResult<unknown>>) | undefined;
-  /** A JSON schema, where the validator can say one; for reflection. */
-  readonly jsonSchema: (() => unknown) | undefined;
+  /**
+   * A JSON schema, where the validator can say one; for reflection. `loose`: what JSON Schema has no word for is let pass instead of refused,
+   * a Date and a bigint with `x-rpc-type` ("date", "bigint") beside the nearest type.
+   */
+  readonly jsonSchema: ((loose?: boolean) => unknown) | undefined;
 }
 
 /** One method, event or job of a contract, as machines see it. */
