@@ -9,6 +9,8 @@ export const Header = {
   callId: "x-rpc-call-id",
   /** How many calls lie between this one and the first caller; left out at 0. */
   depth: "x-rpc-depth",
+  /** Random for each process of a caller, 32 hex digits: whose idempotency keys are whose, where nobody proves who it is. */
+  instanceId: "x-rpc-instance-id",
   /** 1 on a reply whose output is undefined: XML-RPC has no word for it and sends nil, JSON null. */
   noOutput: "x-rpc-no-output",
   /** Begins the name of each header that carries metadata: `x-rpc-meta-` and the key. */

@@ -1,0 +1,115 @@
+import { type Awaitable, type Clock, RpcError } from "@rpc/core";
+import { HttpRefusal } from "../server/service.ts";
+import { keyedHash } from "./constant-time.ts";
+import type { ShownCredentials } from "./exchange.ts";
+import { type AuthFailureLimits, FailureLimit } from "./failure-limit.ts";
+
+/**
+ * Says who somebody is who shows credentials; undefined refuses (403). An HttpRefusal is answered as it is (403 "use an API key", for an account
+ * with a second factor). What else it throws refuses too and goes to `onError`. Compare secrets with `constantTimeEqual`.
+ */
+export type Authenticate = (shown: ShownCredentials) => Awaitable<string | undefined>;
+
+export interface CredentialCheckOptions {
+  readonly authenticate: Authenticate | undefined;
+  readonly cacheMs: number;
+  readonly failures: AuthFailureLimits | false;
+  readonly clock: Clock;
+  readonly onError: (error: RpcError) => void;
+  /** Told of each refusal. */
+  readonly refused: (endpoint: string, error: RpcError) => void;
+}
+
+/** Proofs that are kept at once. */
+const MAX_KEPT = 10_000;
+
+/** The `authenticate` hook with what belongs around it: a short memory of what was proved, and a limit of failures. */
+export class CredentialCheck {
+  readonly #options: CredentialCheckOptions;
+  readonly #failures: FailureLimit | undefined;
+  readonly #kept = new Map<string, { readonly identity: string; readonly until: number }>();
+
+  constructor(options: CredentialCheckOptions) {
+    this.#options = options;
+    this.#failures = options.failures === false ? undefined : new FailureLimit(options.failures, options.clock);
+  }
+
+  /** Whether anybody is asked at all. */
+  get isOn(): boolean {
+    return this.#options.authenticate !== undefined;
+  }
+
+  /** Who it is. Throws or rejects HttpRefusal: 401 when nothing is shown, 429 after too many failures, else 403. */
+  identify(shown: ShownCredentials | undefined): Awaitable<string> {
+    if (shown === undefined) throw new HttpRefusal(401, "Authentication required");
+    const { clock, cacheMs } = this.#options;
+    const key = cacheMs > 0 ? cacheKey(shown) : "";
+    if (cacheMs > 0) {
+      const kept = this.#kept.get(key);
+      if (kept !== undefined && kept.until > clock.now()) return kept.identity;
+      this.#kept.delete(key);
+    }
+    const address = addressIn(shown.endpoint);
+    const blockedMs = this.#failures?.blockedMs(address, shown.user) ?? 0;
+    if (blockedMs > 0) throw this.#refusal(shown, 429, "Too many failed attempts; try again later", blockedMs);
+    this.#failures?.begin(address, shown.user);
+    const admit = (identity: string | undefined): string => {
+      if (typeof identity !== "string") throw this.#refusal(shown, 403, "Access denied");
+      this.#failures?.undo(address, shown.user);
+      if (cacheMs > 0) this.#keep(key, identity);
+      return identity;
+    };
+    const fail = (thrown: unknown): never => {
+      if (thrown instanceof HttpRefusal) throw thrown;
+      // No failure of the caller's: a database that is away must not lock everybody out for a minute more.
+      this.#failures?.undo(address, shown.user);
+      const error = RpcError.from(thrown);
+      this.#options.onError(
+        new RpcError("INTERNAL", `authenticate failed: ${error.message}`, { reason: "INTERNAL", cause: thrown }),
+      );
+      throw error.code === "UNAVAILABLE"
+        ? this.#refusal(shown, 503, "Credentials cannot be checked at the moment")
+        : this.#refusal(shown, 403, "Access denied");
+    };
+    let answer: Awaitable<string | undefined>;
+    try {
+      answer = this.#options.authenticate?.(shown);
+    } catch (thrown) {
+      return fail(thrown);
+    }
+    return answer instanceof Promise ? answer.catch(fail).then(admit) : admit(answer);
+  }
+
+  #keep(key: string, identity: string): void {
+    this.#kept.set(key, { identity, until: this.#options.clock.now() + this.#options.cacheMs });
+    if (this.#kept.size <= MAX_KEPT) return;
+    const oldest = this.#kept.keys().next();
+    if (oldest.done !== true) this.#kept.delete(oldest.value);
+  }
+
+  #refusal(shown: ShownCredentials, status: number, text: string, retryAfterMs = 0): HttpRefusal {
+    this.#options.refused(
+      shown.endpoint,
+      new RpcError("UNAUTHENTICATED", `${shown.endpoint}: ${text}`, { reason: "UNAUTHENTICATED" }),
+    );
+    return new HttpRefusal(
+      status,
+      text,
+      retryAfterMs > 0 ? { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } : {},
+    );
+  }
+}
+
+function cacheKey({ scheme, user, secret, database }: ShownCredentials): string {
+  return keyedHash([scheme, user, secret, database === undefined ? "-" : `+${database}`]).toString("base64");
+}
+
+/** `http://1.2.3.4:5678` → `1.2.3.4`; empty when there is none. */
+function addressIn(endpoint: string): string {
+  return (
+    /^[a-z]+:\/\/(?:\[([^\]]*)\]|([^:/]*))/
+      .exec(endpoint)
+      ?.slice(1)
+      .find((part) => part !== undefined) ?? ""
+  );
+}
