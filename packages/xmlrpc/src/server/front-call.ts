@@ -35,7 +35,7 @@ export class FrontCall implements ServiceCall {
     this.scope = origin.scope;
     this.deadline = origin.deadline;
     this.oneWay = oneWay;
-    this.idempotencyKey = idempotencyKey;
+    this.idempotencyKey = idempotencyKey === "" ? undefined : idempotencyKey;
     this.#metadata = metadata;
   }
 
@@ -55,6 +55,7 @@ export interface CallChanges {
   readonly params?: Params;
   /** The earlier one of it and the call's own holds. */
   readonly deadline?: number | undefined;
+  /** The request's own key names the request as a whole: several calls in it must not be taken for one. Default: none. */
   readonly idempotencyKey?: string | undefined;
   /** Replaces the call's own. */
   readonly metadata?: Metadata;
@@ -69,7 +70,7 @@ export function derivedCall(call: ServiceCall, changes: CallChanges): ServiceCal
       ? (changes.deadline ?? call.deadline)
       : Math.min(changes.deadline, call.deadline);
   const origin = { exchange: call.exchange, scope: scopeOf(call), deadline };
-  return new FrontCall(method, params, origin, oneWay, changes.idempotencyKey, changes.metadata);
+  return new FrontCall(method, params, origin, oneWay, changes.idempotencyKey ?? "", changes.metadata);
 }
 
 /** The request that a call lives in; for a call that no front end has made, one that follows its signal. */
