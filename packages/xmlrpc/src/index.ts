@@ -1,1 +1,31 @@
-export {};
+export { accounts, type AccountsOptions } from "./databases/accounts.ts";
+export type { AdminCall, AdminFunctions, MasterPassword, ServerVersion } from "./databases/admin.ts";
+export type { Convention } from "./databases/conventions.ts";
+export {
+  type Database,
+  databaseCall,
+  type DatabaseCall,
+  type DatabaseDirectory,
+  type DatabaseMap,
+} from "./databases/database-call.ts";
+export { databases, type Databases, type DatabasesOptions } from "./databases/databases.ts";
+export { AccessDenied, AccessError, MissingError, UserError, ValidationError } from "./databases/exceptions.ts";
+export type { LegacyOptions } from "./databases/legacy.ts";
+export {
+  type Around,
+  isSerializationFailure,
+  serializationFailure,
+  type TransactionCall,
+} from "./databases/transactions.ts";
+export { batch } from "./client/batch.ts";
+export type { XmlRpcAuth, XmlRpcProtocol, XmlRpcTlsOptions, XmlRpcTransportOptions } from "./client/options.ts";
+export {
+  type XmlRpcCallOptions,
+  type XmlRpcMethod,
+  type XmlRpcProxy,
+  xmlRpcProxy,
+  type XmlRpcProxyTools,
+} from "./client/proxy.ts";
+export { type NamedValues, rpc2, type Rpc2Database, type Rpc2Model, type Rpc2State } from "./client/rpc2.ts";
+export type { Sequence } from "./client/sequence.ts";
+export { createXmlRpcTransport, type XmlRpcTransport } from "./client/transport.ts";
