@@ -1,18 +1,13 @@
+import { decodeDocument } from "../codec/charset.ts";
 import { FaultCode, FaultError } from "../fault.ts";
+import type { EndpointRequest } from "../server/endpoint.ts";
+import { checkedJson } from "../server/json-input.ts";
 
-/** The text of a JSON body, which is UTF-8 by its standard. Throws FaultError -32702. */
-export function textOfBody(body: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
-  } catch (thrown) {
-    throw new FaultError(FaultCode.InvalidCharacter, "UnicodeDecodeError: the body is not UTF-8", { cause: thrown });
-  }
-}
-
-/** A JSON text that is one object; nothing at all counts as an empty one. Throws FaultError -32700 or -32600. */
-export function jsonObject(text: string): Readonly<Record<string, unknown>> {
+/** A JSON body that is one object; nothing at all counts as an empty one. Throws FaultError -32700 to -32702 and -32600. */
+export function jsonObject({ body, contentType }: EndpointRequest): Readonly<Record<string, unknown>> {
+  const text = decodeDocument(body, contentType);
   if (text.trim() === "") return {};
-  const value = parsed(text);
+  const value = checkedJson(parsed(text));
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new FaultError(FaultCode.InvalidRequest, "ValueError: the body must be a JSON object");
   return value as Readonly<Record<string, unknown>>;
@@ -20,13 +15,9 @@ export function jsonObject(text: string): Readonly<Record<string, unknown>> {
 
 function parsed(text: string): unknown {
   try {
-    // A member named __proto__ is an own one here, as JSON.parse makes it; nobody copies it by assignment.
     return JSON.parse(text) as unknown;
-  } catch (thrown) {
-    throw new FaultError(FaultCode.NotWellFormed, `JSONDecodeError: ${messageOf(thrown)}`, { cause: thrown });
+  } catch {
+    // The parser's own message quotes the document.
+    throw new FaultError(FaultCode.NotWellFormed, "JSONDecodeError: the body is not JSON");
   }
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message.slice(0, 200) : "the body is not JSON";
 }

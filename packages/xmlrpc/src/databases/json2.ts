@@ -1,20 +1,23 @@
-import type { Awaitable } from "@rpc/core";
+import { type Awaitable, RpcError } from "@rpc/core";
 import { FaultCode, FaultError } from "../fault.ts";
+import { Header } from "../headers.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { HttpReply } from "../http/reply.ts";
 import type { Endpoint, EndpointRequest } from "../server/endpoint.ts";
 import { FrontCall } from "../server/front-call.ts";
+import { isUnexpected, replyHeaders, reported, unmarshallable } from "../server/front-reply.ts";
 import { jsonText } from "../client/json-text.ts";
 import { type Admission, HttpRefusal, type Service, type ServiceHost } from "../server/service.ts";
 import { databaseNotFound, isDatabaseName } from "./addressing.ts";
 import type { AdminDesk } from "./admin.ts";
 import { DatabaseService } from "./database-service.ts";
-import { jsonObject, textOfBody } from "./json-body.ts";
+import { jsonObject } from "./json-body.ts";
 
 const PATH = /^\/json\/2\/([^/]+)\/([^/]+)$/;
 const MEDIA_TYPE = "application/json";
+const HEADERS: Readonly<Record<string, string>> = { "content-type": MEDIA_TYPE };
 
-/** A failed call as JSON-2 says it; `debug` stays empty, nobody outside reads our stacks. */
+/** A failed call as JSON-2 says it; `debug` is empty unless the listener exposes stacks. */
 interface Json2Error {
   readonly name: string;
   readonly message: string;
@@ -56,19 +59,35 @@ async function databaseNamed(service: DatabaseService, named: string | undefined
 
 async function handled(service: Service, host: ServiceHost, request: EndpointRequest): Promise<HttpReply> {
   const { exchange } = request;
-  const [, model = "", method = ""] = PATH.exec(exchange.path) ?? [];
+  let name = "";
   try {
-    const name = `${nameOf(model)}.${nameOf(method)}`;
-    const body = jsonObject(textOfBody(request.body));
+    const [, model = "", method = ""] = PATH.exec(exchange.path) ?? [];
+    name = `${nameOf(model)}.${nameOf(method)}`;
+    const body = jsonObject(request);
     const params = service instanceof DatabaseService ? callOfBody(body) : body;
     const value = await service.call(new FrontCall(name, params, request, false));
-    return jsonReply(200, jsonText(value ?? null));
+    return { status: 200, headers: replyHeaders(HEADERS, exchange, value), body: textOf(value) };
   } catch (thrown) {
     if (thrown instanceof HttpRefusal) throw thrown;
-    const { code, message } = host.faultOf(thrown);
-    const [, errorName = "Error", text = message] = NAMED.exec(message) ?? [];
-    return errorReply(statusOf(code), errorName, text);
+    return failed(host, exchange, name, thrown);
   }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return jsonText(value ?? null);
+  } catch (thrown) {
+    throw unmarshallable(thrown);
+  }
+}
+
+function failed(host: ServiceHost, exchange: HttpExchange, method: string, thrown: unknown): HttpReply {
+  const headers: Record<string, string> = { ...replyHeaders({}, exchange, null), ...host.errorHeaders?.(thrown) };
+  if (isUnexpected(thrown)) headers[Header.callId] = reported(thrown, method, exchange, (error) => host.onError(error));
+  const { code, message } = host.faultOf(thrown);
+  const [, name = "Error", text = message] = NAMED.exec(message) ?? [];
+  const debug = host.exposeStacks === true && thrown instanceof Error ? (thrown.stack ?? "") : "";
+  return errorReply(statusOf(code, thrown), name, text, headers, debug);
 }
 
 /** Fault texts are `Name: message`. */
@@ -108,7 +127,8 @@ const STATUS: ReadonlyMap<number, number> = new Map([
   [-32_004, 504],
 ]);
 
-function statusOf(code: number): number {
+function statusOf(code: number, thrown: unknown): number {
+  if (thrown instanceof RpcError && thrown.code === "RESOURCE_EXHAUSTED") return 429;
   return STATUS.get(code) ?? 500;
 }
 
@@ -117,13 +137,14 @@ function errorReply(
   name: string,
   message: string,
   headers: Readonly<Record<string, string>> = {},
+  debug = "",
 ): HttpReply {
-  const error: Json2Error = { name, message, arguments: [message], context: {}, debug: "" };
+  const error: Json2Error = { name, message, arguments: [message], context: {}, debug };
   return jsonReply(status, JSON.stringify(error), headers);
 }
 
 export function jsonReply(status: number, body: string, headers: Readonly<Record<string, string>> = {}): HttpReply {
-  return { status, headers: { "content-type": `${MEDIA_TYPE}; charset=utf-8`, ...headers }, body };
+  return { status, headers: { ...HEADERS, ...headers }, body };
 }
 
 /** `GET /json/version` and `GET /web/version`: `{ version_info, version }`. */

@@ -10,7 +10,7 @@ import type { AdminDesk } from "./admin.ts";
 import type { DatabaseService } from "./database-service.ts";
 import { inWords, isStruct, typeError } from "./error-texts.ts";
 import { recordOf } from "./conventions.ts";
-import { jsonObject, textOfBody } from "./json-body.ts";
+import { jsonObject } from "./json-body.ts";
 import { jsonReply } from "./json2.ts";
 import { LegacyServices } from "./legacy-services.ts";
 import { legacyFaultOf, type LegacyFault, legacyValue } from "./legacy-values.ts";
@@ -102,7 +102,7 @@ async function xmlAnswer(
 async function jsonAnswer(services: LegacyServices, host: ServiceHost, request: EndpointRequest): Promise<string> {
   let id: unknown = null;
   try {
-    const { params = {}, id: given = null } = jsonObject(textOfBody(request.body));
+    const { params = {}, id: given = null } = jsonObject(request);
     if (given === null || typeof given === "string" || typeof given === "number") id = given;
     if (!isStruct(params)) throw typeError(`params must be an object, got ${inWords(params)}`);
     const value = await jsonValue(services, recordOf(params), request);

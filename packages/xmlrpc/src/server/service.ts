@@ -84,6 +84,10 @@ export interface ServiceHost {
   readonly maxCallsPerBatch: number;
   /** The fault that the caller gets for something thrown; for the items of a multicall. */
   faultOf(thrown: unknown): Fault;
+  /** What headers say of an error beyond its fault; names in lower case. */
+  errorHeaders?(thrown: unknown): Readonly<Record<string, string>>;
+  /** Whether errors carry their stack. Default: false. */
+  readonly exposeStacks?: boolean | undefined;
   /** The handler behind the listener's guards: `authorize`, and a reply cache of its own. */
   guard(handler: Handler): Handler;
   /** The listener's `authenticate` hook with its cache and its limit of failures, for what shows credentials in a body. undefined: refused. */
