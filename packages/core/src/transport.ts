@@ -100,6 +100,7 @@ export { CallScope } from "./tools/call-scope.ts";
 export { DeadlineSweep, type Expiring } from "./tools/deadline-sweep.ts";
 export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
 export { allocateBytes, readUtf8, utf8Length, writeUtf8 } from "./tools/utf8.ts";
+export { errorFromWire, wireErrorOf } from "./tools/wire-error.ts";
 export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";
