@@ -29,3 +29,25 @@ export {
 export { type NamedValues, rpc2, type Rpc2Database, type Rpc2Model, type Rpc2State } from "./client/rpc2.ts";
 export type { Sequence } from "./client/sequence.ts";
 export { createXmlRpcTransport, type XmlRpcTransport } from "./client/transport.ts";
+export { createDocumentCodec } from "./codec/create-document-codec.ts";
+export type { DecodedCall, DecodedReply, DocumentCodec } from "./codec/document-codec.ts";
+export { type Fault, FaultCode, FaultError } from "./fault.ts";
+export {
+  type ErrorClass,
+  errorOf,
+  type FaultMapping,
+  faultOf,
+  type StatusHeaders,
+  statusHeaders,
+} from "./fault-mapping.ts";
+export type { BigIntPolicy, DocumentLimits, DocumentOptions, ProfileName } from "./profiles.ts";
+export {
+  type DateTimeParts,
+  Decimal,
+  Double,
+  type Marshallable,
+  type RecordId,
+  Records,
+  XmlRpcDateTime,
+  type Zone,
+} from "./values.ts";

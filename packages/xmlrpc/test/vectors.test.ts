@@ -14,7 +14,7 @@ interface Expected {
   readonly method?: string;
   readonly params?: readonly unknown[];
   readonly value?: unknown;
-  readonly fault?: { readonly code: number; readonly message: string; readonly legacyCode?: string };
+  readonly fault?: { readonly code: number; readonly message: string; readonly legacyCode?: string | undefined };
   readonly error?: number;
 }
 
