@@ -48,6 +48,12 @@ const REASON_CODES: ReadonlyMap<string, number> = new Map([
   ["PARSE", FaultCode.NotWellFormed],
   ["INVALID_REQUEST", FaultCode.InvalidRequest],
   ["SYSTEM", FaultCode.System],
+  // What models throw for their callers to read, by the codes of the endpoint's last draft.
+  ["UserError", -32_100],
+  ["AccessDenied", -32_101],
+  ["AccessError", -32_102],
+  ["MissingError", -32_103],
+  ["ValidationError", -32_104],
 ]);
 
 /** Coming in: status, reason. */

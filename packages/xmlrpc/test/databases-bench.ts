@@ -1,7 +1,6 @@
 import { type Clock, type Handler, Metadata, RpcError, systemClock } from "@rpc/core";
 import { type Databases } from "../src/databases/databases.ts";
-import { MODEL_FAULT_CODES } from "../src/databases/exceptions.ts";
-import { type Fault, FaultError } from "../src/fault.ts";
+import { faultOf } from "../src/fault-mapping.ts";
 import type { HttpExchange, ShownCredentials } from "../src/http/exchange.ts";
 import { FrontCall } from "../src/server/front-call.ts";
 import { RequestScope } from "../src/server/request-scope.ts";
@@ -38,7 +37,7 @@ export function databaseBench(databases: Databases, options: BenchOptions = {}):
     clock: options.clock ?? systemClock,
     profile: "lenient",
     maxCallsPerBatch: options.maxCallsPerBatch ?? 1_000,
-    faultOf: simpleFault,
+    faultOf: (thrown) => faultOf(thrown),
     guard: options.guard ?? ((handler) => handler),
     authenticate: () => options.identity,
     onError: (error) => {
@@ -74,11 +73,4 @@ export function databaseBench(databases: Databases, options: BenchOptions = {}):
     return service.call(new FrontCall(method, params, { exchange, scope, deadline: undefined }, false));
   };
   return { service, call, errors };
-}
-
-/** Codes as the table has them; texts are the mapping's own matter. */
-function simpleFault(thrown: unknown): Fault {
-  if (thrown instanceof FaultError) return thrown.fault;
-  const { reason = "", message } = RpcError.from(thrown);
-  return { code: MODEL_FAULT_CODES.get(reason) ?? -32_500, message: `${reason}: ${message}` };
 }

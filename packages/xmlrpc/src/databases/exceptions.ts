@@ -47,11 +47,7 @@ export class ValidationError extends ModelError {
   }
 }
 
-/** Fault codes by reason: those of the endpoint's last draft. */
-export const MODEL_FAULT_CODES: ReadonlyMap<string, number> = new Map([
-  ["UserError", -32_100],
-  ["AccessDenied", -32_101],
-  ["AccessError", -32_102],
-  ["MissingError", -32_103],
-  ["ValidationError", -32_104],
-]);
+const NAMES = ["UserError", "AccessDenied", "AccessError", "MissingError", "ValidationError"] as const;
+
+/** What stands in front of their texts in the profile `odoo`: `odoo.exceptions.UserError: …`. */
+export const ODOO_NAMES: ReadonlyMap<string, string> = new Map(NAMES.map((name) => [name, `odoo.exceptions.${name}`]));
