@@ -1,13 +1,13 @@
 import { RpcError } from "@rpc/core";
 import type { MethodDescriptor } from "@rpc/core/transport";
 import type { Fault } from "../fault.ts";
+import { errorOf, STATUS_HEADER } from "../fault-mapping.ts";
 import type { HttpReply } from "./http-pool.ts";
 import { codeOfStatus } from "./status.ts";
 
-/** The error of a fault; the headers of the answer, where they belong to this one call, say more than a fault can. */
+/** The error of a fault. The headers of the answer say more than a fault can, where they belong to this one call (`reply`). */
 export function errorOfFault(fault: Fault, method: MethodDescriptor, reply: HttpReply | undefined): RpcError {
-  void reply;
-  return new RpcError("UNKNOWN", fault.message, { details: { faultCode: fault.code }, reason: method.name });
+  return errorOf(fault, method, reply?.headers);
 }
 
 /** The error that a JSON-2 answer tells: the status of HTTP says which one, `name` and `message` for whom it is. */
@@ -17,8 +17,9 @@ export function errorOfJson2(
   message: string,
   name: string | undefined,
 ): RpcError {
+  const { headers, status } = reply;
+  if (headers[STATUS_HEADER] !== undefined) return errorOf({ code: 0, message }, method, headers);
   // 404 and 422 are the model's own words here, and no wrong address.
-  const code =
-    reply.status === 404 ? "NOT_FOUND" : reply.status === 422 ? "INVALID_ARGUMENT" : codeOfStatus(reply.status);
-  return new RpcError(code, `${method.name}: ${message}`, { reason: name, details: { status: reply.status, name } });
+  const code = status === 404 ? "NOT_FOUND" : status === 422 ? "INVALID_ARGUMENT" : codeOfStatus(status);
+  return new RpcError(code, message, { reason: name, details: { status, name } });
 }
