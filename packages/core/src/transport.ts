@@ -95,7 +95,7 @@ export type {
   WorkQueue,
 } from "./words/work-queue.ts";
 export { shown } from "./tools/bytes.ts";
-export { noteCallError } from "./tools/call-errors.ts";
+export { isCallError, noteCallError } from "./tools/call-errors.ts";
 export { CallScope } from "./tools/call-scope.ts";
 export { DeadlineSweep, type Expiring } from "./tools/deadline-sweep.ts";
 export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
