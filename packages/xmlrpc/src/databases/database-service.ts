@@ -84,9 +84,11 @@ export class DatabaseService implements Service {
     return this.#options.directory.list();
   }
 
-  methods(exchange: HttpExchange): readonly MethodInfo[] {
+  methods(exchange: HttpExchange): Awaitable<readonly MethodInfo[]> {
     const target = this.#targets.get(exchange);
-    return target === undefined ? this.#options.admin.methods() : databaseMethods(target, this.#options.models);
+    const { admin, models } = this.#options;
+    if (target === undefined) return admin.methods();
+    return databaseMethods(target, models, (method) => this.#host.mayCall?.(exchange, method) ?? true);
   }
 
   call(call: ServiceCall): Awaitable<unknown> {

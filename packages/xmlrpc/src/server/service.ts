@@ -1,4 +1,5 @@
 import type { Awaitable, Clock, Handler, Metadata, MethodKind, RpcError } from "@rpc/core";
+import type { MethodDescriptor } from "@rpc/core/transport";
 import type { Fault } from "../fault.ts";
 import type { HttpExchange, ShownCredentials } from "../http/exchange.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -88,6 +89,8 @@ export interface ServiceHost {
   errorHeaders?(thrown: unknown): Readonly<Record<string, string>>;
   /** Whether errors carry their stack. Default: false. */
   readonly exposeStacks?: boolean | undefined;
+  /** Whether introspection shows a method to somebody. Default: to everybody. */
+  mayCall?(exchange: HttpExchange, method: MethodDescriptor): Awaitable<boolean>;
   /** The handler behind the listener's guards: `authorize`, and a reply cache of its own. */
   guard(handler: Handler): Handler;
   /** The listener's `authenticate` hook with its cache and its limit of failures, for what shows credentials in a body. undefined: refused. */
