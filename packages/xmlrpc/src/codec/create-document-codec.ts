@@ -107,14 +107,15 @@ function spelt(nil: "bare" | "prefixed" | "none"): "bare" | "prefixed" {
 function faultIn(value: unknown, strict: boolean): Fault {
   const members = value instanceof Map ? new Map<unknown, unknown>(value) : new Map(membersOf(value));
   if (!members.has("faultCode")) throw invalid("a fault needs a faultCode");
-  const code = members.get("faultCode");
+  const sent = members.get("faultCode");
+  const code = typeof sent === "bigint" && !strict ? Number(sent) : sent;
   const text = members.get("faultString");
   if (strict && (members.size !== 2 || typeof text !== "string" || !isInt32(code))) {
     throw invalid("a fault holds an int faultCode, a string faultString and nothing else");
   }
   const message = typeof text === "string" ? text : text === undefined || text === null ? "" : plain(text);
   if (isInt32(code)) return { code, message };
-  return { code: FaultCode.Application, message, legacyCode: plain(code) };
+  return { code: FaultCode.Application, message, legacyCode: plain(sent) };
 }
 
 function membersOf(value: unknown): [unknown, unknown][] {

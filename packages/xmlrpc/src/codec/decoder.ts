@@ -280,13 +280,19 @@ export class Decoder implements XmlSink {
     if (STANDARD.has(tag)) return tag as Scalar;
     const colon = tag.indexOf(":");
     const bare = colon === -1 ? tag : tag.slice(colon + 1);
-    const ours = colon === -1 || this.#prefixes.get(tag.slice(0, colon)) === EXTENSION_NAMESPACE;
+    const ours = colon === -1 || this.#isOurs(tag.slice(0, colon));
     const isPrefixed = ours && colon !== -1;
     if (ours && (EXTENSIONS.has(bare) || (isPrefixed && PREFIXED_ONLY.has(bare)))) {
       if (this.#rules.strict) throw invalid(`the extension <${tag.slice(0, SHOWN)}> is not enabled`);
       return bare as Scalar;
     }
     throw unexpected(tag, "value");
+  }
+
+  /** `ex` is what everybody calls it, and some forget to bind. */
+  #isOurs(prefix: string): boolean {
+    const namespace = this.#prefixes.get(prefix);
+    return namespace === EXTENSION_NAMESPACE || (namespace === undefined && prefix === "ex");
   }
 
   #push(container: Container): void {

@@ -23,9 +23,7 @@ export function cleanMarkup(document: string, sink: XmlSink): string {
 const DECLARATION =
   /^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.\d+"|'1\.\d+')(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"[\w.-]+"|'[\w.-]+'))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"yes"|'yes'|"no"|'no'))?[ \t\r\n]*\?>/;
 
-function withoutDeclaration(document: string): string {
-  // The mark is gone when the charset is UTF-8; the other decoders leave it.
-  const text = document.charCodeAt(0) === 0xfeff ? document.slice(1) : document;
+function withoutDeclaration(text: string): string {
   const declaration = DECLARATION.exec(text.slice(0, 256));
   return declaration === null ? text : text.slice(declaration[0].length);
 }

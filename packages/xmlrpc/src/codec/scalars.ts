@@ -95,7 +95,6 @@ export function readDateTime(text: string, strict: boolean): XmlRpcDateTime {
     const found = strict || text.length > MAX_DATE ? null : DATE.exec(trimBlanks(text));
     if (found === null) throw wrong("dateTime.iso8601", text);
     const [, y1, mo1, d1, y2, mo2, d2, h, mi, s, fraction, z, sign, zh, zm] = found;
-    const minutes = Number(zh) * 60 + Number(zm);
     return new XmlRpcDateTime({
       year: Number(y1 ?? y2),
       month: Number(mo1 ?? mo2),
@@ -104,12 +103,18 @@ export function readDateTime(text: string, strict: boolean): XmlRpcDateTime {
       minute: Number(mi ?? 0),
       second: Number(s ?? 0),
       millisecond: fraction === undefined ? 0 : Number(fraction.slice(0, 3).padEnd(3, "0")),
-      offset: z === "Z" ? 0 : sign === undefined || Number(zm) > 59 ? undefined : sign === "-" ? 0 - minutes : minutes,
+      offset: z === "Z" ? 0 : sign === undefined ? undefined : offsetOf(sign, Number(zh), Number(zm)),
       dateOnly: h === undefined,
     });
   } catch (thrown) {
     throw thrown instanceof FaultError ? thrown : wrong("dateTime.iso8601", text, thrown);
   }
+}
+
+/** Minutes east of UTC; NaN, which no date takes, for one that is none. */
+function offsetOf(sign: string, hours: number, minutes: number): number {
+  if (minutes > 59) return Number.NaN;
+  return sign === "-" ? 0 - (hours * 60 + minutes) : hours * 60 + minutes;
 }
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;

@@ -17,6 +17,11 @@ export interface XmlSink extends Counter {
   end(): void;
 }
 
+/** Names that the library refuses, as they stand in a tag. */
+const RESERVED: ReadonlySet<string> = new Set(
+  ["__proto__", "constructor", "prototype"].flatMap((name) => [name, `${name}/`]),
+);
+
 /** The part of fast-xml-parser's path matcher that is used. */
 interface Path {
   getDepth(): number;
@@ -96,7 +101,7 @@ export class XmlReader {
       this.#resolve();
     }
     // The library refuses these three with an error of its own; here they are names like any other, and no type.
-    if (name === "__proto__" || name === "constructor" || name === "prototype") {
+    if (RESERVED.has(name)) {
       throw new FaultError(FaultCode.InvalidRequest, `ValueError: unexpected element <${name}>`);
     }
     this.#pending = name;
