@@ -51,3 +51,13 @@ export {
   XmlRpcDateTime,
   type Zone,
 } from "./values.ts";
+export { constantTimeEqual } from "./http/constant-time.ts";
+export type { Authenticate } from "./http/credential-check.ts";
+export type { HttpExchange, ShownCredentials } from "./http/exchange.ts";
+export type { AuthFailureLimits } from "./http/failure-limit.ts";
+export type { FetchInfo } from "./http/fetch-adapter.ts";
+export type { Served } from "./server/open-desk.ts";
+export type { XmlRpcHandlerOptions, XmlRpcListenerOptions } from "./server/options.ts";
+export { serveXmlRpc } from "./server/serve.ts";
+export { HttpRefusal, type ServiceSource } from "./server/service.ts";
+export { createXmlRpcHandler, type XmlRpcHandler } from "./server/xml-rpc-handler.ts";

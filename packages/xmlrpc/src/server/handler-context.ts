@@ -7,8 +7,9 @@ import {
   type MethodDescriptor,
 } from "@rpc/core/transport";
 import { Header } from "../headers.ts";
+import type { HttpExchange } from "../http/exchange.ts";
 import { scopeOf } from "./front-call.ts";
-import type { RequestScope } from "./request-scope.ts";
+import { RequestScope } from "./request-scope.ts";
 import type { ServiceCall } from "./service.ts";
 
 /** Calls that call on over gateways go no deeper than sessions let them. */
@@ -34,7 +35,7 @@ export class HttpCallContext extends CallScope implements CancelListener {
   }
 
   get peer(): Peer {
-    this.#peer ??= new HttpPeer(this.call);
+    this.#peer ??= new HttpPeer(this.call.exchange, scopeOf(this.call));
     return this.#peer;
   }
 
@@ -140,13 +141,16 @@ function waited(
     const ended: CancelListener = { cancelled: end };
     if (deadline !== undefined)
       timer = clock.setTimeout(() => end(late(context.method)), Math.min(deadline - clock.now(), MAX_TIMER_MS));
+    scope.hold();
     output.then(
       (value) => {
         settle();
+        scope.release();
         resolve(value);
       },
       (thrown: unknown) => {
         settle();
+        scope.release();
         reject(thrown instanceof Error ? thrown : RpcError.from(thrown));
       },
     );
@@ -188,30 +192,37 @@ function idOf({ exchange }: ServiceCall): string {
   return `http/${lastId}`;
 }
 
+/** Who has sent a request, for who asks before there is a call. */
+export function exchangePeer(exchange: HttpExchange): Peer {
+  return new HttpPeer(exchange, new RequestScope());
+}
+
 /** Who called, as far as HTTP can tell. Nobody can be called back over it. */
 class HttpPeer implements Peer {
-  readonly #call: ServiceCall;
+  readonly #exchange: HttpExchange;
+  readonly #scope: RequestScope;
   readonly ignoredCount = 0;
 
-  constructor(call: ServiceCall) {
-    this.#call = call;
+  constructor(exchange: HttpExchange, scope: RequestScope) {
+    this.#exchange = exchange;
+    this.#scope = scope;
   }
 
   get identity(): string | undefined {
-    return this.#call.exchange.identity;
+    return this.#exchange.identity;
   }
 
   get endpoint(): string {
-    return this.#call.exchange.endpoint;
+    return this.#exchange.endpoint;
   }
 
   get instanceId(): string {
-    const given = this.#call.exchange.header(Header.instanceId);
+    const given = this.#exchange.header(Header.instanceId);
     return given !== undefined && /^[0-9a-f]{32}$/.test(given) ? given : "";
   }
 
   get connected(): boolean {
-    return scopeOf(this.#call).cancelReason === undefined;
+    return this.#scope.cancelReason === undefined;
   }
 
   get callsInFlight(): number {
@@ -224,8 +235,6 @@ class HttpPeer implements Peer {
   }
 
   disconnect(reason?: RpcError): void {
-    scopeOf(this.#call).cancel(
-      reason ?? new RpcError("CANCELLED", "the handler ended the request", { reason: "CANCELLED" }),
-    );
+    this.#scope.cancel(reason ?? new RpcError("CANCELLED", "the handler ended the request", { reason: "CANCELLED" }));
   }
 }

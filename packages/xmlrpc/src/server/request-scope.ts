@@ -9,6 +9,9 @@ export class RequestScope {
   #first: CancelListener | undefined = undefined;
   #others: Set<CancelListener> | undefined = undefined;
 
+  #held = 0;
+  #onFree: (() => void) | undefined = undefined;
+
   /** A scope that ends with a signal. */
   static from(signal: AbortSignal): RequestScope {
     const scope = new RequestScope();
@@ -39,6 +42,22 @@ export class RequestScope {
   unfollow(listener: CancelListener): void {
     if (this.#first === listener) this.#first = undefined;
     else this.#others?.delete(listener);
+  }
+
+  /** A handler runs: the request takes up its place until it has settled, whether or not anybody waits for it. */
+  hold(): void {
+    this.#held++;
+  }
+
+  release(): void {
+    this.#held--;
+    if (this.#held === 0) this.#onFree?.();
+  }
+
+  /** Runs once no handler holds the request any more. */
+  whenFree(run: () => void): void {
+    if (this.#held === 0) run();
+    else this.#onFree = run;
   }
 
   /** The first reason stays. */

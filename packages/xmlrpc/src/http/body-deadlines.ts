@@ -1,0 +1,50 @@
+import type { Clock } from "@rpc/core";
+
+/** A body that is being read. */
+export interface PendingBody {
+  /** It has taken too long. */
+  expire(): void;
+}
+
+/** When bodies must be there. All have the same time, so one timer is enough for all of them. */
+export class BodyDeadlines {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  /** Oldest first, with the instant of their end. */
+  readonly #pending = new Map<PendingBody, number>();
+  #timer: unknown = undefined;
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  add(body: PendingBody): void {
+    this.#pending.set(body, this.#clock.now() + this.#timeoutMs);
+    this.#timer ??= this.#clock.setTimeout(() => this.#sweep(), this.#timeoutMs);
+  }
+
+  /** The timer is left alone: it finds nothing to do, and setting one for each body would cost more. */
+  delete(body: PendingBody): void {
+    this.#pending.delete(body);
+  }
+
+  close(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#pending.clear();
+  }
+
+  #sweep(): void {
+    this.#timer = undefined;
+    const now = this.#clock.now();
+    for (const [body, until] of this.#pending) {
+      if (until > now) {
+        this.#timer = this.#clock.setTimeout(() => this.#sweep(), until - now);
+        return;
+      }
+      this.#pending.delete(body);
+      body.expire();
+    }
+  }
+}

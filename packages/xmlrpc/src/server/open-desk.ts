@@ -1,0 +1,159 @@
+import { type Authorize, authorized, type Clock, type Handler, replyCache, RpcError } from "@rpc/core";
+import { isCallError, type MethodDescriptor } from "@rpc/core/transport";
+import { createDocumentCodec } from "../codec/create-document-codec.ts";
+import { faultOf, type FaultMapping, statusHeaders } from "../fault-mapping.ts";
+import { FaultError } from "../fault.ts";
+import { CredentialCheck } from "../http/credential-check.ts";
+import { Desk } from "./desk.ts";
+import { rpcEndpoint } from "./dispatch.ts";
+import type { FrontSettings } from "./front-settings.ts";
+import { exchangePeer } from "./handler-context.ts";
+import { DEFAULT_PATH, type HandlerSettings, type XmlRpcHandlerOptions } from "./options.ts";
+import { findMethod, routerService } from "./router-service.ts";
+import { SERVICE, type Service, type ServiceHost, type ServiceSource } from "./service.ts";
+import { withSystemMethods } from "./system-methods.ts";
+
+/** What can be served: a router, a gateway, or what makes a service of itself, as `databases(…)` does. */
+export type Served = Handler | ServiceSource;
+
+/** The desk of what is served: everything between an adapter and the handlers. */
+export function openDesk(
+  served: Served,
+  options: XmlRpcHandlerOptions,
+  settings: HandlerSettings,
+  refused: (endpoint: string, error: RpcError) => void,
+): Desk {
+  const { clock, onError, maxCallsPerBatch } = settings;
+  const profile = options.profile ?? "lenient";
+  const path = pathOf(options.path ?? DEFAULT_PATH);
+  const mapping: FaultMapping = {
+    ...(profile === "python" ? { python: true } : {}),
+    ...options.faults,
+    ...(options.exposeStacks === undefined ? {} : { exposeStacks: options.exposeStacks }),
+  };
+  const check = new CredentialCheck({
+    authenticate: options.authenticate,
+    cacheMs: settings.credentialCacheMs,
+    failures: options.authFailures ?? {},
+    clock,
+    onError,
+    refused,
+  });
+  const codec = createDocumentCodec({ dates: "date", ...options.document, profile });
+  const host: ServiceHost = {
+    path,
+    clock,
+    profile,
+    maxCallsPerBatch,
+    faultOf: (thrown) => faultOf(thrown, mapping),
+    guard: (handler) => guarded(handler, options, clock),
+    authenticate: async (shown) => (check.isOn ? check.identify(shown) : undefined),
+    onError,
+  };
+  const isHandler = !(SERVICE in served);
+  const own = isHandler ? serviceOf(served, options, clock, onError) : served[SERVICE](host);
+  const front: FrontSettings = {
+    codec,
+    profile,
+    hasNil: takesNil(codec),
+    jsonRpc: options.jsonRpc ?? true,
+    faultStatus: options.faultStatus ?? (isHandler ? "always200" : "rpc2"),
+    maxCallsPerBatch,
+    exposeStacks: mapping.exposeStacks ?? false,
+    faultOf: host.faultOf,
+    errorHeaders: (thrown, name) =>
+      statusHeaders(
+        entered(thrown, isHandler && served.contracts.length === 0),
+        isHandler ? methodOf(served, name) : undefined,
+        mapping,
+      ),
+    onError,
+  };
+  const service = withSystemMethods(own, { clock, maxCallsPerBatch, profile, faultOf: host.faultOf });
+  return new Desk({
+    endpoints: [...(own.endpoints ?? []), rpcEndpoint(path, service, front)],
+    check,
+    realm: realmOf(options.realm ?? (profile === "odoo" ? "Odoo-RPC" : "RPC")),
+    maxMessageBytes: settings.maxMessageBytes,
+    maxInflatedBytes: settings.maxInflatedBytes,
+    maxInflateRatio: settings.maxInflateRatio,
+    maxConcurrentCalls: settings.maxConcurrentCalls,
+    clock,
+    onError,
+  });
+}
+
+/** What did not arrive is a call that the handler made; its own has arrived. Only a gateway, which is no handler, passes the word on. */
+function entered(thrown: unknown, isGateway: boolean): unknown {
+  if (isGateway || !(thrown instanceof RpcError) || thrown.delivered !== "no" || !isCallError(thrown)) return thrown;
+  const { code, message, reason, details, retryable, cause } = thrown;
+  return new RpcError(code, message, { reason, details, retryable, cause, delivered: "unknown" });
+}
+
+function serviceOf(
+  handler: Handler,
+  options: XmlRpcHandlerOptions,
+  clock: Clock,
+  onError: (error: RpcError) => void,
+): Service {
+  const { authorize } = options;
+  return routerService(guarded(handler, options, clock), {
+    clock,
+    onError,
+    mayCall: authorize === undefined ? undefined : async (exchange, method) => mayCall(authorize, exchange, method),
+  });
+}
+
+async function mayCall(
+  authorize: Authorize,
+  exchange: Parameters<typeof exchangePeer>[0],
+  method: MethodDescriptor,
+): Promise<boolean> {
+  try {
+    return (await authorize(exchangePeer(exchange), method, "call")) === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whoever may not call gets no kept reply either. */
+function guarded(handler: Handler, { authorize, replyCache: kept }: XmlRpcHandlerOptions, clock: Clock): Handler {
+  const caching = kept === false ? handler : replyCache(handler, { clock, ...kept });
+  return authorize === undefined ? caching : authorized(caching, authorize);
+}
+
+function methodOf(handler: Handler, name: string): MethodDescriptor | undefined {
+  try {
+    return findMethod(handler, name);
+  } catch (thrown) {
+    if (thrown instanceof FaultError) return undefined;
+    throw thrown;
+  }
+}
+
+function takesNil(codec: FrontSettings["codec"]): boolean {
+  try {
+    codec.encodeReply(null);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function pathOf(path: string): string {
+  if (path.startsWith("/") && !/[?#\s]/.test(path)) return path.replace(/\/+$/, "");
+  throw new RpcError(
+    "INVALID_ARGUMENT",
+    `option path must begin with "/" and hold no query, got ${JSON.stringify(path)}`,
+    {
+      reason: "INVALID_ARGUMENT",
+    },
+  );
+}
+
+function realmOf(realm: string): string {
+  if (/^[ !#-[\]-~]*$/.test(realm)) return realm;
+  throw new RpcError("INVALID_ARGUMENT", `option realm must be printable ASCII without " and \\`, {
+    reason: "INVALID_ARGUMENT",
+  });
+}
