@@ -1,6 +1,6 @@
 import type { EndpointRequest } from "../server/endpoint.ts";
 import { FrontCall } from "../server/front-call.ts";
-import type { ServiceHost } from "../server/service.ts";
+import { HttpRefusal, type ServiceHost } from "../server/service.ts";
 import { FaultCode, FaultError } from "../fault.ts";
 import { isDatabaseName } from "./addressing.ts";
 import type { AdminCall, AdminDesk } from "./admin.ts";
@@ -87,13 +87,19 @@ export class LegacyServices {
     return uid;
   }
 
-  #prove(
+  /** Who it is; undefined: wrong credentials. Too many failures are refused by HTTP as everywhere. */
+  async #prove(
     database: string,
     user: string,
     secret: string,
     { exchange }: EndpointRequest,
-  ): string | undefined | Promise<string | undefined> {
-    return this.#host.authenticate({ scheme: "basic", user, secret, database, endpoint: exchange.endpoint });
+  ): Promise<string | undefined> {
+    try {
+      return await this.#host.authenticate({ scheme: "basic", user, secret, database, endpoint: exchange.endpoint });
+    } catch (thrown) {
+      if (thrown instanceof HttpRefusal && thrown.status === 403) return undefined;
+      throw thrown;
+    }
   }
 
   async #object(service: string, args: readonly unknown[], request: EndpointRequest): Promise<unknown> {

@@ -1,6 +1,8 @@
 import { type Authorize, authorized, type Clock, type Handler, replyCache, RpcError } from "@rpc/core";
 import { isCallError, type MethodDescriptor } from "@rpc/core/transport";
 import { createDocumentCodec } from "../codec/create-document-codec.ts";
+import { ODOO_NAMES } from "../databases/exceptions.ts";
+import { json2Endpoint } from "../databases/json2.ts";
 import { faultOf, type FaultMapping, statusHeaders } from "../fault-mapping.ts";
 import { FaultError } from "../fault.ts";
 import { CredentialCheck } from "../http/credential-check.ts";
@@ -28,6 +30,7 @@ export function openDesk(
   const path = pathOf(options.path ?? DEFAULT_PATH);
   const mapping: FaultMapping = {
     ...(profile === "python" ? { python: true } : {}),
+    ...(profile === "odoo" ? { names: ODOO_NAMES } : {}),
     ...options.faults,
     ...(options.exposeStacks === undefined ? {} : { exposeStacks: options.exposeStacks }),
   };
@@ -46,6 +49,10 @@ export function openDesk(
     profile,
     maxCallsPerBatch,
     faultOf: (thrown) => faultOf(thrown, mapping),
+    errorHeaders: (thrown) => statusHeaders(entered(thrown, false), undefined, mapping),
+    exposeStacks: mapping.exposeStacks,
+    mayCall: async (exchange, method) =>
+      options.authorize === undefined || mayCall(options.authorize, exchange, method),
     guard: (handler) => guarded(handler, options, clock),
     authenticate: async (shown) => (check.isOn ? check.identify(shown) : undefined),
     onError,
@@ -70,8 +77,10 @@ export function openDesk(
     onError,
   };
   const service = withSystemMethods(own, { clock, maxCallsPerBatch, profile, faultOf: host.faultOf });
+  // Databases say by themselves whether they have it.
+  const json2 = isHandler && (options.json2 ?? true) ? [json2Endpoint(own, host)] : [];
   return new Desk({
-    endpoints: [...(own.endpoints ?? []), rpcEndpoint(path, service, front)],
+    endpoints: [...(own.endpoints ?? []), ...json2, rpcEndpoint(path, service, front)],
     check,
     realm: realmOf(options.realm ?? (profile === "odoo" ? "Odoo-RPC" : "RPC")),
     maxMessageBytes: settings.maxMessageBytes,

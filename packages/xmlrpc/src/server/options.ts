@@ -16,6 +16,8 @@ export interface XmlRpcHandlerOptions {
   readonly document?: Omit<DocumentOptions, "profile"> | undefined;
   /** Whether JSON-RPC 2.0 is answered on the same path. Default: true. */
   readonly jsonRpc?: boolean | undefined;
+  /** Whether a handler is served as JSON-2 as well: `POST /json/2/<contract>/<method>`. Databases have an option of their own. Default: true. */
+  readonly json2?: boolean | undefined;
 
   /** Says who shows credentials (HTTP Basic or Bearer); with it every call needs them. Default: nobody is asked. */
   readonly authenticate?: Authenticate | undefined;
