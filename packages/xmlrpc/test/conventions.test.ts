@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -6,6 +7,8 @@ import {
   type ConventionOptions,
   databaseArguments,
 } from "../src/databases/conventions.ts";
+import { createDocumentCodec } from "../src/codec/create-document-codec.ts";
+import { splitMethod } from "../src/databases/addressing.ts";
 import { FaultError } from "../src/fault.ts";
 import { Double, XmlRpcDateTime } from "../src/values.ts";
 
@@ -204,20 +207,17 @@ describe("detection", () => {
 
   it("answers whatever comes with arguments or with -32602", () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.anything({ withMap: true, withDate: true, withBigInt: true, withNullPrototype: true })),
-        (params) => {
-          for (const convention of ["auto", "struct", "subject"] as const) {
-            try {
-              const given = databaseArguments(params, { convention, unknownSubjectKeys: "reject" });
-              expect(Array.isArray(given.args) && Array.isArray(given.records)).toBe(true);
-            } catch (thrown) {
-              expect(thrown).toBeInstanceOf(FaultError);
-              expect((thrown as FaultError).fault.code).toBe(-32_602);
-            }
+      fc.property(fc.array(fc.anything({ withDate: true, withBigInt: true, withNullPrototype: true })), (params) => {
+        for (const convention of ["auto", "struct", "subject"] as const) {
+          try {
+            const given = databaseArguments(params, { convention, unknownSubjectKeys: "reject" });
+            expect(Array.isArray(given.args) && Array.isArray(given.records)).toBe(true);
+          } catch (thrown) {
+            expect(thrown).toBeInstanceOf(FaultError);
+            expect((thrown as FaultError).fault.code).toBe(-32_602);
           }
-        },
-      ),
+        }
+      }),
     );
   });
 
@@ -247,5 +247,37 @@ describe("functions without a database", () => {
       message:
         "TypeError: the RPC2 endpoint takes a single parameter: a dict with args and kwargs (both optional) keys, it has 'records'",
     });
+  });
+});
+
+interface Rpc2Vector {
+  readonly id: string;
+  readonly title: string;
+  readonly xml: string;
+  readonly expect: {
+    readonly rpc2: { readonly form: string; readonly model: string; readonly name: string; readonly args: unknown[] };
+  };
+}
+
+describe("documents", () => {
+  const file = JSON.parse(readFileSync(new URL("vectors/xmlrpc.json", import.meta.url), "utf8")) as {
+    readonly vectors: readonly Rpc2Vector[];
+  };
+  const vectors = file.vectors.filter(({ expect: expected }) => expected.rpc2 !== undefined);
+
+  it.each(vectors.map((vector) => [vector.id, vector.title, vector] as const))(
+    "%s: %s",
+    (_id, _title, { xml, expect: { rpc2 } }) => {
+      const { method, params } = createDocumentCodec().decodeCall(Buffer.from(xml), "text/xml");
+      const { form, model, name, ...parts } = rpc2;
+      expect(splitMethod(method)).toEqual({ model, method: name });
+      const given = databaseArguments(params, AUTO);
+      expect(given.form).toBe(form);
+      expect(given).toMatchObject(parts);
+    },
+  );
+
+  it("are there", () => {
+    expect(vectors.length).toBeGreaterThanOrEqual(2);
   });
 });
