@@ -262,13 +262,69 @@ describe("connections", () => {
       `HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 1000\r\n\r\n${GOOD}`,
       `HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<meth\r\n`,
       "HTTP/1.1 200 OK\r\nContent-Ty",
-      "220 smtp.example.org ESMTP\r\n",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ]) {
       const url = await raw((socket) => socket.once("data", () => socket.end(answer)));
       const error = await failureOf(createClient(One, transportTo(url)).run());
       expect([error.code, error.delivered], answer).toEqual(["UNAVAILABLE", "unknown"]);
     }
+  });
+
+  it("H140 gives INTERNAL for an answer that is no HTTP, or whose end is not clear", async () => {
+    for (const answer of [
+      "220 smtp.example.org ESMTP\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 0\r\n\r\n",
+      "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+      `HTTP/1.1 200 OK\r\nX: ${"a".repeat(20_000)}\r\n\r\n`,
+      "HTTP/2 200\r\n\r\n",
+    ]) {
+      const url = await raw((socket) => socket.once("data", () => socket.end(answer)));
+      const error = await failureOf(createClient(One, transportTo(url)).run());
+      expect([error.code, error.delivered], answer.slice(0, 100)).toEqual(["INTERNAL", "unknown"]);
+    }
+  });
+
+  it("reads an answer that comes byte by byte, after 100 and 103, in chunks with trailers", async () => {
+    const early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n";
+    const head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n";
+    const chunked = [GOOD.slice(0, 10), GOOD.slice(10)].map((part) => `${part.length.toString(16)};x=y\r\n${part}\r\n`);
+    const answers = [
+      `${early}${head}Content-Length: ${GOOD.length}\r\n\r\n${GOOD}`,
+      `${early}${head}Transfer-Encoding: chunked\r\n\r\n${chunked.join("")}0\r\nX-Trailer: 1\r\n\r\n`,
+    ];
+    let connections = 0;
+    const url = await raw((socket) => {
+      connections += 1;
+      socket.on("data", (bytes) => {
+        if (!bytes.includes("POST")) return;
+        const answer = answers.shift() ?? "";
+        const next = (at: number): void => {
+          socket.write(answer.slice(at, at + 1), () =>
+            at + 1 < answer.length ? setImmediate(next, at + 1) : undefined,
+          );
+        };
+        next(0);
+      });
+    });
+    const client = createClient(One, transportTo(url));
+    expect([await client.run(), await client.run(), connections]).toEqual(["ok", "ok", 1]);
+  });
+
+  it("ends a connection on which more comes than was asked for", async () => {
+    let connections = 0;
+    const url = await raw((socket) => {
+      connections += 1;
+      socket.on("data", () => {
+        const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${GOOD.length}\r\n\r\n${GOOD}`;
+        socket.write(answer + (connections === 1 ? answer : ""));
+      });
+    });
+    const client = createClient(One, transportTo(url));
+    expect([await client.run(), await client.run(), connections]).toEqual(["ok", "ok", 2]);
   });
 
   it("leaves a server that never answers at the deadline, and closes the connection by it", async () => {

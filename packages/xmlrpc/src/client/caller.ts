@@ -23,7 +23,7 @@ export class Caller implements CallRegister {
   readonly pool: HttpPool;
   readonly #sweep: DeadlineSweep;
   readonly #calls = new Set<PendingCall>();
-  readonly #baseHeaders: readonly string[];
+  readonly #baseHeaders: string;
   #collected: BatchedCall[] | undefined = undefined;
   #refusal: RpcError | undefined = undefined;
   #drained: (() => void) | undefined = undefined;
@@ -37,9 +37,7 @@ export class Caller implements CallRegister {
     this.pool = new HttpPool(target, settings);
     this.knowsNoBatches = !wire.batches;
     this.#sweep = new DeadlineSweep(settings.clock, () => this.#calls);
-    this.#baseHeaders = [
-      "Host",
-      target.url.host,
+    this.#baseHeaders = headerLines([
       "Content-Type",
       wire.contentType,
       "Accept",
@@ -47,7 +45,7 @@ export class Caller implements CallRegister {
       ...(settings.gzip ? ["Accept-Encoding", "gzip"] : []),
       ...settings.headers,
       ...extraHeaders,
-    ];
+    ]);
   }
 
   get count(): number {
@@ -116,16 +114,15 @@ export class Caller implements CallRegister {
     return this.#collected;
   }
 
-  /** Headers of one request. `deadline`: of the call, or of the last one in a batch. Throws what a token function throws. */
-  headersFor(own: readonly string[], deadline: number | undefined): string[] {
-    const headers = [...this.#baseHeaders, ...own];
+  /** Headers of one request, as lines. `deadline`: of the call, or of the last one in a batch. Throws what a token function throws. */
+  headersFor(own: readonly string[], deadline: number | undefined): string {
+    let lines = this.#baseHeaders;
+    if (own.length > 0) lines += headerLines(own);
     const { authorization } = this.target;
-    if (authorization !== undefined) headers.push("Authorization", authorization());
-    if (deadline !== undefined) {
-      const remainingMs = Math.max(1, Math.ceil(deadline - this.settings.clock.now()));
-      headers.push(Header.timeout, String(Math.min(remainingMs, MAX_TIMEOUT_MS)));
-    }
-    return headers;
+    if (authorization !== undefined) lines += `Authorization: ${authorization()}\r\n`;
+    if (deadline === undefined) return lines;
+    const remainingMs = Math.max(1, Math.ceil(deadline - this.settings.clock.now()));
+    return `${lines}${Header.timeout}: ${Math.min(remainingMs, MAX_TIMEOUT_MS)}\r\n`;
   }
 
   /** What belongs to this one call, so that it cannot share a request. */
@@ -188,6 +185,13 @@ const NOTHING: readonly string[] = [];
 const INSTANCE = randomUUID().replaceAll("-", "");
 /** What fits in a signed 32-bit integer, for peers that keep it in one. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
+
+/** Names and values in turn, as lines of a head. They are proved where they come from: nothing in them can end a line. */
+function headerLines(pairs: readonly string[]): string {
+  let lines = "";
+  for (let i = 0; i + 1 < pairs.length; i += 2) lines += `${pairs[i]}: ${pairs[i + 1]}\r\n`;
+  return lines;
+}
 
 /** A key as a header can carry it: the usual ones as they are. */
 function keyText(key: string): string {

@@ -1,19 +1,15 @@
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request,
-} from "node:http";
-import { Agent as HttpsAgent, request as secureRequest, type RequestOptions } from "node:https";
 import { gunzip, gzipSync, inflate } from "node:zlib";
+import type { Duplex } from "node:stream";
 import { RpcError } from "@rpc/core";
+import { type ConnectionOwner, dialerTo, type Exchange, HttpConnection } from "./http-connection.ts";
+import type { RawReply, ReplyHeaders } from "./http-reader.ts";
 import type { ClientSettings, Target } from "./options.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** A whole answer. */
 export interface HttpReply {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: ReplyHeaders;
   /** Names and values in turn. */
   readonly rawHeaders: readonly string[];
   /** Decompressed. */
@@ -39,116 +35,208 @@ export interface Posting {
   abandon(): void;
 }
 
-/** Connections to one server that are kept and used again. */
-export class HttpPool {
-  readonly #target: Target;
+/** Idle connections that may turn out to be dead one after the other. */
+const MAX_TRIES = 4;
+/** A server's own word on how long it keeps an idle connection is believed, less what a request needs to get there. */
+const HINT_MARGIN_MS = 1_000;
+
+/** Connections to one server that are kept and used again. Node's own agent and its requests cost three times as much as a small call. */
+export class HttpPool implements ConnectionOwner {
   readonly #settings: ClientSettings;
-  readonly #agent: HttpAgent;
+  readonly #dial: () => Duplex;
+  readonly #start: string;
+  readonly #connections = new Set<HttpConnection>();
+  /** The last one used is used first: the others grow old and are closed. */
+  readonly #idle: HttpConnection[] = [];
+  readonly #waiting = new Set<Attempts>();
+  #sweep: ReturnType<typeof setTimeout> | undefined = undefined;
+  #isOver = false;
 
   constructor(target: Target, settings: ClientSettings) {
-    this.#target = target;
     this.#settings = settings;
-    const { maxConnections, idleTimeoutMs, tls } = settings;
-    // The last one used first: the others grow old and are closed.
-    const options = {
-      keepAlive: true,
-      maxSockets: maxConnections,
-      maxFreeSockets: maxConnections,
-      scheduling: "lifo",
-      // Node's agent ends only idle connections by it, and earlier where the server announces a shorter time.
-      timeout: idleTimeoutMs,
-    } as const;
-    this.#agent = target.secure ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
+    this.#dial = dialerTo(target, settings.tls);
+    this.#start = `Host: ${target.url.host}\r\n`;
   }
 
-  /** Sends one request. `headers`: names and values in turn, without Host and Content-Length. */
-  post(path: string, headers: string[], text: string, sender: Sender): Posting {
-    const { gzipRequestsFromBytes } = this.#settings;
+  /** Sends one request. `headers`: lines of a head, each with its end, without Host and Content-Length. */
+  post(path: string, headers: string, text: string, sender: Sender): Posting {
+    const { gzipRequestsFromBytes, maxReplyBytes } = this.#settings;
     let body: string | Uint8Array = text;
+    let more = "";
     if (gzipRequestsFromBytes > 0 && text.length >= gzipRequestsFromBytes) {
       body = gzipSync(text, { level: 1 });
-      headers.push("Content-Encoding", "gzip");
+      more = "Content-Encoding: gzip\r\n";
     }
-    headers.push("Content-Length", String(typeof body === "string" ? Buffer.byteLength(body) : body.length));
-    return new Attempts(this.#target, this.#agent, this.#settings.maxReplyBytes, { path, headers, body }, sender);
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const head = `POST ${path} HTTP/1.1\r\n${this.#start}${headers}${more}Content-Length: ${length}\r\n\r\n`;
+    const attempts = new Attempts(this, head, body, maxReplyBytes, sender);
+    this.carry(attempts);
+    return attempts;
+  }
+
+  /** Gives a request to a connection, now or when one is free. */
+  carry(attempts: Attempts): void {
+    const connection = this.#idleOne();
+    if (connection !== undefined) return attempts.travel(connection);
+    if (this.#connections.size >= this.#settings.maxConnections) {
+      this.#waiting.add(attempts);
+      return;
+    }
+    let opened: HttpConnection;
+    try {
+      opened = new HttpConnection(this.#dial(), this, this.#settings.maxReplyBytes);
+    } catch (thrown) {
+      return attempts.broken(thrown instanceof Error ? thrown : new Error("no socket"), false);
+    }
+    this.#connections.add(opened);
+    attempts.travel(opened);
+  }
+
+  forget(attempts: Attempts): void {
+    this.#waiting.delete(attempts);
+  }
+
+  free(connection: HttpConnection, hint: string | undefined): void {
+    const next = this.#nextWaiting();
+    if (next !== undefined) return next.travel(connection);
+    const announced = /(?:^|[\s,])timeout=(\d{1,6})/.exec(hint ?? "")?.[1];
+    const { idleTimeoutMs } = this.#settings;
+    const idleMs =
+      announced === undefined ? idleTimeoutMs : Math.min(idleTimeoutMs, Number(announced) * 1_000 - HINT_MARGIN_MS);
+    connection.rest(performance.now(), idleMs);
+    this.#idle.push(connection);
+    this.#watchIdle();
+  }
+
+  closed(connection: HttpConnection): void {
+    this.#connections.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    if (this.#isOver || this.#connections.size >= this.#settings.maxConnections) return;
+    const next = this.#nextWaiting();
+    if (next !== undefined) this.carry(next);
   }
 
   /** Closes every connection, those in use as well. */
   destroy(): void {
-    this.#agent.destroy();
+    this.#isOver = true;
+    clearTimeout(this.#sweep);
+    for (const connection of [...this.#connections]) connection.destroy();
   }
-}
 
-/** Idle connections that may turn out to be dead one after the other. */
-const MAX_TRIES = 4;
+  #nextWaiting(): Attempts | undefined {
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next);
+      return next;
+    }
+    return undefined;
+  }
 
-interface Outgoing {
-  readonly path: string;
-  readonly headers: readonly string[];
-  readonly body: string | Uint8Array;
+  #idleOne(): HttpConnection | undefined {
+    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
+      if (performance.now() - last.idleSince < last.idleMs) return last;
+      last.destroy();
+    }
+    return undefined;
+  }
+
+  /** One timer for all of them, of the process's own clock: it is the network's time that is meant, and it keeps no program alive. */
+  #watchIdle(): void {
+    if (this.#sweep !== undefined) return;
+    this.#sweep = setTimeout(() => {
+      this.#sweep = undefined;
+      const now = performance.now();
+      for (const each of [...this.#idle]) if (now - each.idleSince >= each.idleMs) each.destroy();
+      if (this.#idle.length > 0) this.#watchIdle();
+    }, this.#settings.idleTimeoutMs);
+    this.#sweep.unref();
+  }
 }
 
 /** One request, and its repetition when a connection that had been idle turns out to be dead. */
-class Attempts implements Posting {
-  readonly #target: Target;
-  readonly #agent: HttpAgent;
+class Attempts implements Posting, Exchange {
+  readonly head: string;
+  readonly body: string | Uint8Array;
+  readonly #pool: HttpPool;
   readonly #maxReplyBytes: number;
-  readonly #outgoing: Outgoing;
   readonly #sender: Sender;
-  #request: ClientRequest;
-  #tries = 1;
+  #connection: HttpConnection | undefined = undefined;
+  #tries = 0;
+  #arrived = false;
   /** A try before this one may have arrived. */
   #sentBefore = false;
-  #answered = false;
   #over = false;
 
-  constructor(target: Target, agent: HttpAgent, maxReplyBytes: number, outgoing: Outgoing, sender: Sender) {
-    this.#target = target;
-    this.#agent = agent;
+  constructor(pool: HttpPool, head: string, body: string | Uint8Array, maxReplyBytes: number, sender: Sender) {
+    this.#pool = pool;
+    this.head = head;
+    this.body = body;
     this.#maxReplyBytes = maxReplyBytes;
-    this.#outgoing = outgoing;
     this.#sender = sender;
-    this.#request = this.#send();
   }
 
   get sent(): boolean {
-    return this.#sentBefore || this.#request.writableFinished;
+    return this.#sentBefore || this.#arrived;
+  }
+
+  travel(connection: HttpConnection): void {
+    this.#connection = connection;
+    this.#tries++;
+    connection.send(this);
   }
 
   abandon(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#request.destroy();
+    if (this.#connection === undefined) this.#pool.forget(this);
+    else this.#connection.destroy();
   }
 
-  #send(): ClientRequest {
-    const { secure, host, port } = this.#target;
-    const { path, headers, body } = this.#outgoing;
-    const options: RequestOptions = { method: "POST", host, port, path, headers, setHost: false, agent: this.#agent };
-    const sending = secure ? secureRequest(options) : request(options);
-    sending.on("response", (reply) => {
-      if (sending === this.#request) this.#read(reply);
-    });
-    sending.on("error", (error) => {
-      if (sending === this.#request) this.#lost(sending, error);
-    });
-    sending.on("finish", () => this.#sender.handedOver());
-    sending.end(body);
-    return sending;
+  written(): void {
+    this.#arrived = true;
+    this.#sender.handedOver();
   }
 
-  #lost(sending: ClientRequest, error: Error): void {
+  answered(reply: RawReply): void {
     if (this.#over) return;
-    const arrived = sending.writableFinished;
+    this.#connection = undefined;
+    const { body, headers } = reply;
+    const encoding = headers["content-encoding"];
+    if (encoding === undefined || encoding === "identity" || body.length === 0) return this.#replied(reply, body);
+    const unpack = encoding === "gzip" || encoding === "x-gzip" ? gunzip : encoding === "deflate" ? inflate : undefined;
+    if (unpack === undefined)
+      return this.#fail(
+        unreadable(`the answer has the unknown encoding ${JSON.stringify(encoding.slice(0, 40))}`),
+        true,
+      );
+    unpack(body, { maxOutputLength: Math.max(1, this.#maxReplyBytes) }, (error, inflated) => {
+      if (error === null) return this.#replied(reply, inflated);
+      if (!("code" in error) || error.code !== "ERR_BUFFER_TOO_LARGE")
+        return this.#fail(unreadable("the compressed answer cannot be unpacked", error), true);
+      const message = `the answer is larger than ${this.#maxReplyBytes} bytes`;
+      this.#fail(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxReplyBytes", delivered: "unknown" }), true);
+    });
+  }
+
+  broken(error: Error, started: boolean): void {
+    const reused = (this.#connection?.served ?? 0) > 0;
+    this.#connection = undefined;
+    if (this.#over) return;
+    const arrived = this.#arrived;
     // Most likely the server closed the idle connection just before the request came. Without a doubt only where not all of it has left.
     const mayRepeat = arrived ? this.#sender.repeatable && !this.#sentBefore : this.#tries < MAX_TRIES;
-    if (sending.reusedSocket && !this.#answered && mayRepeat) {
+    if (reused && !started && mayRepeat) {
       this.#sentBefore ||= arrived;
-      this.#tries++;
-      this.#request = this.#send();
-      return;
+      this.#arrived = false;
+      return this.#pool.carry(this);
     }
     this.#fail(error, this.#sentBefore || arrived);
+  }
+
+  #replied({ status, headers, rawHeaders }: RawReply, body: Uint8Array): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#sender.replied({ status, headers, rawHeaders, body });
   }
 
   #fail(error: Error, sent: boolean): void {
@@ -156,63 +244,4 @@ class Attempts implements Posting {
     this.#over = true;
     this.#sender.failed(error, sent);
   }
-
-  #read(reply: IncomingMessage): void {
-    this.#answered = true;
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    const announced = Number(reply.headers["content-length"]);
-    if (announced > this.#maxReplyBytes) return this.#tooLarge(reply);
-    reply.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > this.#maxReplyBytes) return this.#tooLarge(reply);
-      chunks.push(chunk);
-    });
-    reply.on("end", () => {
-      if (this.#over) return;
-      // A connection that ends early ends the answer as well, without an error where no length was announced.
-      if (!reply.complete) return this.#fail(new Error("the connection ended in the middle of the answer"), true);
-      this.#inflate(reply, chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length));
-    });
-    reply.on("error", (error) => this.#fail(error, true));
-    reply.on("close", () => this.#fail(new Error("the connection ended in the middle of the answer"), true));
-  }
-
-  #inflate(reply: IncomingMessage, body: Uint8Array): void {
-    const encoding = reply.headers["content-encoding"];
-    if (encoding === undefined || encoding === "identity" || body.length === 0) return this.#replied(reply, body);
-    const unpack = encoding === "gzip" || encoding === "x-gzip" ? gunzip : encoding === "deflate" ? inflate : undefined;
-    if (unpack === undefined) {
-      const what = `the answer has the unknown encoding ${JSON.stringify(encoding.slice(0, 40))}`;
-      return this.#fail(protocolError(what), true);
-    }
-    // Taken out of the life of the connection, which is in use for the next call meanwhile.
-    unpack(body, { maxOutputLength: Math.max(1, this.#maxReplyBytes) }, (error, inflated) => {
-      if (error === null) return this.#replied(reply, inflated);
-      if ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE") return this.#fail(this.#limitError(), true);
-      this.#fail(protocolError("the compressed answer cannot be unpacked"), true);
-    });
-    reply.removeAllListeners("close");
-  }
-
-  #replied(reply: IncomingMessage, body: Uint8Array): void {
-    if (this.#over) return;
-    this.#over = true;
-    const { statusCode = 0, headers, rawHeaders } = reply;
-    this.#sender.replied({ status: statusCode, headers, rawHeaders, body });
-  }
-
-  #tooLarge(reply: IncomingMessage): void {
-    this.#fail(this.#limitError(), true);
-    reply.destroy();
-  }
-
-  #limitError(): RpcError {
-    const message = `the answer is larger than ${this.#maxReplyBytes} bytes`;
-    return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxReplyBytes", delivered: "unknown" });
-  }
-}
-
-function protocolError(what: string): RpcError {
-  return new RpcError("INTERNAL", what, { reason: "PROTOCOL", delivered: "unknown" });
 }

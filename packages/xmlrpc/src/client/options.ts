@@ -154,6 +154,7 @@ function checkedHeaders(headers: Readonly<Record<string, string>>): string[] {
     try {
       validateHeaderName(name);
       validateHeaderValue(name, value);
+      if (!isAscii(value)) throw refused("");
     } catch {
       // Not quoted: the value may be a key.
       throw refused(`option headers: ${JSON.stringify(name.slice(0, 80))} or its value cannot stand in a header`);
@@ -220,6 +221,10 @@ function basic(user: string, password: string): string {
 function checkedToken(token: unknown): string {
   if (typeof token === "string" && /^[!-~]+$/.test(token)) return token;
   throw refused("option auth: a token must be printable ASCII without blanks, and not empty");
+}
+
+function isAscii(text: string): boolean {
+  return /^[\t -~]*$/.test(text);
 }
 
 /** Percent-decoding of a URL's user and password; what is no encoding stays as it is. */

@@ -135,11 +135,20 @@ function wireOf(
       return { wire: jsonRpcWire(target.path), headers: [] };
     case "json-2": {
       const { root, database = options.database } = json2Root(target.url);
-      return { wire: json2Wire(root), headers: database === undefined ? [] : ["X-Odoo-Database", database] };
+      return {
+        wire: json2Wire(root),
+        headers: database === undefined ? [] : ["X-Odoo-Database", databaseName(database)],
+      };
     }
     default:
       return settings.protocol satisfies never;
   }
+}
+
+function databaseName(name: string): string {
+  if (/^[A-Za-z0-9._-]{1,100}$/.test(name)) return name;
+  const message = `a database's name has 1 to 100 of A-Z a-z 0-9 . _ -, got ${JSON.stringify(name.slice(0, 100))}`;
+  throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 async function* refusedStream(message: string): AsyncIterable<never> {
