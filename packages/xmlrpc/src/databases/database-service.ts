@@ -4,7 +4,7 @@ import { FaultCode, FaultError } from "../fault.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import { derivedCall, scopeOf } from "../server/front-call.ts";
-import { runHandler } from "../server/handler-context.ts";
+import { isPromiseLike, runHandler } from "../server/handler-context.ts";
 import {
   type Admission,
   HttpRefusal,
@@ -19,7 +19,7 @@ import { Records } from "../values.ts";
 import { databaseNotFound, databaseOf, splitMethod } from "./addressing.ts";
 import type { AdminDesk } from "./admin.ts";
 import { type Arguments, type ConventionOptions, databaseArguments, recordOf, type Struct } from "./conventions.ts";
-import type { DatabaseDirectory } from "./database-call.ts";
+import type { Database, DatabaseDirectory } from "./database-call.ts";
 import { AccessDenied, AccessError } from "./exceptions.ts";
 import { inWords, isStruct, typeError } from "./error-texts.ts";
 import { databaseMethods } from "./introspection.ts";
@@ -61,23 +61,28 @@ export class DatabaseService implements Service {
   }
 
   /** Lets a request in for a database, or for none; throws HttpRefusal 404. */
-  async admitTo(exchange: HttpExchange, name: string | undefined): Promise<Admission> {
+  admitTo(exchange: HttpExchange, name: string | undefined): Awaitable<Admission> {
     if (name === undefined) {
       this.#targets.set(exchange, undefined);
       return { database: undefined, credentials: "unused" };
     }
-    this.#targets.set(exchange, await this.open(name));
-    return { database: name, credentials: "required" };
+    const admit = (target: OpenDatabase): Admission => {
+      this.#targets.set(exchange, target);
+      return { database: name, credentials: "required" };
+    };
+    const target = this.open(name);
+    return isPromiseLike(target) ? Promise.resolve(target).then(admit) : admit(target);
   }
 
-  /** Throws HttpRefusal 404 for what is not there. */
-  async open(name: string): Promise<OpenDatabase> {
-    const database = await this.#options.directory.open(name);
-    if (database === undefined) {
+  /** Throws HttpRefusal 404 for what is not there. No promise where the directory needs none. */
+  open(name: string): Awaitable<OpenDatabase> {
+    const opened = (database: Database | undefined): OpenDatabase => {
+      if (database !== undefined) return { name, database };
       this.#options.models.forget(name);
       throw databaseNotFound();
-    }
-    return { name, database };
+    };
+    const database = this.#options.directory.open(name);
+    return isPromiseLike(database) ? Promise.resolve(database).then(opened) : opened(database);
   }
 
   names(): Awaitable<readonly string[]> {

@@ -1,3 +1,5 @@
+import type { Metadata } from "@rpc/core";
+import type { HttpExchange } from "../http/exchange.ts";
 import type { EndpointRequest } from "../server/endpoint.ts";
 import { FrontCall } from "../server/front-call.ts";
 import { HttpRefusal, type ServiceHost } from "../server/service.ts";
@@ -152,13 +154,10 @@ export class LegacyServices {
       idempotencyKey: undefined,
       trace: undefined,
     };
-    const exchange = { ...request, exchange: provedAs(request, user.identity) };
-    return this.#service.callOn(
-      target,
-      `${model}.${method}`,
-      given,
-      new FrontCall(`${model}.${method}`, [], exchange, false),
-    );
+    const { scope, deadline } = request;
+    const origin = { exchange: new ProvedExchange(request.exchange, user.identity), scope, deadline };
+    const name = `${model}.${method}`;
+    return this.#service.callOn(target, name, given, new FrontCall(name, [], origin, false));
   }
 
   async #db(method: string, args: readonly unknown[], request: EndpointRequest): Promise<unknown> {
@@ -204,9 +203,43 @@ function standIn(
   return undefined;
 }
 
-function provedAs({ exchange }: EndpointRequest, identity: string): EndpointRequest["exchange"] {
-  // By prototype: what the request knows is made late, and some of it by methods.
-  return Object.create(exchange, { identity: { value: identity, enumerable: true } }) as EndpointRequest["exchange"];
+/** A request whose caller has proved who he is by what stands in its body. */
+class ProvedExchange implements HttpExchange {
+  readonly identity: string;
+  readonly #exchange: HttpExchange & { readonly metadata?: Metadata | undefined };
+
+  constructor(exchange: HttpExchange, identity: string) {
+    this.#exchange = exchange;
+    this.identity = identity;
+  }
+
+  get path(): string {
+    return this.#exchange.path;
+  }
+
+  get query(): URLSearchParams {
+    return this.#exchange.query;
+  }
+
+  get credentials(): HttpExchange["credentials"] {
+    return this.#exchange.credentials;
+  }
+
+  get endpoint(): string {
+    return this.#exchange.endpoint;
+  }
+
+  get metadata(): Metadata | undefined {
+    return this.#exchange.metadata;
+  }
+
+  get responseMetadata(): Metadata {
+    return this.#exchange.responseMetadata;
+  }
+
+  header(name: string): string | undefined {
+    return this.#exchange.header(name);
+  }
 }
 
 function keywordArguments(rest: readonly unknown[]): {

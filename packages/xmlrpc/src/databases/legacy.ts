@@ -5,6 +5,7 @@ import type { HttpExchange } from "../http/exchange.ts";
 import type { HttpReply } from "../http/reply.ts";
 import type { Endpoint, EndpointRequest } from "../server/endpoint.ts";
 import { jsonText } from "../client/json-text.ts";
+import { isUnexpected, reported } from "../server/front-reply.ts";
 import type { Admission, ServiceHost } from "../server/service.ts";
 import type { AdminDesk } from "./admin.ts";
 import type { DatabaseService } from "./database-service.ts";
@@ -93,6 +94,7 @@ async function xmlAnswer(
     const value = await services.call(name, method, params, request);
     return codec.encodeReply(legacyValue(value, "xml"));
   } catch (thrown) {
+    report(thrown, host, request);
     const { code, message } = legacyFaultOf(thrown, host);
     return codec.encodeFault({ code, message });
   }
@@ -108,8 +110,14 @@ async function jsonAnswer(services: LegacyServices, host: ServiceHost, request: 
     const value = await jsonValue(services, recordOf(params), request);
     return jsonText({ jsonrpc: "2.0", id, result: legacyValue(value, "json") });
   } catch (thrown) {
+    report(thrown, host, request);
     return JSON.stringify({ jsonrpc: "2.0", id, error: jsonError(legacyFaultOf(thrown, host)) });
   }
+}
+
+/** What no contract has foreseen is the server's own business too. */
+function report(thrown: unknown, host: ServiceHost, { exchange }: EndpointRequest): void {
+  if (isUnexpected(thrown)) reported(thrown, exchange.path, exchange, (error) => host.onError(error));
 }
 
 function jsonValue(
