@@ -5,6 +5,7 @@ import { decodeDocument } from "./charset.ts";
 import { Decoder, type DecoderRules } from "./decoder.ts";
 import type { DecodedCall, DecodedReply, DocumentCodec } from "./document-codec.ts";
 import { Encoder, type EncoderRules } from "./encoder.ts";
+import { Tag } from "./tags.ts";
 import { XmlReader } from "./xml-reader.ts";
 import { escapeText } from "./xml-text.ts";
 
@@ -77,12 +78,12 @@ class Codec implements DocumentCodec {
   }
 
   decodeCall(document: Uint8Array, contentType: string | undefined): DecodedCall {
-    const { method, params } = this.#decode("methodCall", document, contentType);
+    const { method, params } = this.#decode(Tag.MethodCall, document, contentType);
     return { method: method ?? "", params: params ?? [] };
   }
 
   decodeReply(document: Uint8Array, contentType: string | undefined): DecodedReply {
-    const { fault, params } = this.#decode("methodResponse", document, contentType);
+    const { fault, params } = this.#decode(Tag.MethodResponse, document, contentType);
     if (fault !== undefined) return { fault: faultIn(fault.value, this.#decoding.strict) };
     if (params === undefined || params.length === 0) {
       if (this.#decoding.strict) throw invalid("a response needs one param");
@@ -92,7 +93,11 @@ class Codec implements DocumentCodec {
     return { value: params[0] };
   }
 
-  #decode(root: "methodCall" | "methodResponse", document: Uint8Array, contentType: string | undefined): Decoder {
+  #decode(
+    root: typeof Tag.MethodCall | typeof Tag.MethodResponse,
+    document: Uint8Array,
+    contentType: string | undefined,
+  ): Decoder {
     const decoder = new Decoder(root, this.#decoding);
     this.#reader.read(decodeDocument(document, contentType), decoder);
     return decoder;

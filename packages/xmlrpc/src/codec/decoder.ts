@@ -1,79 +1,20 @@
 import { FaultCode, FaultError } from "../fault.ts";
 import type { DocumentLimits } from "../profiles.ts";
-import {
-  isBlank,
-  readBase64,
-  readBigInteger,
-  readBoolean,
-  readDateTime,
-  readDecimal,
-  readDouble,
-  readInt,
-} from "./scalars.ts";
+import { isBlank } from "./scalars.ts";
+import { isExtension, isScalar, Tag, tagName, tagOf } from "./tags.ts";
+import { readScalar, type ValueRules } from "./value-types.ts";
 import type { XmlSink } from "./xml-reader.ts";
 import { decodeReferences } from "./xml-text.ts";
 
 /** What the decoder needs to know of a codec's options, defaults filled in. */
-export interface DecoderRules {
-  readonly strict: boolean;
-  readonly nonFinite: boolean;
-  readonly preferNumber: boolean;
-  readonly asDate: boolean;
+export interface DecoderRules extends ValueRules {
   readonly asMap: boolean;
   readonly limits: DocumentLimits;
 }
 
-/** Which document is expected. */
-export type Root = "methodCall" | "methodResponse";
-
-type Scalar =
-  | "int"
-  | "i4"
-  | "i1"
-  | "i2"
-  | "i8"
-  | "biginteger"
-  | "bigdecimal"
-  | "float"
-  | "double"
-  | "boolean"
-  | "string"
-  | "dateTime.iso8601"
-  | "dateTime"
-  | "base64"
-  | "nil";
-
-type State =
-  | "document"
-  | "root"
-  | "methodName"
-  | "params"
-  | "param"
-  | "fault"
-  | "value"
-  | "array"
-  | "data"
-  | "struct"
-  | "member"
-  | "name"
-  | Scalar;
-
-const STANDARD: ReadonlySet<string> = new Set([
-  "int",
-  "i4",
-  "double",
-  "boolean",
-  "string",
-  "dateTime.iso8601",
-  "base64",
-]);
-const EXTENSIONS: ReadonlySet<string> = new Set(["nil", "i1", "i2", "i8", "float", "biginteger", "bigdecimal"]);
-/** Only with a bound prefix: its bare name is no extension that anybody sends. */
-const PREFIXED_ONLY: ReadonlySet<string> = new Set(["dateTime"]);
-
 const EXTENSION_NAMESPACE = "http://ws.apache.org/xmlrpc/namespaces/extensions";
 
-/** Longest method or member name shown in an error. */
+/** Longest name shown in an error. */
 const SHOWN = 80;
 
 type Struct = Record<string, unknown> | Map<string, unknown>;
@@ -86,21 +27,28 @@ interface Container {
   name: string | undefined;
 }
 
+/** No value yet. */
 const NOTHING: unique symbol = Symbol("nothing");
 
-/** Builds the values of one document while it is read: a machine with a stack, so that depth costs no stack of ours. */
+/**
+ * Builds the values of one document while it is read: a machine with a stack of elements and one of containers, so that depth costs no stack
+ * of ours. A wrong element ends it at once; a document of the wrong kind is never read to its end.
+ */
 export class Decoder implements XmlSink {
   readonly #rules: DecoderRules;
   readonly #limits: DocumentLimits;
-  readonly #root: Root;
-  readonly #states: State[] = ["document"];
-  readonly #tags: string[] = [];
+  readonly #root: typeof Tag.MethodCall | typeof Tag.MethodResponse;
+  /** Open elements; the innermost is `#inside`, not in here. */
+  readonly #stack: number[] = [];
+  /** Their names where they have a prefix. */
+  readonly #prefixed: string[] = [];
   readonly #containers: Container[] = [];
-  readonly #prefixes = new Map<string, string>();
-  #state: State = "document";
+  #container: Container | undefined;
+  #prefixes: Map<string, string> | undefined;
+  #inside: number = Tag.Document;
   #text = "";
   #elements = 0;
-  /** The value that is complete and not yet placed, by the innermost `<value>`. */
+  /** The value that is complete and not placed yet, inside the innermost element. */
   #value: unknown = NOTHING;
   #rootSeen = false;
 
@@ -108,7 +56,7 @@ export class Decoder implements XmlSink {
   params: unknown[] | undefined;
   fault: { readonly value: unknown } | undefined;
 
-  constructor(root: Root, rules: DecoderRules) {
+  constructor(root: typeof Tag.MethodCall | typeof Tag.MethodResponse, rules: DecoderRules) {
     this.#root = root;
     this.#rules = rules;
     this.#limits = rules.limits;
@@ -116,243 +64,208 @@ export class Decoder implements XmlSink {
 
   count(number: number): void {
     this.#elements += number;
-    if (this.#elements > this.#limits.maxElements) {
-      throw exceeded(`more than ${this.#limits.maxElements} elements`);
-    }
+    if (this.#elements > this.#limits.maxElements) throw exceeded(`more than ${this.#limits.maxElements} elements`);
   }
 
   bind(prefix: string, namespace: string): void {
+    this.#prefixes ??= new Map();
     this.#prefixes.set(prefix, namespace);
   }
 
   text(raw: string): void {
-    switch (this.#state) {
-      case "value":
-        // Beside a type element only blanks may stand.
-        if (this.#value !== NOTHING) break;
-        this.#append(raw);
-        return;
-      case "document":
-      case "root":
-      case "params":
-      case "param":
-      case "fault":
-      case "array":
-      case "data":
-      case "struct":
-      case "member":
-        break;
-      default:
-        this.#append(raw);
-        return;
+    const inside = this.#inside;
+    // In a value: text, unless a type element was there; then only blanks may stand beside it.
+    if (isScalar(inside) || (inside === Tag.Value && this.#value === NOTHING)) {
+      this.#append(raw, this.#limits.maxTextLength);
+    } else if (inside === Tag.Name || inside === Tag.MethodName) {
+      this.#append(raw, this.#limits.maxNameLength);
+    } else if (!isBlank(raw) && !isBlank(decodeReferences(raw, this))) {
+      throw invalid(inside === Tag.Value ? "text beside a type element" : "text between elements");
     }
-    if (!isBlank(raw) && !isBlank(decodeReferences(raw, this))) throw invalid("text between elements");
   }
 
-  #append(raw: string): void {
-    const limit =
-      this.#state === "name" || this.#state === "methodName" ? this.#limits.maxNameLength : this.#limits.maxTextLength;
+  #append(raw: string, limit: number): void {
+    // Before references are decoded: they only make it shorter, and a long flood of them is not to be built first.
+    if (raw.length > limit && raw.length > limit * 10) throw tooLong(limit);
     const text = raw.includes("&") ? decodeReferences(raw, this) : raw;
-    if (this.#text.length + text.length > limit) throw exceeded(`a text is longer than ${limit} characters`);
     this.#text = this.#text === "" ? text : this.#text + text;
+    if (this.#text.length > limit) throw tooLong(limit);
   }
 
-  open(tag: string): void {
-    this.count(1);
-    const state = this.#next(tag);
-    this.#tags.push(tag);
-    this.#states.push(state);
-    this.#state = state;
+  open(tag: number, name: string): void {
+    if (++this.#elements > this.#limits.maxElements) this.count(0);
+    const inside = this.#inside;
+    const next = inside === Tag.Value ? this.#type(tag, name) : this.#child(inside, tag);
+    if (next === Tag.Unknown) throw unexpected(name, inside);
+    if (next !== tag) this.#prefixed.push(name);
+    this.#stack.push(inside);
+    this.#inside = next;
   }
 
-  #next(tag: string): State {
-    switch (this.#state) {
-      case "value":
-        return this.#type(tag);
-      case "data":
-        if (tag === "value") return this.#openValue();
+  /** The element inside another that is no value; Unknown: it may not stand there. */
+  #child(inside: number, tag: number): number {
+    switch (inside) {
+      case Tag.Data:
+        if (tag !== Tag.Value) return Tag.Unknown;
         break;
-      case "struct":
-        if (tag === "member") return this.#openMember();
-        break;
-      case "member":
-        if (tag === "name" && this.#container().name === undefined) {
+      case Tag.Struct:
+        if (tag !== Tag.Member) return Tag.Unknown;
+        this.#openMember();
+        return tag;
+      case Tag.Member:
+        if (tag === Tag.Name && this.#container?.name === undefined) {
           this.#text = "";
-          return "name";
+          return tag;
         }
-        if (tag === "value" && this.#container().name !== undefined && this.#value === NOTHING)
-          return this.#openValue();
+        if (tag !== Tag.Value || this.#container?.name === undefined || this.#value !== NOTHING) return Tag.Unknown;
         break;
-      case "array":
-        if (tag === "data" && this.#value === NOTHING) {
-          // Remembers that the one `<data>` has been there.
-          this.#value = undefined;
-          return "data";
-        }
+      case Tag.Array:
+        if (tag !== Tag.Data || this.#value !== NOTHING) return Tag.Unknown;
+        // Remembers that the one `<data>` has been there.
+        this.#value = undefined;
+        return tag;
+      case Tag.Param:
+      case Tag.Fault:
+        if (tag !== Tag.Value || this.#value !== NOTHING) return Tag.Unknown;
         break;
-      case "param":
-      case "fault":
-        if (tag === "value" && this.#value === NOTHING) return this.#openValue();
-        break;
-      case "params":
-        if (tag === "param" && (this.#root === "methodCall" || this.params?.length === 0)) {
-          this.#value = NOTHING;
-          return "param";
-        }
-        break;
-      case "document":
-        if (this.#rootSeen) throw notWellFormed("a second root element");
-        if (tag === this.#root) {
-          this.#rootSeen = true;
-          return "root";
-        }
-        break;
-      case "root":
-        return this.#inRoot(tag);
-      default:
-        break;
-    }
-    throw unexpected(tag, this.#tags.at(-1));
-  }
-
-  #inRoot(tag: string): State {
-    if (this.#root === "methodCall") {
-      if (tag === "methodName" && this.method === undefined) {
-        this.#text = "";
-        return "methodName";
-      }
-      if (tag === "params" && this.method !== undefined && this.params === undefined) {
-        this.params = [];
-        return "params";
-      }
-    } else if (this.params === undefined && this.fault === undefined) {
-      if (tag === "params") {
-        this.params = [];
-        return "params";
-      }
-      if (tag === "fault") {
+      case Tag.Params:
+        if (tag !== Tag.Param || (this.#root === Tag.MethodResponse && this.params?.length !== 0)) return Tag.Unknown;
         this.#value = NOTHING;
-        return "fault";
-      }
+        return tag;
+      case Tag.Document:
+        if (this.#rootSeen) throw notWellFormed("a second root element");
+        this.#rootSeen = true;
+        return tag === this.#root ? tag : Tag.Unknown;
+      default:
+        return inside === this.#root ? this.#inRoot(tag) : Tag.Unknown;
     }
-    throw unexpected(tag, this.#root);
-  }
-
-  #openValue(): State {
     this.#text = "";
     this.#value = NOTHING;
-    return "value";
+    return Tag.Value;
   }
 
-  #openMember(): State {
-    const struct = this.#container();
-    if (++struct.members > this.#limits.maxMembers) {
+  #inRoot(tag: number): number {
+    if (tag === Tag.MethodName) {
+      this.#text = "";
+      return this.#root === Tag.MethodCall && this.method === undefined ? tag : Tag.Unknown;
+    }
+    // Params stand behind the name of a call; params or fault alone in a response.
+    const isPlace = this.#root === Tag.MethodCall ? this.method !== undefined : this.fault === undefined;
+    if (!isPlace || this.params !== undefined) return Tag.Unknown;
+    if (tag === Tag.Params) {
+      this.params = [];
+      return tag;
+    }
+    this.#value = NOTHING;
+    return tag === Tag.Fault && this.#root === Tag.MethodResponse ? tag : Tag.Unknown;
+  }
+
+  #openMember(): void {
+    const container = this.#container;
+    if (container === undefined) return;
+    if (++container.members > this.#limits.maxMembers) {
       throw exceeded(`a struct has more than ${this.#limits.maxMembers} members`);
     }
-    struct.name = undefined;
+    container.name = undefined;
     this.#value = NOTHING;
-    return "member";
   }
 
-  #type(tag: string): State {
+  /** The element inside a value. */
+  #type(tag: number, name: string): number {
     if (this.#value !== NOTHING) throw invalid("two types in one value");
     if (this.#text !== "") {
       if (!isBlank(this.#text)) throw invalid("text beside a type element");
       this.#text = "";
     }
-    switch (tag) {
-      case "array":
-        this.#push({ list: [], struct: undefined, members: 0, name: undefined });
-        return "array";
-      case "struct":
-        this.#push({ list: undefined, struct: this.#emptyStruct(), members: 0, name: undefined });
-        return "struct";
-      default:
-        return this.#scalar(tag);
+    if (tag === Tag.Array) {
+      this.#enter({ list: [], struct: undefined, members: 0, name: undefined });
+      return tag;
     }
-  }
-
-  #emptyStruct(): Struct {
-    return this.#rules.asMap ? new Map<string, unknown>() : (Object.create(null) as Record<string, unknown>);
-  }
-
-  #scalar(tag: string): State {
-    if (STANDARD.has(tag)) return tag as Scalar;
-    const colon = tag.indexOf(":");
-    const bare = colon === -1 ? tag : tag.slice(colon + 1);
-    const ours = colon === -1 || this.#isOurs(tag.slice(0, colon));
-    const isPrefixed = ours && colon !== -1;
-    if (ours && (EXTENSIONS.has(bare) || (isPrefixed && PREFIXED_ONLY.has(bare)))) {
-      if (this.#rules.strict) throw invalid(`the extension <${tag.slice(0, SHOWN)}> is not enabled`);
-      return bare as Scalar;
+    if (tag === Tag.Struct) {
+      const struct = this.#rules.asMap ? new Map<string, unknown>() : emptyRecord();
+      this.#enter({ list: undefined, struct, members: 0, name: undefined });
+      return tag;
     }
-    throw unexpected(tag, "value");
+    const type = tag === Tag.Unknown ? this.#prefixedType(name) : tag;
+    if (!isScalar(type)) return Tag.Unknown;
+    if (isExtension(type) && this.#rules.strict) {
+      throw invalid(`the extension <${name.slice(0, SHOWN)}> is not enabled`);
+    }
+    return type;
   }
 
   /** `ex` is what everybody calls it, and some forget to bind. */
-  #isOurs(prefix: string): boolean {
-    const namespace = this.#prefixes.get(prefix);
-    return namespace === EXTENSION_NAMESPACE || (namespace === undefined && prefix === "ex");
+  #prefixedType(name: string): number {
+    const colon = name.indexOf(":");
+    if (colon === -1) return Tag.Unknown;
+    const prefix = name.slice(0, colon);
+    const namespace = this.#prefixes?.get(prefix);
+    if (namespace !== EXTENSION_NAMESPACE && (namespace !== undefined || prefix !== "ex")) return Tag.Unknown;
+    const bare = name.slice(colon + 1);
+    if (bare === tagName(Tag.ExtendedDateTime)) return Tag.ExtendedDateTime;
+    const type = tagOf(bare);
+    return isExtension(type) ? type : Tag.Unknown;
   }
 
-  #push(container: Container): void {
+  #enter(container: Container): void {
     if (this.#containers.length >= this.#limits.maxDepth) {
       throw exceeded(`arrays and structs are nested deeper than ${this.#limits.maxDepth}`);
     }
     this.#containers.push(container);
+    this.#container = container;
     this.#value = NOTHING;
   }
 
-  #container(): Container {
-    const container = this.#containers.at(-1);
-    if (container === undefined) throw invalid("no array or struct");
+  #leave(): Container | undefined {
+    const container = this.#containers.pop();
+    this.#container = this.#containers.at(-1);
     return container;
   }
 
-  close(tag: string): void {
-    const open = this.#tags.pop();
-    if (open !== tag) throw notWellFormed(`</${tag.slice(0, SHOWN)}> closes <${open?.slice(0, SHOWN) ?? ""}>`);
-    const state = this.#state;
-    this.#states.pop();
-    this.#state = this.#states.at(-1) ?? "document";
-    switch (state) {
-      case "value":
+  close(tag: number, name: string): void {
+    const inside = this.#inside;
+    if (tag !== inside && (tag !== Tag.Unknown || this.#prefixed.pop() !== name)) {
+      throw notWellFormed(`</${name.slice(0, SHOWN)}> closes <${tagName(inside)}>`);
+    }
+    this.#inside = this.#stack.pop() ?? Tag.Document;
+    switch (inside) {
+      case Tag.Value:
         this.#closeValue();
         break;
-      case "member":
+      case Tag.Member:
         if (this.#value === NOTHING) throw invalid("a member needs a name and a value");
         this.#value = NOTHING;
         break;
-      case "name":
-        this.#container().name = this.#text;
+      case Tag.Name:
+        if (this.#container !== undefined) this.#container.name = this.#text;
         break;
-      case "array":
+      case Tag.Array:
         if (this.#value === NOTHING && this.#rules.strict) throw invalid("an array needs <data>");
-        this.#value = this.#containers.pop()?.list;
+        this.#value = this.#leave()?.list;
         break;
-      case "data":
+      case Tag.Data:
         this.#value = undefined;
         break;
-      case "struct":
-        this.#value = this.#containers.pop()?.struct;
+      case Tag.Struct:
+        this.#value = this.#leave()?.struct;
         break;
-      case "param":
+      case Tag.Param:
         if (this.#value === NOTHING) throw invalid("a param needs a value");
         this.params?.push(this.#value);
         break;
-      case "fault":
+      case Tag.Fault:
         if (this.#value === NOTHING) throw invalid("a fault needs a value");
         this.fault = { value: this.#value };
         break;
-      case "methodName":
+      case Tag.MethodName:
         this.#named();
         break;
-      case "document":
-      case "root":
-      case "params":
+      case Tag.MethodCall:
+      case Tag.MethodResponse:
+      case Tag.Params:
         break;
       default:
-        this.#value = this.#read(state, this.#text);
+        this.#value = readScalar(inside, this.#text, this.#rules);
         this.#text = "";
     }
   }
@@ -368,13 +281,15 @@ export class Decoder implements XmlSink {
   #closeValue(): void {
     const value = this.#value === NOTHING ? this.#text : this.#value;
     this.#text = "";
-    if (this.#state === "data") {
-      this.#container().list?.push(value);
-    } else if (this.#state === "member") {
-      const { struct, name } = this.#container();
-      if (struct !== undefined && name !== undefined) this.#set(struct, name, value);
-    }
     this.#value = value;
+    if (this.#inside === Tag.Data) {
+      this.#container?.list?.push(value);
+    } else if (this.#inside === Tag.Member) {
+      const container = this.#container;
+      if (container?.struct !== undefined && container.name !== undefined) {
+        this.#set(container.struct, container.name, value);
+      }
+    }
   }
 
   #set(struct: Struct, name: string, value: unknown): void {
@@ -387,55 +302,17 @@ export class Decoder implements XmlSink {
     }
   }
 
-  #read(type: Scalar, text: string): unknown {
-    const { strict, nonFinite } = this.#rules;
-    switch (type) {
-      case "string":
-        return text;
-      case "int":
-      case "i4":
-        return readInt(text, type, strict ? 32 : 64, strict);
-      case "i1":
-        return readInt(text, type, 8, strict);
-      case "i2":
-        return readInt(text, type, 16, strict);
-      case "i8":
-        return this.#big(readInt(text, type, 64, strict));
-      case "biginteger":
-        return this.#big(readBigInteger(text));
-      case "bigdecimal":
-        return readDecimal(text);
-      case "boolean":
-        return readBoolean(text);
-      case "double":
-      case "float":
-        return readDouble(text, strict, nonFinite);
-      case "dateTime.iso8601":
-      case "dateTime": {
-        const date = readDateTime(text, strict);
-        return this.#rules.asDate ? date.toDate() : date;
-      }
-      case "base64":
-        return readBase64(text, strict);
-      case "nil":
-        if (!isBlank(text)) throw invalid("nil holds text");
-        return null;
-    }
-  }
-
-  #big(number: number | bigint): number | bigint {
-    if (!this.#rules.preferNumber) return BigInt(number);
-    return number >= Number.MIN_SAFE_INTEGER && number <= Number.MAX_SAFE_INTEGER ? Number(number) : number;
-  }
-
   end(): void {
-    if (!this.#rootSeen) throw notWellFormed("no root element");
-    if (this.#root === "methodCall") {
+    if (this.#root === Tag.MethodCall) {
       if (this.method === undefined) throw invalid("a call needs a methodName");
     } else if (this.params === undefined && this.fault === undefined) {
       throw invalid("a response needs params or fault");
     }
   }
+}
+
+function emptyRecord(): Record<string, unknown> {
+  return Object.create(null) as Record<string, unknown>;
 }
 
 function invalid(what: string): FaultError {
@@ -448,14 +325,18 @@ function doubled(name: string): FaultError {
 
 const NAME = /^[A-Za-z_:\u0080-\uffff][\w.:\u0080-\uffff-]*$/;
 
-function unexpected(tag: string, parent: string | undefined): FaultError {
-  if (!NAME.test(tag)) return notWellFormed(`${JSON.stringify(tag.slice(0, SHOWN))} is no name of an element`);
-  const place = parent === undefined ? "" : ` in <${parent.slice(0, SHOWN)}>`;
-  return invalid(`unexpected element <${tag.slice(0, SHOWN)}>${place}`);
+function unexpected(name: string, inside: number): FaultError {
+  if (!NAME.test(name)) return notWellFormed(`${JSON.stringify(name.slice(0, SHOWN))} is no name of an element`);
+  const place = inside === Tag.Document ? "as the root" : `in <${tagName(inside)}>`;
+  return invalid(`unexpected element <${name.slice(0, SHOWN)}> ${place}`);
 }
 
 function notWellFormed(what: string): FaultError {
   return new FaultError(FaultCode.NotWellFormed, `ParserError: ${what}`);
+}
+
+function tooLong(limit: number): FaultError {
+  return exceeded(`a text is longer than ${limit} characters`);
 }
 
 function exceeded(what: string): FaultError {

@@ -1,22 +1,21 @@
 import { FaultCode, FaultError } from "../fault.ts";
 import { isBlankCode, trimBlanks } from "./scalars.ts";
 import type { XmlSink } from "./xml-reader.ts";
-import { decodeReferences } from "./xml-text.ts";
+import { type Counter, decodeReferences } from "./xml-text.ts";
 
 /**
  * The document with nothing left but elements and text: declaration, comments and processing instructions are taken out and counted, CDATA
- * becomes escaped text, attributes are checked. Most documents hold none of these, and then this is a few searches. Any `<!DOCTYPE` ends
+ * becomes escaped text. Most documents hold none of these, and then this is a few searches. Any `<!DOCTYPE` ends
  * it, before anything is built.
  */
-export function cleanMarkup(document: string, sink: XmlSink): string {
+export function cleanMarkup(document: string, counter: Counter): string {
   let markup = withoutDeclaration(document);
-  if (markup.includes("<!") || markup.includes("<?")) markup = withoutSections(markup, sink);
+  if (markup.includes("<!") || markup.includes("<?")) markup = withoutSections(markup, counter);
   else if (markup.includes("]]>")) throw notWellFormed('"]]>" stands in text');
   markup = trimBlanks(markup);
   if (markup.charCodeAt(0) !== 60 || markup.charCodeAt(1) === 47 || markup.charCodeAt(markup.length - 1) !== 62) {
     throw notWellFormed("text outside the root element");
   }
-  checkTags(markup, sink);
   return markup;
 }
 
@@ -31,7 +30,7 @@ function withoutDeclaration(text: string): string {
 const SECTION = /<[!?]/g;
 
 /** Takes comments and processing instructions out and turns CDATA into text. */
-function withoutSections(text: string, sink: XmlSink): string {
+function withoutSections(text: string, counter: Counter): string {
   let out = "";
   let from = 0;
   // Searched for only when the last one found was passed: many sections would otherwise search the whole rest each.
@@ -43,7 +42,7 @@ function withoutSections(text: string, sink: XmlSink): string {
     if (cdataEnd !== -1 && cdataEnd < at) throw notWellFormed('"]]>" stands in text');
     out += text.slice(from, at);
     if (at === text.length) return out;
-    sink.count(1);
+    counter.count(1);
     if (text.startsWith("<!--", at)) {
       const end = text.indexOf("--", at + 4);
       if (end === -1 || text.charCodeAt(end + 2) !== 62) throw notWellFormed("a comment does not end as it must");
@@ -79,7 +78,7 @@ function afterInstruction(text: string, at: number): number {
 const SPACED = /<\/?[^\s<>]*[ \t\r\n]/g;
 
 /** Refuses tags with malformed attributes; counts the others' and tells the sink of bound prefixes. */
-function checkTags(markup: string, sink: XmlSink): void {
+export function checkTags(markup: string, sink: XmlSink): void {
   SPACED.lastIndex = 0;
   for (let found = SPACED.exec(markup); found !== null; found = SPACED.exec(markup)) {
     SPACED.lastIndex = afterTag(markup, found.index, sink);

@@ -1,26 +1,23 @@
 import { XMLParser } from "fast-xml-parser";
 import { FaultCode, FaultError } from "../fault.ts";
-import { cleanMarkup } from "./markup.ts";
+import { LongTexts } from "./long-texts.ts";
+import { checkTags, cleanMarkup } from "./markup.ts";
+import { Tag, tagName, tagOf } from "./tags.ts";
 import { type Counter, refuseIllegal } from "./xml-text.ts";
 
 /** Told what a document holds, in order. What it throws ends the reading. */
 export interface XmlSink extends Counter {
-  /** An element begins. Its name is not checked yet; attributes are left out but for bound prefixes. */
-  open(name: string): void;
-  /** Character data with its references; one run of text may come in several pieces. */
+  /** An element begins. A name that is not known is not checked either; attributes are left out but for bound prefixes. */
+  open(tag: number, name: string): void;
+  /** Character data with its references; one run of text comes in one piece. */
   text(raw: string): void;
-  /** The innermost element ends; the reader has not compared the names. */
-  close(name: string): void;
+  /** An element ends; the reader has not compared the names. */
+  close(tag: number, name: string): void;
   /** A prefix is bound to a name space. */
   bind(prefix: string, namespace: string): void;
   /** The document ends. */
   end(): void;
 }
-
-/** Names that the library refuses, as they stand in a tag. */
-const RESERVED: ReadonlySet<string> = new Set(
-  ["__proto__", "constructor", "prototype"].flatMap((name) => [name, `${name}/`]),
-);
 
 /** The part of fast-xml-parser's path matcher that is used. */
 interface Path {
@@ -28,22 +25,27 @@ interface Path {
 }
 
 /**
- * fast-xml-parser as a stream of events. Its tree and its path strings would cost most of the time, so nothing is added to the tree:
- * `updateTag` answers false for every element and `tagValueProcessor` keeps the text.
+ * fast-xml-parser as a stream of events. Its tree costs a third of its time and most of its memory, so nothing is added to it: `updateTag`
+ * answers false for every element and `tagValueProcessor` keeps the text.
  *
- * There is no hook at a closing tag, but `transformTagName` is called with every name, opening or closing, before text that stands in front of the tag is
- * handed over. A name that no `updateTag` followed was a closing one. `<a />` alone transforms its name twice; by then the path is one
- * deeper, which tells it from `</a><a>`.
+ * There is no hook at a closing tag, but `transformTagName` is called with every name, opening or closing, before the text in front of the
+ * tag is handed over. A name that no `updateTag` followed was a closing one. `<a />` alone transforms its name twice; by then the path is
+ * one deeper, which tells it from `</a><a>`.
  *
- * What the library takes for granted is checked here and in `cleanMarkup`: comments, processing instructions and CDATA are gone before it
- * reads, attributes are checked, and the sink compares the names.
+ * What the library takes for granted is checked beside it: comments, processing instructions and CDATA are gone before it reads
+ * (`cleanMarkup`), the sink compares the names, and what it has told of must add up to the length of the document: where it does not, tags
+ * have attributes or blanks, and `checkTags` looks at each.
  */
 export class XmlReader {
   readonly #parser: XMLParser;
   #sink: XmlSink | undefined;
+  #texts: LongTexts | undefined;
   #pending: string | undefined;
+  #pendingTag: number = Tag.Unknown;
   #empty = false;
   #depth = 0;
+  /** Characters of the document that are accounted for. */
+  #length = 0;
   #path: Path | undefined;
 
   constructor() {
@@ -60,10 +62,7 @@ export class XmlReader {
       onDangerousProperty: (name) => name,
       transformTagName: (name) => this.#named(name),
       updateTag: (name, path) => this.#opened(name, path as Path),
-      tagValueProcessor: (_name, text) => {
-        this.#sink?.text(text);
-        return "";
-      },
+      tagValueProcessor: (_name, text) => this.#texted(text),
     });
   }
 
@@ -73,62 +72,92 @@ export class XmlReader {
     this.#pending = undefined;
     this.#empty = false;
     this.#depth = 0;
+    this.#length = 0;
     this.#path = undefined;
     try {
       refuseIllegal(document);
-      this.#parser.parse(cleanMarkup(document, sink));
+      const markup = cleanMarkup(document, sink);
+      const checked = markup.includes("xmlns:");
+      if (checked) checkTags(markup, sink);
+      this.#texts = new LongTexts(markup);
+      this.#parser.parse(this.#texts.short);
       this.#resolve();
       if (this.#depth !== 0) throw notWellFormed("an element is not closed");
+      if (!checked && this.#length !== this.#texts.short.length) checkTags(markup, sink);
       sink.end();
     } catch (thrown) {
       if (thrown instanceof FaultError) throw thrown;
-      throw new FaultError(
-        FaultCode.NotWellFormed,
-        `ParserError: ${thrown instanceof Error ? thrown.message.slice(0, 200) : "not well-formed"}`,
-        { cause: thrown },
-      );
+      const message = thrown instanceof Error ? thrown.message.slice(0, 200) : "not well-formed";
+      throw new FaultError(FaultCode.NotWellFormed, `ParserError: ${message}`, { cause: thrown });
     } finally {
       this.#sink = undefined;
+      this.#texts = undefined;
     }
   }
 
   #named(name: string): string {
     if (this.#pending !== undefined) {
       if (this.#path === undefined || this.#path.getDepth() > this.#depth) {
+        // Of `<a/>` the name came with its slash the first time.
+        this.#pendingTag = tagOf(name);
         this.#empty = true;
         return name;
       }
       this.#resolve();
     }
+    const tag = tagOf(name);
+    this.#pendingTag = tag;
+    if (tag === Tag.Unknown) return this.#unknown(name);
+    // The library asks for the name in tables of its own, and a constant has its hash already.
+    const constant = tagName(tag);
+    this.#pending = constant;
+    return constant;
+  }
+
+  #unknown(name: string): string {
     // The library refuses these three with an error of its own; here they are names like any other, and no type.
-    if (RESERVED.has(name)) {
-      throw new FaultError(FaultCode.InvalidRequest, `ValueError: unexpected element <${name}>`);
-    }
+    if (RESERVED.has(name)) throw new FaultError(FaultCode.InvalidRequest, `ValueError: unexpected element <${name}>`);
     this.#pending = name;
     return name;
   }
 
   /** A name that still waits was a closing one. */
   #resolve(): void {
-    if (this.#pending === undefined) return;
-    if (--this.#depth < 0) throw notWellFormed(`</${this.#pending}> closes nothing`);
-    this.#sink?.close(this.#pending);
+    const name = this.#pending;
+    if (name === undefined) return;
+    if (--this.#depth < 0) throw notWellFormed(`</${name}> closes nothing`);
+    this.#length += name.length + 3;
     this.#pending = undefined;
+    this.#sink?.close(this.#pendingTag, name);
   }
 
   #opened(name: string, path: Path): false {
     this.#pending = undefined;
     this.#path = path;
-    this.#sink?.open(name);
+    this.#sink?.open(this.#pendingTag, name);
     if (this.#empty) {
       this.#empty = false;
-      this.#sink?.close(name);
+      this.#length += name.length + 3;
+      this.#sink?.close(this.#pendingTag, name);
     } else {
       this.#depth++;
+      this.#length += name.length + 2;
     }
     return false;
   }
+
+  #texted(text: string): string {
+    this.#length += text.length;
+    this.#sink?.text(this.#texts?.of(text) ?? text);
+    // Nothing is left for the tree.
+    return "";
+  }
 }
+
+/** Names that the library refuses, as they stand in a tag. */
+const RESERVED: ReadonlySet<string> = new Set(
+  ["__proto__", "constructor", "prototype"].flatMap((name) => [name, `${name}/`]),
+);
 
 function notWellFormed(what: string): FaultError {
   return new FaultError(FaultCode.NotWellFormed, `ParserError: ${what}`);
