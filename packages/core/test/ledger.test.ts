@@ -88,9 +88,9 @@ describe("the ledger", () => {
     expect(ledger.full).toBe(true);
   });
 
-  it("acknowledges without waiting after 64 messages or 256 KiB", () => {
+  it("acknowledges without waiting after 256 messages or 256 KiB", () => {
     const ledger = new Ledger(DEFAULT_LIMITS, true);
-    for (let i = 0; i < 63; i++) ledger.accept(10);
+    for (let i = 0; i < 255; i++) ledger.accept(10);
     expect(ledger.overdue).toBe(false);
     ledger.accept(10);
     expect(ledger.overdue).toBe(true);

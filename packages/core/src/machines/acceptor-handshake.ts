@@ -10,8 +10,10 @@ import {
 } from "../words/envelope.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import type { Awaitable } from "../words/transport.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { KeyRing, secretBytes } from "../tools/key-ring.ts";
+import { allOf, chained } from "../tools/promise-like.ts";
 import { type Key, sameProof, transcriptBytes } from "../tools/proof.ts";
 import type { Session } from "./session.ts";
 import {
@@ -123,30 +125,23 @@ export class AcceptorHandshake extends Handshake {
     // A body that this version does not know may stand anywhere.
     if (envelope.body === 0) return;
     if (envelope.body === Body.Hello && this.#hello === undefined) {
-      if (this.#delayMs() === 0) return this.#accept(envelope, bytes);
-      return this.run(async () => {
-        await this.#wait();
-        this.#accept(envelope, bytes);
-      });
+      return this.run(() => chained(this.#wait(), () => this.#accept(envelope, bytes)));
     }
     const awaited = this.#challenge?.mechanism === MECHANISM.secret || this.#challenge?.mechanism === MECHANISM.token;
     if (envelope.body === Body.Proof && awaited && !this.#proved) {
       this.#proved = true;
-      return this.run(async () => {
-        // Whoever has opened a hundred connections before the first guess waits as well.
-        await this.#wait();
-        await this.#check(envelope);
-      });
+      // Whoever has opened a hundred connections before the first guess waits as well.
+      return this.run(() => chained(this.#wait(), () => this.#check(envelope)));
     }
     this.unexpected(envelope);
   }
 
   /** Lets somebody wait whose address has guessed too often; once for each connection. */
-  async #wait(): Promise<void> {
+  #wait(): Awaitable<void> {
     const delayMs = this.#hasWaited ? 0 : this.#delayMs();
-    if (delayMs === 0) return;
+    if (delayMs === 0) return undefined;
     this.#hasWaited = true;
-    await this.pause(delayMs);
+    return this.pause(delayMs);
   }
 
   #accept(hello: HelloBody, bytes: Uint8Array): void {
@@ -196,11 +191,11 @@ export class AcceptorHandshake extends Handshake {
     );
   }
 
-  async #check(proof: ProofBody): Promise<void> {
+  #check(proof: ProofBody): Awaitable<void> {
     if (this.#challenge?.mechanism === MECHANISM.token) return this.#admit("token", proof.token);
     const hello = this.#hello;
     if (hello === undefined || this.#challenge === undefined) return;
-    const transcript = await transcriptBytes(
+    const transcript = transcriptBytes(
       {
         initiatorNonce: hello.nonce,
         acceptorNonce: this.#nonce,
@@ -210,23 +205,32 @@ export class AcceptorHandshake extends Handshake {
       },
       this.settings.crypto,
     );
-    let proved: Key | undefined;
-    for (const key of await this.#keysOf(hello.principal)) {
-      // All of them are tried, whichever fits.
-      if (sameProof(await key.prove("initiator", transcript), proof.mac)) proved ??= key;
-    }
-    if (proved === undefined) return this.refuse(unauthenticated(NOT_PROVED));
-    const mac = await proved.prove("acceptor", transcript);
-    this.#welcome(proved.identity, mac);
+    return chained(transcript, (known) =>
+      chained(this.#keysOf(hello.principal), (keys) => this.#compare(keys, known, proof)),
+    );
+  }
+
+  #compare(keys: readonly Key[], transcript: Uint8Array, proof: ProofBody): Awaitable<void> {
+    const expected = allOf(keys.map((key) => key.prove("initiator", transcript)));
+    return chained(expected, (macs) => {
+      // All of them are compared, whichever fits.
+      const [proved] = keys.filter((_key, i) => sameProof(macs[i] ?? NO_BYTES, proof.mac));
+      if (proved === undefined) return this.refuse(unauthenticated(NOT_PROVED));
+      return chained(proved.prove("acceptor", transcript), (mac) => this.#welcome(proved.identity, mac));
+    });
   }
 
   /** A lookup that fails looks like a wrong secret from outside: what went wrong is nobody's business there. */
-  async #keysOf(principal: string): Promise<readonly Key[]> {
-    try {
-      return (await this.#doorkeeper.keys?.find(principal)) ?? [];
-    } catch (thrown) {
+  #keysOf(principal: string): Awaitable<readonly Key[]> {
+    const failed = (thrown: unknown): readonly Key[] => {
       this.port.report(ownFault("secrets", thrown));
       return [];
+    };
+    try {
+      const found = this.#doorkeeper.keys?.find(principal) ?? [];
+      return found instanceof Promise ? found.catch(failed) : found;
+    } catch (thrown) {
+      return failed(thrown);
     }
   }
 

@@ -5,6 +5,7 @@ import type { AnnouncedLimits, Envelope, ResumeRefusal } from "../words/envelope
 import type { SessionLimits } from "../words/limits.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import type { Awaitable } from "../words/transport.ts";
 import type { Session } from "./session.ts";
 import { randomBytes } from "../tools/bytes.ts";
 import { nextTurn } from "../tools/next-turn.ts";
@@ -130,14 +131,21 @@ export abstract class Handshake {
   /** One envelope, and its bytes as they came. */
   abstract receive(envelope: Envelope, bytes: Uint8Array): void;
 
-  /** Runs a step that has to wait for something. Its failure is the handshake's, and nothing of it comes after the end. */
-  protected run(step: () => Promise<void>): void {
-    this.#busySteps++;
+  /** Runs a step that may have to wait for something. Its failure is the handshake's, and nothing of it comes after the end. */
+  protected run(step: () => Awaitable<void>): void {
     const failed = (thrown: unknown): void => {
       // What went wrong here is no business of somebody who has proved nothing yet.
       this.refuse(RpcError.from(thrown), unauthenticated("the handshake failed at the other end"));
     };
-    void step()
+    let stepping: Awaitable<void>;
+    try {
+      stepping = step();
+    } catch (thrown) {
+      return failed(thrown);
+    }
+    if (stepping === undefined) return;
+    this.#busySteps++;
+    void Promise.resolve(stepping)
       .catch(failed)
       .finally(() => {
         this.#busySteps--;

@@ -2,9 +2,11 @@ import type { CallerCredentials } from "../words/credentials.ts";
 import { Body, type ChallengeBody, type Envelope, type ResumeRequest, type WelcomeBody } from "../words/envelope.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import type { Awaitable } from "../words/transport.ts";
 import { randomBytes, shown } from "../tools/bytes.ts";
 import { keyOf, secretBytes } from "../tools/key-ring.ts";
 import { type Key, sameProof, transcriptBytes } from "../tools/proof.ts";
+import { chained } from "../tools/promise-like.ts";
 import { utf8Length } from "../tools/utf8.ts";
 import {
   badNonce,
@@ -141,8 +143,8 @@ export class InitiatorHandshake extends Handshake {
     );
   }
 
-  async #prove(key: Key, challenge: ChallengeBody, bytes: Uint8Array): Promise<void> {
-    this.#transcript = await transcriptBytes(
+  #prove(key: Key, challenge: ChallengeBody, bytes: Uint8Array): Awaitable<void> {
+    const transcript = transcriptBytes(
       {
         initiatorNonce: this.#nonce,
         acceptorNonce: challenge.nonce,
@@ -152,8 +154,13 @@ export class InitiatorHandshake extends Handshake {
       },
       this.settings.crypto,
     );
-    const mac = await key.prove("initiator", this.#transcript);
-    if (!this.over) this.port.send({ body: Body.Proof, mac, token: "" });
+    const proof = chained(transcript, (known) => {
+      this.#transcript = known;
+      return key.prove("initiator", known);
+    });
+    return chained(proof, (mac) => {
+      if (!this.over) this.port.send({ body: Body.Proof, mac, token: "" });
+    });
   }
 
   async #showToken(): Promise<void> {
@@ -170,14 +177,14 @@ export class InitiatorHandshake extends Handshake {
   #welcome(welcome: WelcomeBody, challenge: ChallengeBody): void {
     const { key } = this.#identity;
     if (key === undefined) return this.#agree(welcome, challenge);
-    this.run(async () => {
+    this.run(() => {
       // A welcome that comes before our own proof was even sent finds no transcript, and proves nothing.
-      const expected = this.#transcript === undefined ? undefined : await key.prove("acceptor", this.#transcript);
-      if (expected === undefined || !sameProof(expected, welcome.mac)) {
+      const expected = this.#transcript === undefined ? NO_BYTES : key.prove("acceptor", this.#transcript);
+      return chained(expected, (mac) => {
+        if (mac.length > 0 && sameProof(mac, welcome.mac)) return this.#agree(welcome, challenge);
         const message = `${this.port.remote} does not know the secret; is it the server that you meant?`;
-        return this.refuse(unauthenticated(message));
-      }
-      this.#agree(welcome, challenge);
+        this.refuse(unauthenticated(message));
+      });
     });
   }
 

@@ -2,7 +2,7 @@ import type { SessionLimits } from "../words/limits.ts";
 import { ReplayBuffer } from "../tools/replay-buffer.ts";
 
 /** Counted messages received, after which they are acknowledged without waiting for something to send. */
-const ACK_MESSAGES = 64;
+const ACK_MESSAGES = 256;
 /** The same in bytes. */
 const ACK_BYTES = 256 * 1024;
 

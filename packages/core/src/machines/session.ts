@@ -344,7 +344,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   goodbye({ error, sessionOver }: GoodbyeBody): void {
     const connection = this.#connection;
     const reason = error === undefined ? ends.peerEnded(this.peer.endpoint) : errorFromWire(error, undefined);
-    connection?.close();
+    connection?.close(reason);
     // Turned away at the door, but not for good: the session is still there.
     const goesOn = connection !== undefined && (!this.ready || !sessionOver);
     return goesOn ? this.lost(connection, reason) : this.#finish(reason);

@@ -99,6 +99,7 @@ export class Wire {
   /** Ends for good. */
   stop(): void {
     this.disconnect();
+    this.ledger?.replay?.clear();
     this.ledger = undefined;
     this.#heldReplies = [];
   }

@@ -2,6 +2,8 @@ import type { ListenerCredentials, Secret } from "../words/credentials.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { randomBytes } from "./bytes.ts";
+import type { Awaitable } from "../words/transport.ts";
+import { chained } from "./promise-like.ts";
 import { Key } from "./proof.ts";
 import { utf8Bytes } from "./utf8.ts";
 
@@ -15,7 +17,7 @@ const MAX_NAMELESS_KEYS = 64;
 export class KeyRing {
   readonly #shared: readonly Key[];
   readonly #named = new Map<string, readonly Key[]>();
-  readonly #lookup: ((identity: string) => Promise<readonly Key[]>) | undefined = undefined;
+  readonly #lookup: ((identity: string) => Awaitable<readonly Key[]>) | undefined = undefined;
   /** Nobody knows it: who has no key is checked all the same, and fails as somebody with a wrong one does. */
   readonly #nobody: Key;
 
@@ -24,10 +26,8 @@ export class KeyRing {
     this.#nobody = new Key("", randomBytes(32), functions);
     this.#shared = secret === undefined ? [] : [keyOf(ANYBODY, secret, "secret", functions)];
     if (typeof secrets === "function") {
-      this.#lookup = async (identity) => {
-        const found = await secrets(identity);
-        return found === undefined ? [] : keysOf(identity, found, functions);
-      };
+      this.#lookup = (identity) =>
+        chained(secrets(identity), (found) => (found === undefined ? [] : keysOf(identity, found, functions)));
       return;
     }
     if (secrets !== undefined && Object.hasOwn(secrets, ANYBODY)) {
@@ -43,14 +43,19 @@ export class KeyRing {
   }
 
   /** The keys that fit a name, at least one; with an empty name all that there are. */
-  async find(identity: string): Promise<readonly Key[]> {
+  find(identity: string): Awaitable<readonly Key[]> {
     const keys = [...this.#shared];
     if (identity === "") {
       for (const named of this.#named.values()) if (keys.length < MAX_NAMELESS_KEYS) keys.push(...named);
     } else {
       keys.push(...(this.#named.get(identity) ?? []));
-      if (this.#lookup !== undefined) keys.push(...(await this.#lookup(identity)));
+      if (this.#lookup !== undefined)
+        return chained(this.#lookup(identity), (found) => this.#orNobody([...keys, ...found]));
     }
+    return this.#orNobody(keys);
+  }
+
+  #orNobody(keys: readonly Key[]): readonly Key[] {
     return keys.length === 0 ? [this.#nobody] : keys;
   }
 }

@@ -1,5 +1,6 @@
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import type { Awaitable } from "../words/transport.ts";
+import { allOf, chained } from "./promise-like.ts";
 import { utf8Bytes } from "./utf8.ts";
 
 /** What both ends have said so far: the proofs cover all of it, so that nobody on the way can change a word. */
@@ -43,17 +44,16 @@ export class Key {
   }
 
   /** The proof of this secret, 32 bytes (docs/wire/envelope.md, Authentication). */
-  async prove(direction: Direction, transcript: Uint8Array): Promise<Uint8Array> {
+  prove(direction: Direction, transcript: Uint8Array): Awaitable<Uint8Array> {
     return this.#sign(joined([LABEL, ROLES[direction], transcript]));
   }
 }
 
 /** The part of what is signed that is the same in both directions. */
-export async function transcriptBytes(transcript: Transcript, functions: ProofCrypto): Promise<Uint8Array> {
-  const { hello, challenge, binding } = transcript;
-  const digests: Uint8Array[] = [];
-  for (const bytes of [hello, challenge, binding]) digests.push(await functions.sha256(bytes));
-  return joined([transcript.initiatorNonce, transcript.acceptorNonce, ...digests]);
+export function transcriptBytes(transcript: Transcript, functions: ProofCrypto): Awaitable<Uint8Array> {
+  const { initiatorNonce, acceptorNonce, hello, challenge, binding } = transcript;
+  const digests = allOf([hello, challenge, binding].map((bytes) => functions.sha256(bytes)));
+  return chained(digests, (all) => joined([initiatorNonce, acceptorNonce, ...all]));
 }
 
 /** Takes the same time wherever two proofs differ. */

@@ -1,10 +1,32 @@
-/** First room for copies; small, because an idle session keeps it. */
-const FIRST_SLAB_BYTES = 1024;
-const MAX_SLAB_BYTES = 64 * 1024;
+/** Room for some thirty small messages; not more, because a session that sends one message now and then holds a slab until it is acknowledged. */
+const SLAB_BYTES = 4 * 1024;
+/** From here on a message is kept in an array of its own: beside others it would waste the rest of their slab. */
+const LARGE_BYTES = 1024;
+/** In front of each message in a slab: its length, two bytes, little-endian. */
+const LENGTH_BYTES = 2;
+/** Slabs that wait for the next session that needs one, 2 MiB in all. */
+const MOST_SPARE_SLABS = 512;
 
 interface Slab {
   readonly bytes: Uint8Array;
   used: number;
+  /** It holds one message, without a length in front. */
+  readonly single: boolean;
+  next: Slab | undefined;
+}
+
+/** An idle session holds no slab, and a busy one makes no garbage: with thousands of the first and calls by the hundred thousand both count. */
+const spareSlabs: Slab[] = [];
+
+function takeSlab(): Slab {
+  return spareSlabs.pop() ?? { bytes: new Uint8Array(SLAB_BYTES), used: 0, single: false, next: undefined };
+}
+
+function giveBack(slab: Slab): void {
+  if (slab.single || spareSlabs.length >= MOST_SPARE_SLABS) return;
+  slab.used = 0;
+  slab.next = undefined;
+  spareSlabs.push(slab);
 }
 
 /**
@@ -12,102 +34,82 @@ interface Slab {
  * side by side into slabs: an array of its own for each would cost more than the sending.
  */
 export class ReplayBuffer {
-  #slabs: Slab[] = [];
+  /** How many messages there are, and what they take up. */
+  count = 0;
+  bytes = 0;
+  #head: Slab | undefined = undefined;
+  #tail: Slab | undefined = undefined;
   /** Where the oldest message starts in the first slab. */
   #headAt = 0;
-  /** Lengths of the messages, as a ring. */
-  #lengths = new Uint32Array(16);
-  #first = 0;
-  #count = 0;
-  #bytes = 0;
-
-  get count(): number {
-    return this.#count;
-  }
-
-  /** What the messages take up. */
-  get bytes(): number {
-    return this.#bytes;
-  }
 
   /** Keeps a message; `owned` says that nobody will write to its bytes any more, so that they need no copy. */
   push(message: Uint8Array, owned: boolean): void {
     const { byteLength } = message;
-    if (this.#count === this.#lengths.length) this.#grow();
-    this.#lengths[(this.#first + this.#count) & (this.#lengths.length - 1)] = byteLength;
-    this.#count++;
-    this.#bytes += byteLength;
-    // The kept slab stays empty: in front of others it would be taken for the end of the first of them.
-    if (this.#count === 1 && (owned || byteLength > FIRST_SLAB_BYTES)) this.#slabs = [];
-    if (owned || byteLength > MAX_SLAB_BYTES) {
+    this.count++;
+    this.bytes += byteLength;
+    if (owned || byteLength >= LARGE_BYTES) {
       const bytes = owned ? message : new Uint8Array(message);
-      this.#slabs.push({ bytes, used: byteLength });
+      this.#append({ bytes, used: byteLength, single: true, next: undefined });
       return;
     }
-    let slab = this.#slabs.at(-1);
-    if (slab === undefined || slab.bytes.length - slab.used < byteLength) {
-      const next = slab === undefined ? FIRST_SLAB_BYTES : Math.min(MAX_SLAB_BYTES, slab.bytes.length * 2);
-      slab = { bytes: new Uint8Array(Math.max(FIRST_SLAB_BYTES, next, byteLength)), used: 0 };
-      this.#slabs.push(slab);
+    let slab = this.#tail;
+    if (slab === undefined || slab.single || slab.used + LENGTH_BYTES + byteLength > SLAB_BYTES) {
+      slab = takeSlab();
+      this.#append(slab);
     }
-    slab.bytes.set(message, slab.used);
-    slab.used += byteLength;
+    const { bytes, used } = slab;
+    bytes[used] = byteLength & 0xff;
+    bytes[used + 1] = byteLength >>> 8;
+    bytes.set(message, used + LENGTH_BYTES);
+    slab.used = used + LENGTH_BYTES + byteLength;
   }
 
   /** Drops the oldest `count` messages. */
   drop(count: number): void {
-    for (let left = Math.min(count, this.#count); left > 0; left--) {
-      const length = this.#lengths[this.#first] ?? 0;
-      this.#first = (this.#first + 1) & (this.#lengths.length - 1);
-      this.#count--;
-      this.#bytes -= length;
-      this.#headAt += length;
-      this.#leaveSlab();
-    }
-    if (this.#count === 0) this.#clear();
-  }
-
-  /** The messages, oldest first, as views. */
-  *[Symbol.iterator](): Generator<Uint8Array> {
-    let slabNumber = 0;
+    let slab = this.#head;
     let at = this.#headAt;
-    for (let i = 0; i < this.#count; i++) {
-      const length = this.#lengths[(this.#first + i) & (this.#lengths.length - 1)] ?? 0;
-      while (slabNumber < this.#slabs.length && at >= (this.#slabs[slabNumber]?.used ?? 0)) {
-        slabNumber++;
-        at = 0;
+    for (let left = Math.min(count, this.count); left > 0 && slab !== undefined; left--) {
+      const length = lengthAt(slab, at);
+      this.count--;
+      this.bytes -= length;
+      at += slab.single ? length : LENGTH_BYTES + length;
+      if (at < slab.used) continue;
+      const { next } = slab;
+      giveBack(slab);
+      slab = next;
+      at = 0;
+    }
+    this.#head = slab;
+    this.#headAt = at;
+    if (slab === undefined) this.#tail = undefined;
+  }
+
+  /** The messages, oldest first, as views that are valid until the next `drop`. */
+  *[Symbol.iterator](): Generator<Uint8Array> {
+    let at = this.#headAt;
+    for (let slab = this.#head; slab !== undefined; slab = slab.next) {
+      while (at < slab.used) {
+        const length = lengthAt(slab, at);
+        const start = slab.single ? at : at + LENGTH_BYTES;
+        yield slab.bytes.subarray(start, start + length);
+        at = start + length;
       }
-      const slab = this.#slabs[slabNumber];
-      if (slab === undefined) return;
-      yield slab.bytes.subarray(at, at + length);
-      at += length;
+      at = 0;
     }
   }
 
-  #leaveSlab(): void {
-    const first = this.#slabs[0];
-    if (first === undefined || this.#headAt < first.used || this.#slabs.length === 1) return;
-    this.#slabs.shift();
-    this.#headAt = 0;
+  /** Lets everything go. */
+  clear(): void {
+    this.drop(this.count);
   }
 
-  /** Nothing is kept: the first slab is used again, larger ones are let go. */
-  #clear(): void {
-    this.#headAt = 0;
-    const last = this.#slabs.at(-1);
-    if (last !== undefined && last.bytes.length === FIRST_SLAB_BYTES) {
-      last.used = 0;
-      if (this.#slabs.length > 1) this.#slabs = [last];
-    } else {
-      this.#slabs = [];
-    }
+  #append(slab: Slab): void {
+    if (this.#tail === undefined) this.#head = slab;
+    else this.#tail.next = slab;
+    this.#tail = slab;
   }
+}
 
-  #grow(): void {
-    const lengths = new Uint32Array(this.#lengths.length * 2);
-    for (let i = 0; i < this.#count; i++)
-      lengths[i] = this.#lengths[(this.#first + i) & (this.#lengths.length - 1)] ?? 0;
-    this.#lengths = lengths;
-    this.#first = 0;
-  }
+function lengthAt({ bytes, used, single }: Slab, at: number): number {
+  return single ? used : (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
