@@ -15,10 +15,13 @@ const Values = defineContract("demo.Values", {
 
 /** A value that names itself. */
 class Point {
-  constructor(
-    readonly x: number,
-    readonly y: number,
-  ) {}
+  readonly x: number;
+  readonly y: number;
+
+  constructor(x: number, y: number) {
+    this.x = x;
+    this.y = y;
+  }
 
   toRpc(): unknown {
     return [this.x, this.y];
@@ -110,5 +113,18 @@ describe.each(["xml-rpc", "json-rpc"] as const)("our client over %s", (protocol)
       message: expect.stringMatching(/cannot marshal/) as string,
     });
     await expect(db.$call("values.twice")).rejects.toMatchObject({ code: "INTERNAL" });
+  });
+
+  it("runs a call once per idempotency key, and says when a key comes with other records", async () => {
+    const before = calls.length;
+    const search = (): Promise<unknown> =>
+      db.$with({ idempotencyKey: `s-${protocol}` }).$call("res.partner.search", [], [[]]);
+    expect(await search()).toEqual([1, 2]);
+    expect(await search()).toEqual([1, 2]);
+    expect(calls).toHaveLength(before + 1);
+    const read = (id: number): Promise<unknown> =>
+      db.$with({ idempotencyKey: `r-${protocol}` }).$call("res.partner.read", [id]);
+    expect(await read(1)).toMatchObject([{ id: 1 }]);
+    await expect(read(2)).rejects.toMatchObject({ code: "ALREADY_EXISTS", reason: "CONFLICT" });
   });
 });

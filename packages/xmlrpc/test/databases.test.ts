@@ -261,7 +261,7 @@ describe("reserved keys of the subject", () => {
     const expected = { deadline: clock.now() + 2_500, idempotencyKey: "k1", trace };
     const keys = { timeout: 2.5, idempotencyKey: "k1", trace };
     expect(await call("res.partner.about", [{ records: [1], ...keys }])).toMatchObject(expected);
-    expect(await call("res.partner.about", [{ args: [], ...keys }])).toMatchObject(expected);
+    expect(await call("res.partner.about", [{ records: [1], args: [], ...keys }])).toMatchObject(expected);
     expect(await call("res.partner.about", [{ args: [] }], { headers: { "idempotency-key": "k2" } })).toMatchObject({
       idempotencyKey: "k2",
     });

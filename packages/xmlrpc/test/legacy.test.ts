@@ -31,7 +31,7 @@ interface LegacyBench extends AsyncDisposable {
   readonly http: Rpc2Bench;
   readonly errors: RpcError[];
   xml(service: string, method: string, ...params: unknown[]): Promise<DecodedReply>;
-  json(path: string, params: unknown, extra?: object): Promise<Record<string, never>>;
+  json(path: string, params: unknown, extra?: object): Promise<Record<string, unknown>>;
   readonly calls: ReturnType<typeof partnerBench>["calls"];
 }
 
@@ -70,7 +70,7 @@ async function legacyBench(
       const body = JSON.stringify({ jsonrpc: "2.0", method: "call", params, id: 3, ...extra });
       const answer = await http.post(path, body, { auth: "", headers: { "content-type": "application/json" } });
       expect(answer.status).toBe(200);
-      return JSON.parse(answer.text) as Record<string, never>;
+      return JSON.parse(answer.text) as Record<string, unknown>;
     },
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };
@@ -199,7 +199,7 @@ describe("/jsonrpc and what OdooRPC asks for", () => {
     const session = await bench.json("/web/session/authenticate", { db: "mydb", login: "ada", password: "ada-pw" });
     const { uid } = session["result"] as { uid: number };
     expect(session).toMatchObject({ result: { uid, username: "ada", user_context: { lang: "en_US" } } });
-    const object = (model: string, method: string, ...args: unknown[]): Promise<Record<string, never>> =>
+    const object = (model: string, method: string, ...args: unknown[]): Promise<Record<string, unknown>> =>
       bench.json("/jsonrpc", {
         service: "object",
         method: "execute",

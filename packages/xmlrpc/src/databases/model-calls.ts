@@ -1,5 +1,6 @@
 import { type Awaitable, type CallContext, type Handler, Metadata } from "@rpc/core";
 import type { MethodDescriptor } from "@rpc/core/transport";
+import { Header } from "../headers.ts";
 import { fieldShapeOf } from "../server/field-shape.ts";
 import { derivedCall } from "../server/front-call.ts";
 import { HttpCallContext, isPromiseLike } from "../server/handler-context.ts";
@@ -9,6 +10,7 @@ import type { ServiceCall, ServiceHost } from "../server/service.ts";
 import type { Wire } from "../server/wire-values.ts";
 import type { Arguments } from "./conventions.ts";
 import { beginCall, type Database, modelOf, openCall, OpenCall } from "./database-call.ts";
+import { KeyCheck } from "./key-check.ts";
 import { AccessError } from "./exceptions.ts";
 import { noMethod, noModel, noModelName, quoted, typeError } from "./error-texts.ts";
 import { inTransaction, type TransactionOptions } from "./transactions.ts";
@@ -47,6 +49,7 @@ export class ModelCalls {
   readonly #functions: Handler | undefined;
   readonly #transactions: TransactionOptions | undefined;
   /** Guards by database and model, because each holds replies by the method's own name. */
+  readonly #keys = new KeyCheck();
   readonly #guards = new Map<string, Map<string, GuardedHandler>>();
 
   constructor(host: ServiceHost, functions: Handler | undefined, transactions: TransactionOptions | undefined) {
@@ -88,8 +91,14 @@ export class ModelCalls {
     const { descriptor } = found;
     const handler = this.#guarded(target.name, model ?? "", found.handler);
     const open = openedCall(target, model, given, call, undefined);
+    const timed = this.withReserved(call, given);
+    if (timed.idempotencyKey !== undefined) {
+      const { identity = call.exchange.header(Header.instanceId) ?? "" } = call.exchange;
+      const method = wholeName(model, descriptor);
+      this.#keys.check(identity, target.name, method, timed.idempotencyKey, [given.records, given.context]);
+    }
     const run = (input: unknown): Awaitable<unknown> =>
-      callWithInput(handler, descriptor, input, this.withReserved(call, given), {
+      callWithInput(handler, descriptor, input, timed, {
         clock: this.#host.clock,
         onError: (error) => this.#host.onError(error),
         prepare: (context) => beginCall(context, open),
@@ -188,17 +197,18 @@ function callInTransaction(
   const open = openCall(context);
   if (open === undefined || open.joined) return handler.call(input, context);
   const { database, model, identity } = open;
-  const { name, idempotent } = context.method;
-  const method = name.slice(name.lastIndexOf(".") + 1);
+  const { idempotent } = context.method;
   const about = { database, model, identity, idempotent, signal: context.signal };
-  return inTransaction(
-    transactions,
-    { ...about, method: model === undefined ? method : `${model}.${method}` },
-    (transaction) => {
-      open.transaction = transaction;
-      return handler.call(input, context);
-    },
-  );
+  return inTransaction(transactions, { ...about, method: wholeName(model, context.method) }, (transaction) => {
+    open.transaction = transaction;
+    return handler.call(input, context);
+  });
+}
+
+/** As it was called: the model's name and not the contract's. */
+function wholeName(model: string | undefined, { name }: MethodDescriptor): string {
+  const short = name.slice(name.lastIndexOf(".") + 1);
+  return model === undefined ? short : `${model}.${short}`;
 }
 
 /** By its short name in any of the handler's contracts, whose names need not be the model's; a gateway is asked for the whole name. */

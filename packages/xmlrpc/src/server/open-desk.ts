@@ -11,6 +11,7 @@ import { rpcEndpoint } from "./dispatch.ts";
 import type { FrontSettings } from "./front-settings.ts";
 import { exchangePeer } from "./handler-context.ts";
 import { DEFAULT_PATH, type HandlerSettings, type XmlRpcHandlerOptions } from "./options.ts";
+import { withPlainOutputs } from "./plain-output.ts";
 import { findMethod, routerService } from "./router-service.ts";
 import { SERVICE, type Service, type ServiceHost, type ServiceSource } from "./service.ts";
 import { withSystemMethods } from "./system-methods.ts";
@@ -127,7 +128,7 @@ async function mayCall(
 
 /** Whoever may not call gets no kept reply either. */
 function guarded(handler: Handler, { authorize, replyCache: kept }: XmlRpcHandlerOptions, clock: Clock): Handler {
-  const caching = kept === false ? handler : replyCache(handler, { clock, ...kept });
+  const caching = kept === false ? handler : replyCache(withPlainOutputs(handler), { clock, ...kept });
   return authorize === undefined ? caching : authorized(caching, authorize);
 }
 

@@ -1,0 +1,56 @@
+import type { CallContext, Handler } from "@rpc/core";
+import { Double, XmlRpcDateTime } from "../values.ts";
+import { isPromiseLike } from "./handler-context.ts";
+
+const MAX_DEPTH = 64;
+
+/**
+ * A handler whose outputs can be kept: for calls with an idempotency key it says records, maps, sets, generators and what has `toRpc()` as lists
+ * and records, because a kept reply is encoded before any wire has seen it. Other calls pass as they are.
+ */
+export function withPlainOutputs(handler: Handler): Handler {
+  const call = (input: unknown, context: CallContext): unknown => {
+    const output = handler.call(input, context);
+    if (context.idempotencyKey === undefined) return output;
+    return isPromiseLike(output) ? Promise.resolve(output).then((value) => plain(value, 0)) : plain(output, 0);
+  };
+  return {
+    topicPort: handler.topicPort,
+    workQueue: handler.workQueue,
+    // Asked each time: a dynamic router's contracts change.
+    get contracts(): Handler["contracts"] {
+      return handler.contracts;
+    },
+    method: (name, kind) => handler.method(name, kind),
+    stream: (input, context) => handler.stream(input, context),
+    call,
+  };
+}
+
+/** What cannot be said plainly stays, for its encoder to refuse. */
+function plain(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return value;
+  if (value instanceof Date || value instanceof Uint8Array) return value;
+  if (value instanceof Double) return value.value;
+  if (value instanceof XmlRpcDateTime) return value.toDate();
+  if ("toRpc" in value && typeof value.toRpc === "function") return plain(value.toRpc(), depth + 1);
+  if (value instanceof Map) return fromEntries(value as ReadonlyMap<unknown, unknown>, depth);
+  if (Symbol.iterator in value) {
+    const list: unknown[] = [];
+    for (const item of value as Iterable<unknown>) list.push(plain(item, depth + 1));
+    return list;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype ? fromEntries(Object.entries(value), depth) : value;
+}
+
+function fromEntries(entries: Iterable<readonly [unknown, unknown]>, depth: number): unknown {
+  const record = Object.create(null) as Record<string, unknown>;
+  for (const [name, member] of entries) {
+    const key = String(name);
+    if (Object.hasOwn(record, key))
+      throw new TypeError(`cannot marshal two keys with the text ${JSON.stringify(key.slice(0, 80))}`);
+    record[key] = plain(member, depth + 1);
+  }
+  return record;
+}
