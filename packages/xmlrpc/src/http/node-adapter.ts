@@ -197,7 +197,7 @@ class NodeExchange extends IncomingExchange {
   readonly #request: IncomingMessage;
 
   constructor(request: IncomingMessage) {
-    super(request.url ?? "/", endpointOf(request));
+    super(targetOf(request.url ?? "/"), endpointOf(request));
     this.#request = request;
   }
 
@@ -209,6 +209,13 @@ class NodeExchange extends IncomingExchange {
   protected rawHeaders(): readonly string[] {
     return this.#request.rawHeaders;
   }
+}
+
+/** Path and query. Proxies may send the whole URL (RFC 9112, absolute-form). */
+function targetOf(url: string): string {
+  if (url.startsWith("/")) return url;
+  const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0];
+  return origin === undefined ? url : url.slice(origin.length);
 }
 
 function endpointOf({ socket }: IncomingMessage): string {
