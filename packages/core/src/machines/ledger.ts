@@ -1,6 +1,9 @@
 import type { SessionLimits } from "../words/limits.ts";
 import { ReplayBuffer } from "../tools/replay-buffer.ts";
 
+/** Bodies from this number on are counted. */
+export const FIRST_COUNTED = 16;
+
 /** Counted messages received, after which they are acknowledged without waiting for something to send. */
 const ACK_MESSAGES = 256;
 /** The same in bytes. */

@@ -16,7 +16,7 @@ import { type Destination, dispatch } from "./dispatch.ts";
 import type { Agreement, Handshake } from "./handshake.ts";
 import { IncomingCalls } from "./incoming-calls.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
-import type { Ledger } from "./ledger.ts";
+import { FIRST_COUNTED, type Ledger } from "./ledger.ts";
 import type { SessionLink } from "./session-link.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { ends } from "./session-ends.ts";
@@ -43,8 +43,10 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   #drain: Drain | undefined = undefined;
   /** The channel that is up, or coming up. */
   #connection: Connection | undefined = undefined;
-  /** What was agreed with the far end; undefined until the first handshake is done. */
-  #agreed: Agreement | undefined = undefined;
+  /** How long the acceptor keeps the session without a connection; undefined until the first handshake is done. */
+  #windowMs: number | undefined = undefined;
+  /** At a dialing end: what names the session to the other one. */
+  #resumeId: Uint8Array | undefined = undefined;
   /** Counts down while there is no connection. */
   #window: unknown = undefined;
   #finished: RpcError | undefined = undefined;
@@ -99,10 +101,10 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   /** What a new connection has to ask for in order to go on with this session, which acknowledges what has arrived; undefined: there is nothing to go on with. */
   prepareResume(): ResumeRequest | undefined {
     const { ledger } = this.#wire;
-    if (this.#agreed === undefined || ledger?.replay === undefined) return undefined;
+    if (this.#resumeId === undefined || ledger?.replay === undefined) return undefined;
     // Whoever is asked is told, so that no acknowledgement has to follow.
     ledger.tell();
-    return { sessionId: this.#agreed.sessionId, received: ledger.received };
+    return { sessionId: this.#resumeId, received: ledger.received };
   }
 
   /** Gives a dialing session its channel, the first one or another one, and starts the handshake. */
@@ -186,7 +188,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   // ---- the connection's owner
 
   agreed(connection: Connection, agreement: Agreement): void {
-    if (this.#agreed === undefined) this.#open(connection, agreement);
+    if (this.#windowMs === undefined) this.#open(connection, agreement);
     else if (agreement.resumed) this.#resume(connection, agreement);
     else this.#replace(connection, agreement);
   }
@@ -219,7 +221,9 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
 
   #use(connection: Connection, agreement: Agreement): void {
     const { limits } = agreement;
-    this.#agreed = agreement;
+    // A copy of the little that is needed: the bytes of the handshake would be kept with the rest.
+    this.#windowMs = agreement.resumeWindowMs;
+    if (this.#options.role === "initiator") this.#resumeId = new Uint8Array(agreement.sessionId);
     this.ready = true;
     this.peer.instanceId = hexFromBytes(agreement.instanceId.subarray(0, 16));
     const ours = this.limits.maxMessageBytes;
@@ -253,7 +257,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   #suspend(reason: RpcError, isNews = true): void {
     this.ready = false;
     this.#wire.disconnect();
-    const windowMs = this.#agreed?.resumeWindowMs ?? 0;
+    const windowMs = this.#windowMs ?? 0;
     // A handshake may be under way just then: its connection ends as well.
     const giveUp = (): void => this.end(ends.notResumed(this.peer.endpoint, windowMs, reason));
     this.#window ??= this.clock.setTimeout(giveUp, windowMs);
@@ -394,6 +398,3 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     yield* this.incoming.expiring();
   }
 }
-
-/** Bodies from this number on are counted. */
-const FIRST_COUNTED = 16;

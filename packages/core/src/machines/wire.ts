@@ -4,7 +4,7 @@ import type { Counts, EnvelopeCodec } from "../words/envelope-codec.ts";
 import type { SessionLimits } from "../words/limits.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { Connection } from "./connection.ts";
-import { Ledger } from "./ledger.ts";
+import { FIRST_COUNTED, Ledger } from "./ledger.ts";
 
 /** Replies that wait for the wire, from which an acceptor stops reading: a peer that does not read gets no more work done. */
 const HELD_REPLIES = 8;
@@ -17,9 +17,6 @@ const ACK_DELAY_MS = 200;
 
 /** Messages to acknowledge, from which the next message takes the acknowledgement along. */
 const RIDING_MESSAGES = 16;
-
-/** Bodies from this number on are counted. */
-const FIRST_COUNTED = 16;
 
 /**
  * Messages that keep the session going. Up to a size that any sane limit allows they are sent whatever the limit is: there is nobody to
