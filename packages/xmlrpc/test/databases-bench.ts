@@ -1,5 +1,5 @@
-import { type Clock, type Handler, Metadata, RpcError, systemClock } from "@rpc/core";
-import { type Databases } from "../src/databases/databases.ts";
+import { type Clock, type Handler, Metadata, type RpcError, systemClock } from "@rpc/core";
+import type { Databases } from "../src/databases/databases.ts";
 import { faultOf } from "../src/fault-mapping.ts";
 import type { HttpExchange, ShownCredentials } from "../src/http/exchange.ts";
 import { FrontCall } from "../src/server/front-call.ts";
@@ -26,7 +26,7 @@ export interface CallOptions {
 export interface Bench {
   readonly service: Service;
   /** Admits, then calls; rejects with what was thrown. */
-  call(method: string, params?: Params, options?: CallOptions): Promise<unknown>;
+  readonly call: (method: string, params?: Params, options?: CallOptions) => Promise<unknown>;
   readonly errors: readonly RpcError[];
 }
 

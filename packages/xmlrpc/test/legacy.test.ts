@@ -1,4 +1,4 @@
-import { createRouter, defineContract, RpcError, unary } from "@rpc/core";
+import { createRouter, defineContract, type RpcError, unary } from "@rpc/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createDocumentCodec } from "../src/codec/create-document-codec.ts";

@@ -38,10 +38,7 @@ export function partnerBench(): PartnerBench {
     read: ({ fields = ["name"] }, context) => {
       const call = databaseCall(context);
       calls.push(call);
-      return call.records.map((id) => ({
-        id,
-        ...(fields.includes("name") ? { name: names.get(Number(id)) ?? "" } : {}),
-      }));
+      return call.records.map((id) => (fields.includes("name") ? { id, name: names.get(Number(id)) ?? "" } : { id }));
     },
     write: ({ values }, context) => {
       const call = databaseCall(context);

@@ -150,6 +150,11 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+/** A text stands for itself, from its first letter to its last. */
+function pattern(text: string | RegExp): RegExp {
+  return typeof text === "string" ? new RegExp(`^${text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`) : text;
+}
+
 describe.each(ROWS.map((row) => [row.situation, row] as const))("%s", (_situation, row) => {
   const { method, params = [], path = "/RPC2/mydb", code, text } = row;
   const odooText = row.odooText ?? text;
@@ -159,20 +164,17 @@ describe.each(ROWS.map((row) => [row.situation, row] as const))("%s", (_situatio
     expect(status).toBe(200);
     expect(reply).toMatchObject({ fault: { code } });
     const said = (reply as { fault: { message: string } }).fault.message;
-    if (typeof text === "string") expect(said).toBe(text);
-    else expect(said).toMatch(text);
+    expect(said).toMatch(pattern(text));
     const json = await bench.json(method, params, { path });
     expect(json.status).toBe(200);
     expect(json.body.error).toMatchObject({ code });
-    if (typeof text === "string") expect(json.body.error?.message).toBe(text);
-    else expect(json.body.error?.message).toMatch(text);
+    expect(json.body.error?.message).toMatch(pattern(text));
   });
 
   it("X24 X25 has the names of the profile, and never a stack", async () => {
     const { reply, text: document } = await odoo.xml(method, params, { path });
     const said = (reply as { fault: { message: string } }).fault.message;
-    if (typeof odooText === "string") expect(said).toBe(odooText);
-    else expect(said).toMatch(odooText);
+    expect(said).toMatch(pattern(odooText));
     expect(document).not.toMatch(/\.ts:|node:internal| at /);
     const json = await bench.json(method, params, { path });
     expect(json.text).not.toMatch(/\.ts:|node:internal| at /);

@@ -118,6 +118,19 @@ async function thrownBy(promise: Promise<unknown>): Promise<RpcError> {
   );
 }
 
+/** Lets time go by until something has settled. */
+async function whileRunning(promise: Promise<unknown>, pass: () => void): Promise<void> {
+  const state = { settled: false };
+  const settle = (): void => {
+    state.settled = true;
+  };
+  promise.then(settle, settle);
+  while (!state.settled) {
+    await new Promise((resolve) => setImmediate(resolve));
+    pass();
+  }
+}
+
 describe("system.sequence", () => {
   it.each([
     ["[firstCall, pipeline]", [FIRST, [ADD, TOTAL]]],
@@ -296,12 +309,7 @@ describe("around", () => {
     const { call, log, calls } = stockBench({ clock, collisions: 5 });
     const started = clock.now();
     const answer = call("stock.collide");
-    let settled = false;
-    void answer.finally(() => (settled = true));
-    while (!settled) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await clock.advance(1_000);
-    }
+    await whileRunning(answer, () => clock.advance(1_000));
     expect(await answer).toBe("done");
     expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5, 6]);
     // Half of 2, 4, 8, 16 and 32 seconds.
@@ -313,12 +321,7 @@ describe("around", () => {
     const clock = createFakeClock();
     const { call, calls } = stockBench({ clock, collisions: 100 });
     const answer = thrownBy(call("stock.collide"));
-    let settled = false;
-    void answer.finally(() => (settled = true));
-    while (!settled) {
-      await new Promise((resolve) => setImmediate(resolve));
-      await clock.advance(5_000);
-    }
+    await whileRunning(answer, () => clock.advance(5_000));
     expect(await answer).toMatchObject({ code: "ABORTED", reason: "SERIALIZATION_FAILURE", retryable: true });
     expect(calls).toHaveLength(6);
     await thrownBy(call("stock.fail"));

@@ -54,9 +54,9 @@ export function databases(source: DatabaseMap | DatabaseDirectory, options: Data
   const directory = directoryOf(source);
   const { admin = {}, masterPassword, version = "1.0", convention = "auto", unknownSubjectKeys = "ignore" } = options;
   if (!["auto", "struct", "subject"].includes(convention))
-    throw refused(`convention must be auto, struct or subject, got ${String(convention)}`);
+    throw refused(`convention must be auto, struct or subject, got ${convention}`);
   if (!["ignore", "reject"].includes(unknownSubjectKeys))
-    throw refused(`unknownSubjectKeys must be ignore or reject, got ${String(unknownSubjectKeys)}`);
+    throw refused(`unknownSubjectKeys must be ignore or reject, got ${unknownSubjectKeys}`);
   const desk = new AdminDesk(admin, masterPassword, version);
   const defaultContext = options.defaultContext ?? { lang: "en_US" };
   return {
