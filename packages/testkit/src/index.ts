@@ -61,5 +61,12 @@ export { createRemoteHandler } from "./remote.ts";
 export { type CaseReport, reportJson, reportLine, type SuiteReport } from "./report.ts";
 export { type Need, type Requirement, type RequirementLevel, requirementOf, requirements } from "./requirements.ts";
 export { runSuite, type SuiteOptions, type TestRunner } from "./suite.ts";
-export type { TransportPair, TransportPairOptions, TransportSuiteOptions, Wire } from "./transport-bench.ts";
+export {
+  CANCEL_REASON,
+  KIND_OF_CALL,
+  type TransportPair,
+  type TransportPairOptions,
+  type TransportSuiteOptions,
+  type Wire,
+} from "./transport-bench.ts";
 export { transportSuite } from "./transport-suite.ts";

@@ -80,7 +80,17 @@ export interface Wire {
 export interface TransportSuiteOptions extends SuiteOptions {
   readonly factory: (options: TransportPairOptions) => Promise<TransportPair>;
   readonly wire?: Wire | undefined;
+  /**
+   * What a wire whose form is somebody else's has no words for, each with the sentence that documents it: a value by its name in the table of
+   * C23, {@link CANCEL_REASON}, {@link KIND_OF_CALL}. A value must be lost indeed: what travels after all is red.
+   */
+  readonly losses?: Readonly<Record<string, string>> | undefined;
 }
+
+/** A loss: the handler's signal aborts, but not with the caller's reason. */
+export const CANCEL_REASON = "reason of a cancel";
+/** A loss: a request does not say as what kind of method its caller knows it. */
+export const KIND_OF_CALL = "kind of a call";
 
 /** What a case may say about the pair it wants. */
 export type ConnectOptions = Omit<TransportPairOptions, "handler" | "clock">;
@@ -97,6 +107,8 @@ export interface TransportBench {
   readonly capabilities: Capabilities;
   connect(handler: Handler, options?: ConnectOptions): Promise<TransportPair>;
   readonly wire: Wire | undefined;
+  /** Whether the wire documents that it loses this. */
+  loses(what: string): boolean;
   /** Runs at the end of the case, whatever comes of it. */
   defer(cleanUp: () => Promise<void> | void): void;
 }

@@ -89,6 +89,7 @@ async function runCase(
     clock,
     capabilities,
     wire: options.wire,
+    loses: (what) => Object.hasOwn(options.losses ?? {}, what),
     defer: (cleanUp) => void cleanUps.push(cleanUp),
     connect: async (handler, connectOptions = {}) => {
       const pair = await options.factory({ ...connectOptions, handler, clock });

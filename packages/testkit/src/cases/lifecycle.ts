@@ -20,7 +20,9 @@ export const lifecycleCases: readonly TransportCase[] = [
       equal([connections, [...(listener?.peers ?? [])].length], [0, 0], "connections before the first call");
       equal(await Promise.all(range(20).map((n) => client.run(n))), range(20), "first calls");
       await turns();
-      check(listener === undefined || connections === 1, `20 first calls made ${connections} connections`);
+      // Without calls back there are requests, and no connection that somebody would hear of.
+      const expected = typeof bench.capabilities.duplex === "string" ? 1 : 0;
+      check(listener === undefined || connections === expected, `20 first calls made ${connections} connections`);
     },
   ),
 

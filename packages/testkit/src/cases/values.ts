@@ -1,6 +1,6 @@
 import { createRouter, defineContract, RpcError, unary } from "@rpc/core";
 import { check, equal, rejects } from "../assert.ts";
-import { clientOf, one, proves, type TransportCase } from "../transport-bench.ts";
+import { clientOf, one, type OneClient, proves, type TransportCase } from "../transport-bench.ts";
 import { patterned } from "./bytes.ts";
 
 /** Every kind of dynamic value, by name. A transport that loses one of them says so in its own table and leaves the name out. */
@@ -51,6 +51,10 @@ export const valueCases: readonly TransportCase[] = [
       return input;
     });
     for (const [name, value] of Object.entries(VALUES)) {
+      if (bench.loses(name)) {
+        check(await isLost(client, value), `${name} is documented as a loss, and travels: take it off the list`);
+        continue;
+      }
       equal(await client.run({ value }), { value }, `${name}, there and back`);
       equal(seen.at(-1), { value }, `${name}, at the handler`);
       equal(await client.run(value), value, `${name}, as the whole message`);
@@ -172,7 +176,9 @@ export const valueCases: readonly TransportCase[] = [
         `key ${JSON.stringify(text)}`,
       );
     }
-    const legal = "\u0000\ufeff\ufffe\uffff\u{10ffff}é\u0301";
+    // A wire that has no word for some of them says so in its table.
+    const hard = bench.loses("text with NUL, line ends and quotes") ? "" : "\u0000\ufffe\uffff";
+    const legal = `${hard}\ufeff\u{10ffff}é\u0301`;
     equal(await client.run(legal), legal, "legal characters");
   }),
 
@@ -183,7 +189,10 @@ export const valueCases: readonly TransportCase[] = [
       { code: "INVALID_ARGUMENT", message: "when" },
       "invalid date",
     );
-    for (const when of [new Date(-62_167_219_200_000), new Date(8.64e15), new Date(-8.64e15)]) {
+    const farthest = bench.loses("far date")
+      ? [new Date(-62_135_596_800_000), new Date(253_402_300_799_000)]
+      : [new Date(-62_167_219_200_000), new Date(8.64e15), new Date(-8.64e15)];
+    for (const when of farthest) {
       equal(await client.run({ when }), { when }, `date ${when.getTime()}`);
     }
   }),
@@ -212,6 +221,18 @@ export const valueCases: readonly TransportCase[] = [
     equal(await clientOf(bench, Typed, pair.transport).run({ a: [1, { b: 2n }] }), { a: [1, { b: 2n }] }, "value");
   }),
 ];
+
+/** Whether a value is refused, or comes back as another one, in any of the forms of C23. */
+async function isLost(client: OneClient, value: unknown): Promise<boolean> {
+  for (const form of [{ value }, value, [value, value]]) {
+    try {
+      equal(await client.run(form), form, "form");
+    } catch {
+      return true;
+    }
+  }
+  return false;
+}
 
 function nested(depth: number): unknown {
   let value: unknown = "bottom";
