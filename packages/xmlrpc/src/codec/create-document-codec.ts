@@ -4,7 +4,7 @@ import { DEFAULT_DOCUMENT_LIMITS, type DocumentOptions, type ProfileName, PROFIL
 import { decodeDocument } from "./charset.ts";
 import { Decoder, type DecoderRules } from "./decoder.ts";
 import type { DecodedCall, DecodedReply, DocumentCodec } from "./document-codec.ts";
-import { Encoder, type EncoderRules } from "./encoder.ts";
+import { Encoder, type EncoderRules, withPlace } from "./encoder.ts";
 import { Tag } from "./tags.ts";
 import { XmlReader } from "./xml-reader.ts";
 import { escapeText } from "./xml-text.ts";
@@ -62,12 +62,21 @@ class Codec implements DocumentCodec {
   encodeCall(method: string, params: readonly unknown[]): string {
     const encoder = new Encoder(this.#encoding);
     let out = `${DECLARATION}<methodCall${this.#attributes}><methodName>${encoder.text(method)}</methodName><params>`;
-    for (const param of params) out += `<param>${encoder.value(param)}</param>`;
+    try {
+      for (const param of params) out += `<param>${encoder.value(param)}</param>`;
+    } catch (thrown) {
+      throw withPlace(thrown);
+    }
     return `${out}</params></methodCall>`;
   }
 
   encodeReply(value: unknown): string {
-    const encoded = new Encoder(this.#encoding).value(value);
+    let encoded: string;
+    try {
+      encoded = new Encoder(this.#encoding).value(value);
+    } catch (thrown) {
+      throw withPlace(thrown);
+    }
     return `${DECLARATION}<methodResponse${this.#attributes}><params><param>${encoded}</param></params></methodResponse>`;
   }
 

@@ -144,10 +144,11 @@ export class Encoder {
   #array(value: readonly unknown[], original: object): string {
     this.#enter(original);
     let out = "<value><array><data>";
-    for (let i = 0; i < value.length; i++) {
-      // Asked here, where the place is known.
-      if (value[i] === undefined) throw refused(`cannot marshal undefined, item ${i} of an array`);
-      out += this.value(value[i]);
+    let i = 0;
+    try {
+      for (; i < value.length; i++) out += this.value(value[i]);
+    } catch (thrown) {
+      throw placed(thrown, `[${i}]`);
     }
     this.#ancestors.pop();
     return `${out}</data></array></value>`;
@@ -157,10 +158,13 @@ export class Encoder {
     this.#enter(value);
     let out = "<value><array><data>";
     let index = 0;
-    for (const item of value) {
-      if (item === undefined) throw refused(`cannot marshal undefined, item ${index} of an array`);
-      out += this.value(item);
-      index++;
+    try {
+      for (const item of value) {
+        out += this.value(item);
+        index++;
+      }
+    } catch (thrown) {
+      throw placed(thrown, `[${index}]`);
     }
     this.#ancestors.pop();
     return `${out}</data></array></value>`;
@@ -169,9 +173,15 @@ export class Encoder {
   #record(value: object): string {
     this.#enter(value);
     let out = "<value><struct>";
-    for (const key of Object.keys(value)) {
-      const member = (value as Record<string, unknown>)[key];
-      if (member !== undefined) out += this.#member(key, member);
+    let place = "";
+    try {
+      for (const key of Object.keys(value)) {
+        place = key;
+        const member = (value as Record<string, unknown>)[key];
+        if (member !== undefined) out += this.#member(key, member);
+      }
+    } catch (thrown) {
+      throw placed(thrown, `.${place}`);
     }
     this.#ancestors.pop();
     return `${out}</struct></value>`;
@@ -275,6 +285,31 @@ function hasHook(value: object): value is { toRpc(): unknown } {
 function className(value: object): string {
   const made = value.constructor as { readonly name?: unknown } | undefined;
   return typeof made?.name === "string" && made.name !== "" ? made.name : "class";
+}
+
+/** Where in the value it was that could not be said, found while the containers are left: `list[1].name`. */
+const PLACES = new WeakMap<RpcError, string>();
+const MAX_PLACE = 200;
+
+function placed(thrown: unknown, step: string): RpcError {
+  // A getter that throws, a proxy that was revoked: a value that cannot be read cannot be said.
+  const error =
+    thrown instanceof RpcError
+      ? thrown
+      : refused(`cannot marshal what cannot be read: ${RpcError.from(thrown).message}`);
+  const place = PLACES.get(error) ?? "";
+  if (place.length < MAX_PLACE) PLACES.set(error, step.slice(0, MAX_PLACE) + place);
+  return error;
+}
+
+/** The error of a value that could not be written, with its place in it. */
+export function withPlace(thrown: unknown): unknown {
+  if (!(thrown instanceof RpcError)) return placed(thrown, "");
+  const place = PLACES.get(thrown);
+  if (place === undefined || place === "") return thrown;
+  const { code, message, reason } = thrown;
+  const text = `${message}, at ${place.startsWith(".") ? place.slice(1) : place}`;
+  return new RpcError(code, text, { reason, cause: thrown.cause });
 }
 
 function beyondLimits(): RpcError {

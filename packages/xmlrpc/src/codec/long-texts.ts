@@ -1,5 +1,5 @@
 /** Longer text, in characters, is kept from the parser, which copies it character by character: 32 bytes for each until it ends. */
-const LONG = 1024;
+const LONG = 256;
 
 /** Begins what stands for a long text. XML forbids the character, so a document that got this far has none. */
 const MARK = "\u0001";
@@ -26,7 +26,8 @@ export class LongTexts {
         const start = BARE_TAG.test(markup) ? BARE_TAG.lastIndex : next;
         if (next - start > LONG) {
           out += `${markup.slice(from, start)}${MARK}${this.#texts.length}`;
-          const text = markup.slice(start, next);
+          // A copy: a part of the document would keep all of it in memory, for as long as anybody keeps the part.
+          const text = ` ${markup.slice(start, next)}`.slice(1);
           this.#texts.push(text.includes("\r") ? text.replaceAll(/\r\n?/g, "\n") : text);
           from = next;
         }

@@ -1,5 +1,6 @@
 import { FaultCode, FaultError } from "../fault.ts";
 import { isBlankCode, trimBlanks } from "./scalars.ts";
+import { TextBuilder } from "./text-builder.ts";
 import type { XmlSink } from "./xml-reader.ts";
 import { type Counter, decodeReferences } from "./xml-text.ts";
 
@@ -31,7 +32,7 @@ const SECTION = /<[!?]/g;
 
 /** Takes comments and processing instructions out and turns CDATA into text. */
 function withoutSections(text: string, counter: Counter): string {
-  let out = "";
+  const out = new TextBuilder();
   let from = 0;
   // Searched for only when the last one found was passed: many sections would otherwise search the whole rest each.
   let cdataEnd = text.indexOf("]]>");
@@ -40,8 +41,8 @@ function withoutSections(text: string, counter: Counter): string {
     const at = SECTION.exec(text)?.index ?? text.length;
     if (cdataEnd !== -1 && cdataEnd < from) cdataEnd = text.indexOf("]]>", from);
     if (cdataEnd !== -1 && cdataEnd < at) throw notWellFormed('"]]>" stands in text');
-    out += text.slice(from, at);
-    if (at === text.length) return out;
+    out.add(text.slice(from, at));
+    if (at === text.length) return out.finish();
     counter.count(1);
     if (text.startsWith("<!--", at)) {
       const end = text.indexOf("--", at + 4);
@@ -50,7 +51,7 @@ function withoutSections(text: string, counter: Counter): string {
     } else if (text.startsWith("<![CDATA[", at)) {
       const end = text.indexOf("]]>", at + 9);
       if (end === -1) throw notWellFormed("CDATA does not end");
-      out += text.slice(at + 9, end).replace(/[&<>]/g, escaped);
+      out.add(text.slice(at + 9, end).replace(/[&<>]/g, escaped));
       from = end + 3;
     } else if (text.startsWith("<?", at)) {
       from = afterInstruction(text, at);

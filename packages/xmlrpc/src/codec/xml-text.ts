@@ -1,4 +1,5 @@
 import { FaultCode, FaultError } from "../fault.ts";
+import { TextBuilder } from "./text-builder.ts";
 
 /** Characters and references of XML 1.0, fifth edition. */
 
@@ -29,7 +30,7 @@ export interface Counter {
 export function decodeReferences(text: string, counter: Counter): string {
   let ampersand = text.indexOf("&");
   if (ampersand === -1) return text;
-  let out = "";
+  const out = new TextBuilder();
   let from = 0;
   while (ampersand !== -1) {
     // The longest is &#1114111; and leading zeros are legal: a bound keeps a flood of `&` linear.
@@ -38,11 +39,13 @@ export function decodeReferences(text: string, counter: Counter): string {
     while (semicolon < bound && text.charCodeAt(semicolon) !== 59) semicolon++;
     const name = text.slice(ampersand + 1, semicolon);
     if (semicolon === bound) throw undefinedEntity(name);
-    out += text.slice(from, ampersand) + referenced(name, counter);
+    out.add(text.slice(from, ampersand));
+    out.add(referenced(name, counter));
     from = semicolon + 1;
     ampersand = text.indexOf("&", from);
   }
-  return out + text.slice(from);
+  out.add(text.slice(from));
+  return out.finish();
 }
 
 function referenced(name: string, counter: Counter): string {
