@@ -142,6 +142,37 @@ describe("JSON-2 in front of databases", () => {
     expect(JSON.parse(answer.text)).toEqual({ version_info: [19, 0, 0, "final", 0], version: "19.0" });
   });
 
+  it("X42 describes what there is as OpenAPI, to who may call", async () => {
+    expect((await bench.get("/json/2/openapi.json")).status).toBe(401);
+    const response = await fetch(`${bench.origin}/json/2/openapi.json`, {
+      headers: { authorization: KEY, connection: "close" },
+    });
+    const { openapi, info, paths } = (await response.json()) as {
+      openapi: string;
+      info: unknown;
+      paths: Record<string, unknown>;
+    };
+    expect([openapi, info]).toEqual(["3.1.0", { title: "JSON-2", version: "19.0" }]);
+    expect(paths["/json/2/res.partner/search"]).toMatchObject({
+      post: {
+        operationId: "res.partner.search",
+        summary: "Finds partners",
+        requestBody: {
+          content: {
+            "application/json": {
+              schema: {
+                type: "object",
+                required: ["domain"],
+                properties: { ids: { type: "array" }, domain: { type: "array" } },
+              },
+            },
+          },
+        },
+        responses: { "404": {} },
+      },
+    });
+  });
+
   it("shows stacks only where the listener exposes them", async () => {
     await using exposing = await rpc2Bench(served, { exposeStacks: true });
     const answer = await call(exposing, "values/raise", { name: "other" });

@@ -4,7 +4,7 @@ import { type AdminFunctions, AdminDesk, type MasterPassword } from "./admin.ts"
 import type { Convention, Struct } from "./conventions.ts";
 import { type DatabaseDirectory, type DatabaseMap, directoryOf } from "./database-call.ts";
 import { DatabaseService } from "./database-service.ts";
-import { json2Endpoint, versionEndpoint } from "./json2.ts";
+import { json2Endpoint, openApiEndpoint, versionEndpoint } from "./json2.ts";
 import { legacyEndpoints, type LegacyOptions } from "./legacy.ts";
 import { ModelCalls } from "./model-calls.ts";
 import { type Around, isSerializationFailure, type TransactionOptions } from "./transactions.ts";
@@ -28,7 +28,7 @@ export interface DatabasesOptions {
   readonly convention?: Convention | undefined;
   /** What becomes of a call whose subject has members that mean nothing here. Default: `ignore`. */
   readonly unknownSubjectKeys?: "ignore" | "reject" | undefined;
-  /** Serves `POST /json/2/<model>/<method>`, `GET /json/version` and `GET /web/version`. Default: true. */
+  /** Serves `POST /json/2/<model>/<method>`, what there is as `GET /json/2/openapi.json`, and `GET /json/version`, `/web/version`. Default: true. */
   readonly json2?: boolean | undefined;
   /** Serves the endpoints of older clients: `/xmlrpc/2/…`, `/jsonrpc` and the least that OdooRPC needs. Default: false. */
   readonly legacy?: boolean | LegacyOptions | undefined;
@@ -66,7 +66,10 @@ export function databases(source: DatabaseMap | DatabaseDirectory, options: Data
       const models = new ModelCalls(host, options.functions, transactions);
       const parts = { directory, admin: desk, models, transactions, defaultContext, convention, unknownSubjectKeys };
       const service = new DatabaseService(parts, host);
-      const endpoints = options.json2 === false ? [] : [json2Endpoint(service, host), versionEndpoint(desk)];
+      const endpoints =
+        options.json2 === false
+          ? []
+          : [json2Endpoint(service, host), openApiEndpoint(service, version), versionEndpoint(desk)];
       if (options.legacy !== undefined && options.legacy !== false) {
         const legacy = options.legacy === true ? {} : options.legacy;
         endpoints.push(...legacyEndpoints(service, desk, host, legacy));

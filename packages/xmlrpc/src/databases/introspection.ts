@@ -44,5 +44,5 @@ function infoOf(name: string, method: MethodDescriptor): MethodInfo {
     [returns, "array", "array", "struct"],
     [returns, "struct"],
   ];
-  return { name, kind: method.kind, help: method.doc ?? "", signatures };
+  return { name, kind: method.kind, help: method.doc ?? "", signatures, method };
 }

@@ -11,6 +11,7 @@ import { type Admission, HttpRefusal, type Service, type ServiceHost } from "../
 import { databaseNotFound, isDatabaseName } from "./addressing.ts";
 import type { AdminDesk } from "./admin.ts";
 import { DatabaseService } from "./database-service.ts";
+import { openApiOf } from "./openapi.ts";
 import { jsonObject } from "./json-body.ts";
 
 const PATH = /^\/json\/2\/([^/]+)\/([^/]+)$/;
@@ -145,6 +146,21 @@ function errorReply(
 
 export function jsonReply(status: number, body: string, headers: Readonly<Record<string, string>> = {}): HttpReply {
   return { status, headers: { ...HEADERS, ...headers }, body };
+}
+
+/** `GET /json/2/openapi.json`: what the caller may call there, in the database that he names. */
+export function openApiEndpoint(service: Service, version: string): Endpoint {
+  const withRecords = service instanceof DatabaseService;
+  return {
+    methods: ["GET"],
+    mediaTypes: [],
+    matches: (path) => path === "/json/2/openapi.json",
+    admit: (exchange) => admitted(service, exchange),
+    handle: async ({ exchange }) => {
+      const methods = await service.methods(exchange);
+      return jsonReply(200, JSON.stringify(openApiOf(methods, { title: "JSON-2", version, withRecords })));
+    },
+  };
 }
 
 /** `GET /json/version` and `GET /web/version`: `{ version_info, version }`. */

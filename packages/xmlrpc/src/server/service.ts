@@ -32,6 +32,8 @@ export interface MethodInfo {
   /** Each `[result, parameter…]` in the words of XML-RPC; empty: unknown. */
   readonly signatures: readonly (readonly string[])[];
   readonly help: string;
+  /** The method of the contract behind it, where there is one. */
+  readonly method?: MethodDescriptor | undefined;
 }
 
 /** What a request must show, said before its body is read. */

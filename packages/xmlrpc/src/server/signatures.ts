@@ -4,7 +4,7 @@ import type { MethodInfo } from "./service.ts";
 
 /** What introspection says about a method of a contract, under a name of the service's own. */
 export function methodInfo(method: MethodDescriptor, name: string = method.name): MethodInfo {
-  return { name, kind: method.kind, signatures: signaturesOf(method), help: method.doc ?? "" };
+  return { name, kind: method.kind, signatures: signaturesOf(method), help: method.doc ?? "", method };
 }
 
 /** `[result, parameter…]` by position, and with one struct where the input is a record; empty when the contract has no schema that tells. */
