@@ -24,6 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "node:crypto",
   ],
   testkit: ["@rpc/core"],
+  "db-queue": ["@rpc/core", "pg", "node:sqlite", "node:fs", "node:path", "node:crypto", "node:os"],
   xmlrpc: [
     "@rpc/core",
     "fast-xml-parser",
