@@ -18,8 +18,7 @@ describe("constantTimeEqual", () => {
   it("compares text and bytes of any length", () => {
     expect(constantTimeEqual("secret", "secret")).toBe(true);
     expect(constantTimeEqual("ä", Buffer.from("ä"))).toBe(true);
-    for (const other of ["", "secre", "secret ", "Secret"])
-      expect(constantTimeEqual("secret", other), other).toBe(false);
+    for (const other of ["", "secre", "secret ", "Secret"]) expect(constantTimeEqual("secret", other)).toBe(false);
   });
 });
 
@@ -47,7 +46,7 @@ describe("an Authorization header", () => {
       "Digest username=ada",
       "Negotiate abc",
     ])
-      expect(parseAuthorization(header), String(header)).toBeUndefined();
+      expect(parseAuthorization(header)).toBeUndefined();
   });
 
   it("is decoded once, as UTF-8, with colons in the password", () => {
@@ -72,7 +71,7 @@ describe.each(ADAPTERS)("X07 over %s", (_name, open) => {
       rig.send({ headers: { ...XML, ...(authorization === undefined ? {} : { authorization }) }, body: CALL });
     for (const header of [undefined, "Basic", "Basic YWRh", "Digest x", basic("ada:")]) {
       const got = await ask(header);
-      expect([got.status, got.headers["www-authenticate"], got.headers["content-type"]], header).toEqual([
+      expect([got.status, got.headers["www-authenticate"], got.headers["content-type"]]).toEqual([
         401,
         'Basic realm="Greeter"',
         "text/plain; charset=utf-8",
@@ -80,14 +79,10 @@ describe.each(ADAPTERS)("X07 over %s", (_name, open) => {
     }
     for (const header of [basic("ada:wrong"), basic("eve:pass of ada"), "Bearer key-2"]) {
       const got = await ask(header);
-      expect([got.status, got.text, got.headers["www-authenticate"]], header).toEqual([
-        403,
-        "Access denied\n",
-        undefined,
-      ]);
+      expect([got.status, got.text, got.headers["www-authenticate"]]).toEqual([403, "Access denied\n", undefined]);
     }
     for (const header of [basic("ada:pass of ada"), basic("jürgen:pass of jürgen"), "Bearer key-1"])
-      expect((await ask(header)).status, header).toBe(200);
+      expect((await ask(header)).status).toBe(200);
   });
 
   it("C37 tells the handler who it is", async () => {
@@ -173,7 +168,7 @@ describe.each(ADAPTERS)("X07 over %s", (_name, open) => {
     for (const go of let_) go();
     let_ = [];
     const statuses = (await Promise.all(asks)).map(({ status }) => status);
-    expect(statuses.toSorted()).toEqual([403, 403, 429, 429, 429]);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([403, 403, 429, 429, 429]);
   });
 
   it("passes on a refusal of the hook, and hides what else it throws", async () => {

@@ -11,10 +11,10 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
     await using rig = await open(createDemo().router);
     const body = callXml("demo.Greeter.hello", ["Ada"]);
     for (const path of ["/RPC2", "/RPC2/", "/RPC2?db=x"])
-      expect((await rig.send({ path, headers: XML, body })).status, path).toBe(200);
+      expect((await rig.send({ path, headers: XML, body })).status).toBe(200);
     for (const path of ["/", "/RPC", "/rpc2", "/RPC2/x", "/RPC2//"]) {
       const got = await rig.send({ path, headers: XML, body });
-      expect([got.status, got.headers["content-type"]], path).toEqual([404, "text/plain; charset=utf-8"]);
+      expect([got.status, got.headers["content-type"]]).toEqual([404, "text/plain; charset=utf-8"]);
     }
   });
 
@@ -22,8 +22,8 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
     await using rig = await open(createDemo().router);
     for (const method of ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"]) {
       const got = await rig.send({ method });
-      expect([got.status, got.headers["allow"]], method).toEqual([405, "POST"]);
-      expect(got.text === "", method).toBe(method === "HEAD");
+      expect([got.status, got.headers["allow"]]).toEqual([405, "POST"]);
+      expect(got.text === "").toBe(method === "HEAD");
     }
   });
 
@@ -37,7 +37,7 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
       "text/xmlx",
     ]) {
       const got = await rig.send({ headers: { "content-type": type }, body: callXml("demo.Greeter.hello", ["Ada"]) });
-      expect(got.status, type).toBe(415);
+      expect(got.status).toBe(415);
       expect(got.text).toBe(
         `${type.split(";")[0]} mime type not supported by /RPC2, request may be either XML-RPC as text/xml or JSON-RPC 2.0 as application/json.\n`,
       );
@@ -58,7 +58,7 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
       'application/xml;charset="us-ascii"',
     ]) {
       const got = await rig.send({ headers: { "content-type": type }, body: callXml("demo.Greeter.hello", ["Ada"]) });
-      expect([got.status, got.headers["content-type"]], type).toEqual([200, "text/xml; charset=utf-8"]);
+      expect([got.status, got.headers["content-type"]]).toEqual([200, "text/xml; charset=utf-8"]);
       expect(got.headers["content-length"]).toBe(String(got.body.length));
     }
   });
@@ -74,8 +74,8 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
     await using rig = await open(createDemo().router, { maxMessageBytes: 200 });
     const body = `<!-- ${"x".repeat(200)} -->`;
     expect((await rig.send({ headers: XML, body })).status).toBe(413);
-    if (adapter === "node:http")
-      expect((await rig.send({ headers: { ...XML, "transfer-encoding": "chunked" }, body })).status).toBe(413);
+    const chunked = adapter === "node:http" ? { "transfer-encoding": "chunked" } : {};
+    expect((await rig.send({ headers: { ...XML, ...chunked }, body })).status).toBe(413);
     // The next one is served.
     expect(valueOf(await rig.call("demo.Greeter.add", [1, 2]))).toBe(3);
   });
@@ -92,7 +92,7 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
       ["identity", Buffer.from(body)],
     ] as const) {
       const got = await rig.send({ headers: { ...XML, "content-encoding": coding }, body: packed });
-      expect(got.text, coding).toContain("hello Ada");
+      expect(got.text).toContain("hello Ada");
     }
   });
 
@@ -161,9 +161,9 @@ describe.each(ADAPTERS)("X41 over %s", (adapter, open) => {
       await using rig = await open(createDemo().router, { faultStatus });
       for (const [type, body, code, status] of cases) {
         const got = await rig.send({ headers: { "content-type": type }, body });
-        expect(got.status, `${type} ${body}`).toBe(faultStatus === "rpc2" ? status : 200);
+        expect(got.status).toBe(faultStatus === "rpc2" ? status : 200);
         expect(got.text).toContain(String(code));
-        if (got.status === 415) expect(got.headers["accept"]).toContain("text/xml;charset=utf-8");
+        expect(got.headers["accept"]?.includes("text/xml;charset=utf-8")).toBe(got.status === 415 ? true : undefined);
       }
       // A call that fails is a 200 in any case.
       expect((await rig.send({ headers: XML, body: callXml("nothing.here") })).status).toBe(200);

@@ -54,7 +54,7 @@ describe("serveXmlRpc", () => {
       "http://127.0.0.1:0/?db=x",
     ]) {
       const error = await serveXmlRpc(createDemo().router, { endpoint }).catch((thrown: unknown) => thrown);
-      expect(error, endpoint).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
       expect(String(error)).not.toContain("secret");
     }
     for (const options of [
@@ -113,7 +113,7 @@ describe("serveXmlRpc", () => {
     const context = await entered;
     const closing = listener.close({ drainMs: 10_000 });
     expect(context.signal.aborted).toBe(false);
-    await expect(sendTo(port, { headers: XML, body: CALL })).rejects.toThrow();
+    await expect(sendTo(port, { headers: XML, body: CALL })).rejects.toThrow(/ECONNREFUSED|ECONNRESET|socket hang up/);
     // The handler comes to its end.
     context.peer.disconnect();
     const got = await running;
@@ -177,7 +177,7 @@ describe("what can be served", () => {
       "demo._hidden.run",
       "dynamic.constructor",
     ])
-      expect(faultIn(await rig.call(name, [])).code, name).toBe(-32_601);
+      expect(faultIn(await rig.call(name, [])).code).toBe(-32_601);
   });
 
   it("serves commands by their bare names, with arguments by position and by name", async () => {

@@ -23,9 +23,13 @@ export interface Got {
 
 /** What stands behind an adapter, asked over HTTP. */
 export interface Rig extends AsyncDisposable {
-  send(request: SentRequest): Promise<Got>;
+  readonly send: (request: SentRequest) => Promise<Got>;
   /** An XML-RPC call: its value, or its fault. */
-  call(method: string, params: readonly unknown[], headers?: Readonly<Record<string, string>>): Promise<DecodedReply>;
+  readonly call: (
+    method: string,
+    params: readonly unknown[],
+    headers?: Readonly<Record<string, string>>,
+  ) => Promise<DecodedReply>;
   json(document: unknown, headers?: Readonly<Record<string, string>>): Promise<unknown>;
   close(drainMs?: number): Promise<void>;
 }
@@ -146,7 +150,7 @@ export function sendTo(
 /** A bare connection, and all that came over it until it was closed. */
 export async function connectTo(
   port: number,
-): Promise<{ socket: Socket; closed: Promise<string>; until(text: string): Promise<string> }> {
+): Promise<{ socket: Socket; closed: Promise<string>; until: (text: string) => Promise<string> }> {
   const socket = createConnection({ port, host: "127.0.0.1" });
   let received = "";
   const waiting: { text: string; resolve: (all: string) => void }[] = [];
@@ -191,7 +195,7 @@ export interface DemoState {
   readonly told: string[];
   runs: number;
   /** Resolves when `wait` or `slow` runs. */
-  entered(): Promise<HandlerContext>;
+  readonly entered: () => Promise<HandlerContext>;
 }
 
 export function createDemo(): DemoState {

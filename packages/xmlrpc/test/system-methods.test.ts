@@ -63,7 +63,7 @@ describe("introspection", () => {
   it("knows no other system method, and no sequence without records", async () => {
     await using rig = await openNodeRig(createDemo().router);
     for (const name of ["system.", "system.sequence", "system.constructor", "system.__proto__", "system.shutdown"])
-      expect(faultIn(await rig.call(name, [])), name).toMatchObject({
+      expect(faultIn(await rig.call(name, []))).toMatchObject({
         code: -32_601,
         message: `NameError: method "${name}" is not supported`,
       });
@@ -145,7 +145,7 @@ describe("X27 system.multicall", () => {
     expect(faultIn(await rig.call("system.multicall", [calls(50_000)])).code).toBe(-32_400);
     expect(demo.runs).toBe(1_000);
     for (const params of [[], [5], ["x"], [{}], [[], []]])
-      expect(faultIn(await rig.call("system.multicall", params)).code, JSON.stringify(params)).toBe(-32_602);
+      expect(faultIn(await rig.call("system.multicall", params)).code).toBe(-32_602);
   });
 
   it("replaces only the result that cannot be said", async () => {

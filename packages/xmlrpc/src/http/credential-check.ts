@@ -1,4 +1,5 @@
 import { type Awaitable, type Clock, RpcError } from "@rpc/core";
+import { statusHeaders } from "../fault-mapping.ts";
 import { HttpRefusal } from "../server/service.ts";
 import { keyedHash } from "./constant-time.ts";
 import type { ShownCredentials } from "./exchange.ts";
@@ -20,6 +21,12 @@ export interface CredentialCheckOptions {
   readonly refused: (endpoint: string, error: RpcError) => void;
 }
 
+/** Tells our own client a wrong password from something that one may not do: HTTP has 403 for both. */
+const UNAUTHENTICATED = statusHeaders(
+  new RpcError("UNAUTHENTICATED", "", { reason: "UNAUTHENTICATED", delivered: "no" }),
+  undefined,
+);
+
 /** Proofs that are kept at once. */
 const MAX_KEPT = 10_000;
 
@@ -40,8 +47,8 @@ export class CredentialCheck {
   }
 
   /** Who it is. Throws or rejects HttpRefusal: 401 when nothing is shown, 429 after too many failures, else 403. */
-  identify(shown: ShownCredentials | undefined): Awaitable<string> {
-    if (shown === undefined) throw new HttpRefusal(401, "Authentication required");
+  identify(shown: ShownCredentials | undefined, endpoint: string): Awaitable<string> {
+    if (shown === undefined) throw this.#refusal(endpoint, 401, "Authentication required");
     const { clock, cacheMs } = this.#options;
     const key = cacheMs > 0 ? cacheKey(shown) : "";
     if (cacheMs > 0) {
@@ -51,10 +58,10 @@ export class CredentialCheck {
     }
     const address = addressIn(shown.endpoint);
     const blockedMs = this.#failures?.blockedMs(address, shown.user) ?? 0;
-    if (blockedMs > 0) throw this.#refusal(shown, 429, "Too many failed attempts; try again later", blockedMs);
+    if (blockedMs > 0) throw this.#refusal(endpoint, 429, "Too many failed attempts; try again later", blockedMs);
     this.#failures?.begin(address, shown.user);
     const admit = (identity: string | undefined): string => {
-      if (typeof identity !== "string") throw this.#refusal(shown, 403, "Access denied");
+      if (typeof identity !== "string") throw this.#refusal(endpoint, 403, "Access denied");
       this.#failures?.undo(address, shown.user);
       if (cacheMs > 0) this.#keep(key, identity);
       return identity;
@@ -68,8 +75,8 @@ export class CredentialCheck {
         new RpcError("INTERNAL", `authenticate failed: ${error.message}`, { reason: "INTERNAL", cause: thrown }),
       );
       throw error.code === "UNAVAILABLE"
-        ? this.#refusal(shown, 503, "Credentials cannot be checked at the moment")
-        : this.#refusal(shown, 403, "Access denied");
+        ? new HttpRefusal(503, "Credentials cannot be checked at the moment", { "retry-after": "1" })
+        : this.#refusal(endpoint, 403, "Access denied");
     };
     let answer: Awaitable<string | undefined>;
     try {
@@ -87,16 +94,15 @@ export class CredentialCheck {
     if (oldest.done !== true) this.#kept.delete(oldest.value);
   }
 
-  #refusal(shown: ShownCredentials, status: number, text: string, retryAfterMs = 0): HttpRefusal {
+  #refusal(endpoint: string, status: number, text: string, retryAfterMs = 0): HttpRefusal {
     this.#options.refused(
-      shown.endpoint,
-      new RpcError("UNAUTHENTICATED", `${shown.endpoint}: ${text}`, { reason: "UNAUTHENTICATED" }),
+      endpoint,
+      new RpcError("UNAUTHENTICATED", `${endpoint}: ${text}`, { reason: "UNAUTHENTICATED" }),
     );
-    return new HttpRefusal(
-      status,
-      text,
-      retryAfterMs > 0 ? { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } : {},
-    );
+    return new HttpRefusal(status, text, {
+      ...UNAUTHENTICATED,
+      ...(retryAfterMs > 0 ? { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) } : {}),
+    });
   }
 }
 

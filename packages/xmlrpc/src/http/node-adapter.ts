@@ -125,7 +125,7 @@ class NodeTurn implements PendingBody {
     const { body } = reply;
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const coding = this.#options.compression
-      ? replyCoding(this.#request.headers["accept-encoding"] as string | undefined, length)
+      ? replyCoding(this.#request.headers["accept-encoding"], length)
       : undefined;
     if (coding === undefined) return this.#write(reply, body, length, undefined);
     const done = packed(asBuffer(body), coding);

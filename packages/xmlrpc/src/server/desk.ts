@@ -78,7 +78,7 @@ export class Desk {
     const { check } = this.options;
     if (database !== undefined) exchange.database = database;
     if (credentials === "unused" || !check.isOn) return undefined;
-    const identity = check.identify(exchange.credentials);
+    const identity = check.identify(exchange.credentials, exchange.endpoint);
     if (typeof identity === "string") {
       exchange.identity = identity;
       return undefined;
@@ -228,9 +228,10 @@ export class Admitted {
 
 const NO_BYTES = new Uint8Array(0);
 
-function checkMediaType({ mediaTypes, accept, unsupported }: Endpoint, mediaType: string): void {
+function checkMediaType(endpoint: Endpoint, mediaType: string): void {
+  const { mediaTypes, accept } = endpoint;
   if (mediaTypes.includes(mediaType)) return;
-  const text = unsupported?.(mediaType) ?? `Content-Type must be one of ${mediaTypes.join(", ")}`;
+  const text = endpoint.unsupported?.(mediaType) ?? `Content-Type must be one of ${mediaTypes.join(", ")}`;
   throw new HttpRefusal(415, text, { accept: accept ?? mediaTypes.join(", ") });
 }
 

@@ -22,6 +22,8 @@ export interface FieldShape {
   readonly record: boolean;
   /** In the order of the contract. */
   readonly fields: ReadonlyMap<string, FieldShape>;
+  /** Their names. */
+  readonly names: readonly string[];
   readonly required: ReadonlySet<string>;
   /** Of members that are no fields; undefined: there are none. */
   readonly others: FieldShape | undefined;
@@ -41,7 +43,7 @@ export function fieldShapeOf(message: MessageShape): FieldShape | undefined {
 /** What a method takes: its fields in order, when its input is a record with fields. */
 export function inputFields(method: MethodDescriptor): readonly string[] | undefined {
   const shape = fieldShapeOf(method.input);
-  return shape === undefined || shape.fields.size === 0 ? undefined : [...shape.fields.keys()];
+  return shape === undefined || shape.names.length === 0 ? undefined : shape.names;
 }
 
 const shapes = new WeakMap<MessageShape, { readonly shape: FieldShape | undefined }>();
@@ -159,6 +161,7 @@ class ShapeReader {
       for (const [name, field] of Object.entries(properties)) if (isSchema(field)) fields.set(name, this.read(field));
     }
     draft.fields = fields;
+    draft.names = [...fields.keys()];
     if (Array.isArray(required)) draft.required = new Set([...draft.required, ...(required as unknown[]).map(String)]);
     // JSON Schema takes other members unless it is told not to; a record of named fields means those, and says so where it takes more.
     if (isSchema(additionalProperties)) draft.others = this.read(additionalProperties);
@@ -216,6 +219,7 @@ function emptyDraft(): Draft {
     firstItems: [],
     record: false,
     fields: new Map(),
+    names: [],
     required: new Set(),
     others: undefined,
     hasDouble: false,

@@ -27,7 +27,7 @@ export class FrontCall implements ServiceCall {
     origin: CallOrigin,
     oneWay: boolean,
     idempotencyKey: string | undefined = origin.exchange.header("idempotency-key"),
-    metadata: Metadata | undefined = undefined,
+    metadata?: Metadata,
   ) {
     this.method = method;
     this.params = params;

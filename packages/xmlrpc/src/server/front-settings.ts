@@ -14,8 +14,8 @@ export interface FrontSettings {
   readonly maxCallsPerBatch: number;
   /** Whether errors carry their stack. */
   readonly exposeStacks: boolean;
-  faultOf(thrown: unknown): Fault;
+  readonly faultOf: (thrown: unknown) => Fault;
   /** What headers say of an error beyond its fault; names in lower case. */
-  errorHeaders(thrown: unknown, method: string): Readonly<Record<string, string>>;
-  onError(error: RpcError): void;
+  readonly errorHeaders: (thrown: unknown, method: string) => Readonly<Record<string, string>>;
+  readonly onError: (error: RpcError) => void;
 }

@@ -106,7 +106,7 @@ export function runHandler(
     output = handler.call(input, context);
   } catch (thrown) {
     passMetadata(context);
-    throw thrown;
+    throw tamed(thrown);
   }
   if (isPromiseLike(output)) return waited(output, context, scope, clock);
   passMetadata(context);
@@ -117,6 +117,15 @@ export function runHandler(
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   if (value instanceof Promise) return true;
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** What was thrown, as something that may be asked what it is: a revoked proxy answers even that by throwing. */
+export function tamed(thrown: unknown): Error {
+  try {
+    return thrown instanceof Error ? thrown : RpcError.from(thrown);
+  } catch {
+    return RpcError.from(thrown);
+  }
 }
 
 function waited(
@@ -151,7 +160,7 @@ function waited(
       (thrown: unknown) => {
         settle();
         scope.release();
-        reject(thrown instanceof Error ? thrown : RpcError.from(thrown));
+        reject(tamed(thrown));
       },
     );
     scope.follow(ended);

@@ -2,9 +2,9 @@ import { type Authorize, authorized, type Clock, type Handler, replyCache, RpcEr
 import { isCallError, type MethodDescriptor } from "@rpc/core/transport";
 import { createDocumentCodec } from "../codec/create-document-codec.ts";
 import { ODOO_NAMES } from "../databases/exceptions.ts";
-import { json2Endpoint } from "../databases/json2.ts";
+import { json2Endpoint, openApiEndpoint } from "../databases/json2.ts";
 import { faultOf, type FaultMapping, statusHeaders } from "../fault-mapping.ts";
-import { FaultError } from "../fault.ts";
+import { type Fault, FaultError } from "../fault.ts";
 import { CredentialCheck } from "../http/credential-check.ts";
 import { Desk } from "./desk.ts";
 import { rpcEndpoint } from "./dispatch.ts";
@@ -44,18 +44,19 @@ export function openDesk(
     refused,
   });
   const codec = createDocumentCodec({ dates: "date", ...options.document, profile });
+  const faulted = (thrown: unknown): Fault => faultOf(thrown, mapping);
   const host: ServiceHost = {
     path,
     clock,
     profile,
     maxCallsPerBatch,
-    faultOf: (thrown) => faultOf(thrown, mapping),
+    faultOf: faulted,
     errorHeaders: (thrown) => statusHeaders(entered(thrown, false), undefined, mapping),
     exposeStacks: mapping.exposeStacks,
     mayCall: async (exchange, method) =>
       options.authorize === undefined || mayCall(options.authorize, exchange, method),
     guard: (handler) => guarded(handler, options, clock),
-    authenticate: async (shown) => (check.isOn ? check.identify(shown) : undefined),
+    authenticate: async (shown) => (check.isOn ? check.identify(shown, shown.endpoint) : undefined),
     onError,
   };
   const isHandler = !(SERVICE in served);
@@ -68,7 +69,7 @@ export function openDesk(
     faultStatus: options.faultStatus ?? (isHandler ? "always200" : "rpc2"),
     maxCallsPerBatch,
     exposeStacks: mapping.exposeStacks ?? false,
-    faultOf: host.faultOf,
+    faultOf: faulted,
     errorHeaders: (thrown, name) =>
       statusHeaders(
         entered(thrown, isHandler && served.contracts.length === 0),
@@ -77,9 +78,9 @@ export function openDesk(
       ),
     onError,
   };
-  const service = withSystemMethods(own, { clock, maxCallsPerBatch, profile, faultOf: host.faultOf });
+  const service = withSystemMethods(own, { clock, maxCallsPerBatch, profile, faultOf: faulted });
   // Databases say by themselves whether they have it.
-  const json2 = isHandler && (options.json2 ?? true) ? [json2Endpoint(own, host)] : [];
+  const json2 = isHandler && (options.json2 ?? true) ? [json2Endpoint(own, host), openApiEndpoint(own, "1")] : [];
   return new Desk({
     endpoints: [...(own.endpoints ?? []), ...json2, rpcEndpoint(path, service, front)],
     check,
@@ -120,7 +121,9 @@ async function mayCall(
   method: MethodDescriptor,
 ): Promise<boolean> {
   try {
-    return (await authorize(exchangePeer(exchange), method, "call")) === true;
+    // Nothing but `true` will do: in JavaScript much else passes for it.
+    const verdict: unknown = await authorize(exchangePeer(exchange), method, "call");
+    return verdict === true;
   } catch {
     return false;
   }

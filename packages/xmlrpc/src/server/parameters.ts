@@ -46,8 +46,7 @@ function mapped(method: MethodDescriptor, params: Params): unknown {
   if (!isList(params)) return bound(method, [], params);
   const shape = fieldShapeOf(method.input);
   if (shape === undefined || shape.fields.size === 0) return bound(method, params, NOTHING);
-  const { fields } = shape;
-  const names = [...fields.keys()];
+  const { fields, names } = shape;
   const count = params.length;
   const last = params[count - 1];
   const takenBy = (index: number): FieldShape | undefined => fields.get(names[index] ?? "");
@@ -74,7 +73,7 @@ function bound(method: MethodDescriptor, args: readonly unknown[], kwargs: Struc
 }
 
 function boundFields(shape: FieldShape, args: readonly unknown[], kwargs: Struct): Struct {
-  const names = [...shape.fields.keys()];
+  const { names } = shape;
   if (args.length > names.length)
     throw misfit(`too many positional arguments: ${args.length} given, there are ${names.join(", ")}`);
   const record = Object.create(null) as Record<string, unknown>;

@@ -89,15 +89,28 @@ export function callWithInput(
   options: RouterServiceOptions,
 ): Awaitable<unknown> {
   const wire = wireOf(call);
+  if (method.kind === "notification") return notified(handler, method, input, call, options);
   const output = runHandler(handler, method, input, call, options);
-  if (method.kind === "notification") {
-    // Nobody hears how it ends, but that it was taken up.
-    if (isPromiseLike(output))
-      Promise.resolve(output).catch((thrown: unknown) => options.onError?.(RpcError.from(thrown)));
-    return undefined;
-  }
   if (!isPromiseLike(output)) return outputOf(method, output, wire);
   return Promise.resolve(output).then((value) => outputOf(method, value, wire));
+}
+
+/** Nobody hears how a notification ends, but that it was taken up. */
+function notified(
+  handler: Handler,
+  method: MethodDescriptor,
+  input: unknown,
+  call: ServiceCall,
+  options: RouterServiceOptions,
+): undefined {
+  const report = (thrown: unknown): void => options.onError?.(RpcError.from(thrown));
+  try {
+    const output = runHandler(handler, method, input, call, options);
+    if (isPromiseLike(output)) Promise.resolve(output).catch(report);
+  } catch (thrown) {
+    report(thrown);
+  }
+  return undefined;
 }
 
 function notFound(handler: Handler, name: string): FaultError {

@@ -11,7 +11,7 @@ export interface SystemMethodOptions {
   readonly maxCallsPerBatch: number;
   /** `python`: introspection knows no signatures, as CPython's own server. */
   readonly profile: string;
-  faultOf(thrown: unknown): Fault;
+  readonly faultOf: (thrown: unknown) => Fault;
 }
 
 /**
