@@ -1,3 +1,4 @@
+import { createFakeClock } from "@rpc/testkit";
 import { describe, expect, it } from "vitest";
 import type { AdminFunctions } from "../src/databases/admin.ts";
 import { databases, type DatabasesOptions } from "../src/databases/databases.ts";
@@ -150,6 +151,21 @@ describe("admin functions", () => {
     expect(asked).toEqual(["later", "master"]);
     const without = bench({ masterPassword: undefined });
     expect(await thrownBy(without.admin("drop", ["db"], MASTER))).toMatchObject({ status: 403 });
+  });
+
+  it("cannot be guessed at: after 20 wrong passwords of an address even the right one waits", async () => {
+    const clock = createFakeClock();
+    const { admin } = bench({ clock });
+    for (let i = 0; i < 20; i++)
+      expect(await thrownBy(admin("drop", ["db"], { credentials: { secret: `wrong${i}` } }))).toMatchObject({
+        status: 403,
+      });
+    expect(await thrownBy(admin("drop", ["db"], MASTER))).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "60" },
+    });
+    clock.advance(60_000);
+    for (let i = 0; i < 30; i++) expect(await admin("drop", ["db"], MASTER)).toBe(true);
   });
 
   it("X09 are refused by a fault inside a multicall, where HTTP can refuse nothing", async () => {

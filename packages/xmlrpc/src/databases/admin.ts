@@ -1,5 +1,7 @@
-import { type Awaitable, RpcError } from "@rpc/core";
+import { type Awaitable, type Clock, RpcError } from "@rpc/core";
 import { constantTimeEqual } from "../http/constant-time.ts";
+import type { HttpExchange } from "../http/exchange.ts";
+import { FailureLimit } from "../http/failure-limit.ts";
 import { HttpRefusal, type MethodInfo, type ServiceCall } from "../server/service.ts";
 import { adminArguments, type Struct } from "./conventions.ts";
 import { AccessDenied } from "./exceptions.ts";
@@ -142,8 +144,10 @@ function locked(returns: string, help: string, parameters: readonly Parameter[])
 export class AdminDesk {
   readonly #functions: ReadonlyMap<string, (input: never, call: AdminCall) => unknown>;
   readonly #masterPassword: MasterPassword | undefined;
+  readonly #failures: FailureLimit;
 
-  constructor(functions: AdminFunctions, masterPassword: MasterPassword | undefined, version: string) {
+  constructor(functions: AdminFunctions, masterPassword: MasterPassword | undefined, version: string, clock: Clock) {
+    this.#failures = new FailureLimit({}, clock);
     if (masterPassword === "") throw refusedOption("masterPassword must not be empty");
     const found = new Map<string, (input: never, call: AdminCall) => unknown>();
     found.set("version", () => versionOf(version));
@@ -164,7 +168,7 @@ export class AdminDesk {
     const started = (): Awaitable<unknown> =>
       this.run(name, args, { name, signal, endpoint: exchange.endpoint }, kwargs);
     if (!this.needsPassword(name)) return started();
-    return this.#unlock(name, exchange.credentials?.secret, single).then(started);
+    return this.#unlock(name, exchange, single).then(started);
   }
 
   /** Calls a function for somebody who may. Throws FaultError -32601 and -32602. */
@@ -175,13 +179,19 @@ export class AdminDesk {
     return run(inputOf(args, kwargs, SIGNATURES[name].parameters) as never, call);
   }
 
-  /** Whether this is the master password. */
-  async isMaster(shown: string): Promise<boolean> {
+  /** Whether this is the master password. Throws HttpRefusal 429 for an address that has tried too often. */
+  async isMaster(shown: string, endpoint: string): Promise<boolean> {
     const password = this.#masterPassword;
     if (password === undefined) return false;
-    if (typeof password === "string") return constantTimeEqual(shown, password);
+    // The port changes with every connection.
+    const address = endpoint.replace(/^[a-z]+:\/\/|:\d+$/g, "").replace(/^\[|\]$/g, "");
+    const blockedMs = this.#failures.blockedMs(address, "");
+    if (blockedMs > 0) throw tooManyFailures(blockedMs);
+    // Counted before its outcome is known, so that many at once are no way around the limit.
+    this.#failures.begin(address, "");
     // Nothing but true opens: a hook without types may give back whatever its database said.
-    const answer: unknown = await password(shown);
+    const answer: unknown = typeof password === "string" ? constantTimeEqual(shown, password) : await password(shown);
+    if (answer === true) this.#failures.undo(address, "");
     return answer === true;
   }
 
@@ -207,13 +217,19 @@ export class AdminDesk {
     return infos;
   }
 
-  async #unlock(name: string, shown: string | undefined, single: boolean): Promise<void> {
-    if (shown !== undefined && (await this.isMaster(shown))) return;
+  async #unlock(name: string, { credentials, endpoint }: HttpExchange, single: boolean): Promise<void> {
+    const shown = credentials?.secret;
+    if (shown !== undefined && (await this.isMaster(shown, endpoint))) return;
     if (!single) throw new AccessDenied(`'${name}' needs the master password`);
     if (shown === undefined)
       throw new HttpRefusal(401, `'${name}' needs the master password, as the password of HTTP Basic`);
     throw new HttpRefusal(403, "Access Denied");
   }
+}
+
+function tooManyFailures(blockedMs: number): HttpRefusal {
+  const headers = { "retry-after": String(Math.ceil(blockedMs / 1_000)) };
+  return new HttpRefusal(429, "Too many failed attempts; try again later", headers);
 }
 
 function isAdminName(name: string): name is keyof AdminFunctions {

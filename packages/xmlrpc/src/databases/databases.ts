@@ -1,4 +1,4 @@
-import { type Clock, type Handler, RpcError } from "@rpc/core";
+import { type Clock, type Handler, RpcError, systemClock } from "@rpc/core";
 import { type Service, SERVICE, type ServiceHost, type ServiceSource } from "../server/service.ts";
 import { type AdminFunctions, AdminDesk, type MasterPassword } from "./admin.ts";
 import type { Convention, Struct } from "./conventions.ts";
@@ -32,7 +32,7 @@ export interface DatabasesOptions {
   readonly json2?: boolean | undefined;
   /** Serves the endpoints of older clients: `/xmlrpc/2/…`, `/jsonrpc` and the least that OdooRPC needs. Default: false. */
   readonly legacy?: boolean | LegacyOptions | undefined;
-  /** Where the pauses between tries come from. Default: the listener's. */
+  /** Where pauses between tries and limits of failures come from. Default: the listener's, and the process's. */
   readonly clock?: Clock | undefined;
   /** From 0 up to 1, for the same. Default: `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -57,7 +57,7 @@ export function databases(source: DatabaseMap | DatabaseDirectory, options: Data
     throw refused(`convention must be auto, struct or subject, got ${convention}`);
   if (!["ignore", "reject"].includes(unknownSubjectKeys))
     throw refused(`unknownSubjectKeys must be ignore or reject, got ${unknownSubjectKeys}`);
-  const desk = new AdminDesk(admin, masterPassword, version);
+  const desk = new AdminDesk(admin, masterPassword, version, options.clock ?? systemClock);
   const defaultContext = options.defaultContext ?? { lang: "en_US" };
   return {
     directory,

@@ -170,7 +170,8 @@ export class LegacyServices {
     if (name === undefined || !this.#admin.has(name)) throw noFunction("db", method);
     if (!this.#admin.needsPassword(name)) return this.#admin.run(name, args, adminCall(name, request));
     const [password, ...rest] = args;
-    if (typeof password !== "string" || !(await this.#admin.isMaster(password))) throw new AccessDenied();
+    if (typeof password !== "string" || !(await this.#admin.isMaster(password, request.exchange.endpoint)))
+      throw new AccessDenied();
     return this.#admin.run(name, rest, adminCall(name, request));
   }
 }
