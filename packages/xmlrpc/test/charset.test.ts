@@ -33,6 +33,10 @@ describe("X23 charsets", () => {
     expect(code(Buffer.from(`\ufeff${documentOf("x")}`), "text/xml; charset=utf-16")).toBe(-32_702);
   });
 
+  it("H120 quotes and blanks around a charset are not part of it", () => {
+    expect(read(Buffer.from(documentOf("é")), 'text/xml; charset="utf-8 "')).toBe("é");
+  });
+
   it("H120 then the mark, then the declaration, then UTF-8", () => {
     expect(read(Buffer.from(`\ufeff${documentOf("é", "iso-8859-1")}`))).toBe("é");
     expect(read(Buffer.from(`\ufeff${documentOf("é😈", "iso-8859-1")}`, "utf16le"))).toBe("é😈");
@@ -62,13 +66,9 @@ describe("X23 charsets", () => {
     expect(read(bytes, "text/xml; charset=iso-8859-15")).toBe("€ŠšŽžŒœŸé");
   });
 
-  it.for(["ansi", "utf-7", "utf-32", "windows-1252", "ebcdic-cp-us", "x-user-defined", "__proto__", "utf-8 "])(
+  it.for(["ansi", "utf-7", "utf-32", "windows-1252", "ebcdic-cp-us", "x-user-defined", "__proto__"])(
     "H120 an encoding outside the list is refused: %s",
     (name) => {
-      if (name === "utf-8 ") {
-        expect(read(Buffer.from(documentOf("é")), `text/xml; charset="${name}"`)).toBe("é");
-        return;
-      }
       expect(code(Buffer.from(documentOf("x")), `text/xml; charset=${name}`)).toBe(-32_701);
       expect(code(Buffer.from(documentOf("x", name)))).toBe(-32_701);
     },

@@ -48,9 +48,8 @@ describe("X24 errors to faults", () => {
     "gives %s the code %i, and a client without headers the same status where a code says it",
     ([status, code]) => {
       expect(faultOf(new RpcError(status, "no"))).toMatchObject({ code });
-      if (code !== -32_500 && code !== -32_400) {
-        expect(travelled(new RpcError(status, "no"), false)).toMatchObject({ code: status });
-      }
+      const wanted = [-32_500, -32_400].includes(code) ? expect.any(String) : status;
+      expect(travelled(new RpcError(status, "no"), false)).toMatchObject({ code: wanted });
     },
   );
 
@@ -120,11 +119,10 @@ describe("X24 errors to faults", () => {
       },
     });
     for (const thrown of [undefined, null, 7, Symbol("s"), hostile.proxy, nasty, { message: 1 }]) {
-      expect(faultOf(thrown, { codes: new Map([[Error, 1]]), exposeStacks: true })).toMatchObject({
+    expect(faultOf(thrown, { codes: new Map([[Error, 1]]), exposeStacks: true })).toMatchObject({
         code: expect.any(Number),
         message: expect.any(String),
       });
-    }
   });
 });
 

@@ -65,7 +65,7 @@ export class Encoder {
         return "<value><nil/></value>";
       case "prefixed":
         return "<value><ex:nil/></value>";
-      case "none":
+      default:
         throw refused("cannot marshal None unless allow_none is enabled: this dialect has no nil");
     }
   }
@@ -105,7 +105,7 @@ export class Encoder {
         return `<value><${tag}>${text}</${tag}></value>`;
       case "prefixed":
         return `<value><ex:${tag}>${text}</ex:${tag}></value>`;
-      case "none":
+      default:
         throw refused(`cannot marshal ${tag}: this dialect has no extensions`);
     }
   }
@@ -129,8 +129,10 @@ export class Encoder {
     if (hasHook(value)) return this.#hooked(value);
     if (value instanceof Map) return this.#map(value);
     if (value instanceof ArrayBuffer) return this.#bytes(new Uint8Array(value));
-    if (value instanceof String) throw refused("cannot marshal <String object>; pass plain text");
-    if (Symbol.iterator in value) return this.#iterable(value as Iterable<unknown>);
+    // A String object has an iterator too, but nobody means its letters.
+    if (Symbol.iterator in value && typeof value.valueOf() !== "string") {
+      return this.#iterable(value as Iterable<unknown>);
+    }
     throw refused(`cannot marshal <${className(value)} object>; pass a plain record, or give it a toRpc()`);
   }
 
