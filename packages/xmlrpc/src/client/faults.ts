@@ -10,6 +10,13 @@ export function errorOfFault(fault: Fault, method: MethodDescriptor, reply: Http
   return errorOf(fault, method, reply?.headers);
 }
 
+/** The error of a refusal of HTTP's by our own server, which says by its headers what it means. */
+export function errorOfRefusal(method: MethodDescriptor, endpoint: string, reply: HttpReply, text: string): RpcError {
+  const { code, reason, delivered, retryable } = errorOf({ code: 0, message: text }, method, reply.headers);
+  const message = `${method.name}: ${endpoint} answered with HTTP ${reply.status}: ${text}`;
+  return new RpcError(code, message, { reason, delivered, retryable, details: { status: reply.status } });
+}
+
 /** The error that a JSON-2 answer tells: the status of HTTP says which one, `name` and `message` for whom it is. */
 export function errorOfJson2(
   method: MethodDescriptor,

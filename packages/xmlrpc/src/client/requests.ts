@@ -3,6 +3,8 @@ import { metadataKey, readMetadata, Header } from "../headers.ts";
 import type { BatchedCall, Caller } from "./caller.ts";
 import type { HttpReply, Posting, Sender } from "./http-pool.ts";
 import type { Carrier, PendingCall } from "./pending-call.ts";
+import { STATUS_HEADER } from "../fault-mapping.ts";
+import { errorOfRefusal } from "./faults.ts";
 import { errorOfConnection, errorOfStatus, plainText } from "./status.ts";
 import type { WrittenCall } from "./wire.ts";
 
@@ -155,6 +157,8 @@ function errorOfReply(caller: Caller, call: PendingCall, reply: HttpReply): unkn
   const told = status >= 400 ? caller.wire.readError(reply, call.context.method) : undefined;
   if (told !== undefined) return told;
   const text = plainText(headers["content-type"] ?? "", reply.body);
+  if (headers[STATUS_HEADER] !== undefined)
+    return errorOfRefusal(call.context.method, caller.target.endpoint, reply, text);
   return errorOfStatus(call.name, caller.target.endpoint, status, headers.location ?? "", text);
 }
 
