@@ -14,7 +14,7 @@ export interface BenchOptions {
   readonly identity?: string;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly path?: string;
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;

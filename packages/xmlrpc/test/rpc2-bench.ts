@@ -18,7 +18,7 @@ export interface Rpc2Bench extends AsyncDisposable {
   get(path: string): Promise<HttpAnswer>;
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly path?: string;
   readonly auth?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
@@ -30,7 +30,7 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-export interface JsonAnswer {
+interface JsonAnswer {
   readonly result?: unknown;
   readonly error?: {
     readonly code: number;
@@ -39,7 +39,7 @@ export interface JsonAnswer {
   };
 }
 
-export const ADA = `Basic ${btoa("ada:ada-pw")}`;
+const ADA = `Basic ${btoa("ada:ada-pw")}`;
 
 /** A real listener on a free port; `ada` with the password `ada-pw` may call. */
 export async function rpc2Bench(

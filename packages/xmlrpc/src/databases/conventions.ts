@@ -16,7 +16,7 @@ export interface ConventionOptions {
 export type Struct = Readonly<Record<string, unknown>>;
 
 /** What may stand beside records and context; each is as good as the header of the same meaning. */
-export interface Reserved {
+interface Reserved {
   /** How long the call may take, in seconds. */
   readonly timeout: number | undefined;
   readonly idempotencyKey: string | undefined;
@@ -49,7 +49,7 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set(["args", "kwargs", ...RESERVED])
 const MAX_TEXT = 1_024;
 
 /** Who and what a call is about. */
-export interface Subject extends Reserved {
+interface Subject extends Reserved {
   readonly records: readonly unknown[];
   readonly context: Struct;
   /** The subject's own members when it was a struct, unknown ones included. */
@@ -122,7 +122,7 @@ function subjectForm(params: readonly unknown[], options: ConventionOptions): Ar
 }
 
 /** Who a call is about. Throws FaultError -32602 for what can be no subject. */
-export function subjectOf(
+function subjectOf(
   subject: unknown,
   { unknownSubjectKeys }: Pick<ConventionOptions, "unknownSubjectKeys">,
 ): Subject {

@@ -11,7 +11,7 @@ import {
 import { inWords, isStruct, typeError } from "./error-texts.ts";
 
 /** The context that calls inside another call begin with. */
-export interface Within {
+interface Within {
   readonly context: Struct;
 }
 
