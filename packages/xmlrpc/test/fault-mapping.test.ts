@@ -119,10 +119,11 @@ describe("X24 errors to faults", () => {
       },
     });
     for (const thrown of [undefined, null, 7, Symbol("s"), hostile.proxy, nasty, { message: 1 }]) {
-    expect(faultOf(thrown, { codes: new Map([[Error, 1]]), exposeStacks: true })).toMatchObject({
+      expect(faultOf(thrown, { codes: new Map([[Error, 1]]), exposeStacks: true })).toMatchObject({
         code: expect.any(Number),
         message: expect.any(String),
       });
+    }
   });
 });
 
