@@ -1,5 +1,5 @@
 /** What a program does not do. */
-export interface Loss {
+interface Loss {
   /** A part of what is seen of this case. */
   readonly seen: string;
   /** For the table: why. */
@@ -8,6 +8,11 @@ export interface Loss {
 
 /** Program → case → loss. Everything that does not stand here is proved to work by the tests. */
 export type Losses = Readonly<Record<string, Readonly<Record<string, Loss>>>>;
+
+/** An outcome, or the part of it that the loss is known by. */
+export function asExpected(outcome: string | undefined, loss: Loss | undefined): string | undefined {
+  return loss !== undefined && outcome?.includes(loss.seen) === true ? loss.seen : outcome;
+}
 
 const rawCarriageReturn = (way: string): Loss => ({
   seen: `${way}: got " one\\ntwo\\nthree\\n\\tfour "`,

@@ -18,13 +18,13 @@ export interface Program {
   /** What is not installed; undefined: everything is there. */
   readonly missing: string | undefined;
   /** The command, made ready in a folder that is the caller's to remove. */
-  command(folder: string): readonly [program: string, ...args: string[]];
+  readonly command: (folder: string) => readonly [program: string, ...args: string[]];
 }
 
 interface Recipe extends Omit<Program, "missing"> {
   /** Debian's packages. */
   readonly packages: string;
-  isThere(): boolean;
+  readonly isThere: () => boolean;
 }
 
 const runs = (program: string, ...args: string[]): boolean =>
@@ -152,7 +152,7 @@ export async function runClient(
     const told = JSON.parse(line) as { readonly case: string; readonly outcome: string };
     outcomes.set(told.case, told.outcome);
   });
-  child.stderr.on("data", (chunk: Buffer) => (lastWords = `${lastWords}${chunk}`.slice(-2_000)));
+  child.stderr.on("data", (chunk: Buffer) => (lastWords = `${lastWords}${chunk.toString()}`.slice(-2_000)));
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0) throw new Error(`${program} ended with ${code} after ${outcomes.size} cases: ${lastWords}`);
   return outcomes;

@@ -19,10 +19,12 @@ const COMPRESSED = /\r\ncontent-encoding: *(?:gzip|deflate|x-gzip)\r\n/gi;
 /** Longer than the header that is looked for, so that it is found when it comes in two parts. */
 const OVERLAP = 40;
 
-export async function relayTo(url: string): Promise<Relay> {
+export const nothingSeen = (): Seen => ({ connections: 0, gzipRequests: 0, gzipReplies: 0 });
+
+/** `seen` is where it is written down. */
+export async function relayTo(url: string, seen: Seen = nothingSeen()): Promise<Relay> {
   const target = new URL(url);
   const { hostname, port } = target;
-  const seen: Seen = { connections: 0, gzipRequests: 0, gzipReplies: 0 };
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     seen.connections += 1;

@@ -1,7 +1,7 @@
 import { createRouter, defineContract, type Listener, unary } from "@rpc/core";
 import { databaseCall, databases, FaultError, serveXmlRpc } from "@rpc/xmlrpc";
 import { z } from "zod";
-import { type Relay, relayTo, type Seen } from "./relay.ts";
+import { nothingSeen, relayTo, type Seen } from "./relay.ts";
 import { difference, VALUES } from "./values.ts";
 
 export const USER = "ada@example.org";
@@ -11,7 +11,7 @@ const MOST_BYTES = 32 * 1024 * 1024;
 
 const int32 = z.int32();
 
-export const Matrix = defineContract("matrix", {
+const Matrix = defineContract("matrix", {
   tell: unary({
     input: z.object({ name: z.string(), value: z.unknown() }),
     output: z.string(),
@@ -60,7 +60,7 @@ export const partners = createRouter(Partner, {
   },
 });
 
-function matrixOf(seen: () => Seen) {
+function matrixOf(seen: Seen) {
   return createRouter(Matrix, {
     tell: ({ name, value }) => difference(name, value),
     give: ({ name }) => {
@@ -71,7 +71,7 @@ function matrixOf(seen: () => Seen) {
     fail: ({ code, text }) => {
       throw new FaultError(code, text);
     },
-    wire: () => ({ ...seen() }),
+    wire: () => ({ ...seen }),
   });
 }
 
@@ -82,8 +82,7 @@ export interface Served extends AsyncDisposable {
 }
 
 export async function serveForClients(): Promise<Served> {
-  let relay: Relay | undefined;
-  const seen = (): Seen => relay?.seen ?? { connections: 0, gzipRequests: 0, gzipReplies: 0 };
+  const seen = nothingSeen();
   // Ten megabytes of text are more than is taken unless one says so.
   const limits = {
     maxMessageBytes: MOST_BYTES,
@@ -96,7 +95,7 @@ export async function serveForClients(): Promise<Served> {
     endpoint,
     authenticate: ({ user, secret }) => (user === USER && secret === PASSWORD ? user : undefined),
   });
-  relay = await relayTo(open.endpoint);
+  const relay = await relayTo(open.endpoint, seen);
   return {
     open: relay.url,
     database: `${closed.endpoint}/${DATABASE}`,
