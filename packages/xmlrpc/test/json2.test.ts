@@ -198,6 +198,10 @@ describe("JSON-2 in front of a plain router", () => {
     expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { text: "hello" }]);
     expect((await call(bench, "demo.Values/nosuch")).status).toBe(404);
     expect((await call(bench, "demo.Values/nothing", {}, { auth: "" })).status).toBe(401);
+    const described = await fetch(`${bench.origin}/json/2/openapi.json`, {
+      headers: { authorization: KEY, connection: "close" },
+    });
+    expect(await described.json()).toMatchObject({ paths: { "/json/2/demo.Values/echo": { post: {} } } });
     await using off = await rpc2Bench(values, { json2: false });
     expect((await call(off, "demo.Values/nothing")).status).toBe(404);
   });

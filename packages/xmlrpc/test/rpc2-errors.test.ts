@@ -175,9 +175,9 @@ describe.each(ROWS.map((row) => [row.situation, row] as const))("%s", (_situatio
     const { reply, text: document } = await odoo.xml(method, params, { path });
     const said = (reply as { fault: { message: string } }).fault.message;
     expect(said).toMatch(pattern(odooText));
-    expect(document).not.toMatch(/\.ts:|node:internal| at /);
+    expect(document).not.toMatch(/\.ts:|node:internal|\n\s+at |\\n +at /);
     const json = await bench.json(method, params, { path });
-    expect(json.text).not.toMatch(/\.ts:|node:internal| at /);
+    expect(json.text).not.toMatch(/\.ts:|node:internal|\n\s+at |\\n +at /);
   });
 });
 
@@ -262,5 +262,17 @@ describe("credentials", () => {
       value: { protocol_version: 1 },
     });
     expect((await bench.xml("system.listMethods", [], { path: "/RPC2", auth: "" })).status).toBe(200);
+  });
+
+  it("come before the name of a database where that is asked for", async () => {
+    await using hidden = await rpc2Bench(databases({ mydb: { models: {} } }, { authenticateFirst: true }));
+    const at = async (path: string, auth: string): Promise<number> =>
+      (await hidden.xml("system.noop", [], { path, auth })).status;
+    const right = `Basic ${btoa("ada:ada-pw")}`;
+    for (const path of ["/RPC2/mydb", "/RPC2/nosuch"]) {
+      expect(await at(path, "")).toBe(401);
+      expect(await at(path, `Basic ${btoa("ada:wrong")}`)).toBe(403);
+    }
+    expect([await at("/RPC2/mydb", right), await at("/RPC2/nosuch", right)]).toEqual([200, 404]);
   });
 });

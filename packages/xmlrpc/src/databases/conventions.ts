@@ -122,10 +122,7 @@ function subjectForm(params: readonly unknown[], options: ConventionOptions): Ar
 }
 
 /** Who a call is about. Throws FaultError -32602 for what can be no subject. */
-function subjectOf(
-  subject: unknown,
-  { unknownSubjectKeys }: Pick<ConventionOptions, "unknownSubjectKeys">,
-): Subject {
+function subjectOf(subject: unknown, { unknownSubjectKeys }: Pick<ConventionOptions, "unknownSubjectKeys">): Subject {
   if (isFalsy(subject)) return NO_SUBJECT;
   if (Array.isArray(subject)) return { ...NO_SUBJECT, records: subject };
   if (!isStruct(subject))

@@ -37,6 +37,7 @@ export interface DatabaseServiceOptions extends ConventionOptions {
   readonly models: ModelCalls;
   readonly transactions: TransactionOptions | undefined;
   readonly defaultContext: Struct;
+  readonly authenticateFirst: boolean;
 }
 
 /** The endpoint of databases: functions without one, functions of one, methods of models. */
@@ -48,7 +49,7 @@ export class DatabaseService implements Service {
   /** With the `system.*` methods that are the same everywhere; for what is called inside a multicall. */
   readonly #whole: Service;
   /** What a request is for, since it was let in. */
-  readonly #targets = new WeakMap<HttpExchange, OpenDatabase | undefined>();
+  readonly #targets = new WeakMap<HttpExchange, OpenDatabase | "missing" | undefined>();
 
   constructor(options: DatabaseServiceOptions, host: ServiceHost) {
     this.#options = options;
@@ -70,8 +71,24 @@ export class DatabaseService implements Service {
       this.#targets.set(exchange, target);
       return { database: name, credentials: "required" };
     };
-    const target = this.open(name);
-    return isPromiseLike(target) ? Promise.resolve(target).then(admit) : admit(target);
+    const missing = (thrown: unknown): Admission => {
+      // Whoever may not call at all does not learn which databases there are either.
+      if (!this.#options.authenticateFirst || !(thrown instanceof HttpRefusal)) throw thrown;
+      this.#targets.set(exchange, "missing");
+      return { database: name, credentials: "required" };
+    };
+    try {
+      const target = this.open(name);
+      return isPromiseLike(target) ? Promise.resolve(target).then(admit, missing) : admit(target);
+    } catch (thrown) {
+      return missing(thrown);
+    }
+  }
+
+  #targetOf(exchange: HttpExchange): OpenDatabase | undefined {
+    const target = this.#targets.get(exchange);
+    if (target === "missing") throw databaseNotFound();
+    return target;
   }
 
   /** Throws HttpRefusal 404 for what is not there. No promise where the directory needs none. */
@@ -90,7 +107,7 @@ export class DatabaseService implements Service {
   }
 
   methods(exchange: HttpExchange): Awaitable<readonly MethodInfo[]> {
-    const target = this.#targets.get(exchange);
+    const target = this.#targetOf(exchange);
     const { admin, models } = this.#options;
     if (target === undefined) return admin.methods();
     return databaseMethods(target, models, (method) => this.#host.mayCall?.(exchange, method) ?? true);
@@ -103,7 +120,7 @@ export class DatabaseService implements Service {
   /** `within`: the context of the multicall that it is part of. */
   #call(call: ServiceCall, within: Struct | undefined): Awaitable<unknown> {
     const { method, exchange, params } = call;
-    const target = this.#targets.get(exchange);
+    const target = this.#targetOf(exchange);
     if (method === NOOP) return null;
     if (method === MULTICALL) return this.#multicall(call);
     if (method === SEQUENCE) return this.#sequence(call, target, within);

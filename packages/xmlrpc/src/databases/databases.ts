@@ -22,6 +22,8 @@ export interface DatabasesOptions {
   readonly around?: Around | undefined;
   /** Which errors are worth another try of `around`. Default: the function of this name. */
   readonly isSerializationFailure?: ((thrown: unknown) => boolean) | undefined;
+  /** Whether a database that is not there is told (404) only to who has shown credentials; else before anything is asked. Default: false. */
+  readonly authenticateFirst?: boolean | undefined;
   /** What stands under the context of each call. Default: `{ lang: "en_US" }`. */
   readonly defaultContext?: Struct | undefined;
   /** How callers may pass their arguments. Default: `auto`. */
@@ -58,13 +60,22 @@ export function databases(source: DatabaseMap | DatabaseDirectory, options: Data
   if (!["ignore", "reject"].includes(unknownSubjectKeys))
     throw refused(`unknownSubjectKeys must be ignore or reject, got ${unknownSubjectKeys}`);
   const desk = new AdminDesk(admin, masterPassword, version, options.clock ?? systemClock);
-  const defaultContext = options.defaultContext ?? { lang: "en_US" };
+  const { defaultContext = { lang: "en_US" }, authenticateFirst = false } = options;
   return {
     directory,
     [SERVICE](host: ServiceHost): Service {
       const transactions = transactionsOf(options, host);
       const models = new ModelCalls(host, options.functions, transactions);
-      const parts = { directory, admin: desk, models, transactions, defaultContext, convention, unknownSubjectKeys };
+      const parts = {
+        directory,
+        admin: desk,
+        models,
+        transactions,
+        defaultContext,
+        convention,
+        unknownSubjectKeys,
+        authenticateFirst,
+      };
       const service = new DatabaseService(parts, host);
       const endpoints =
         options.json2 === false
