@@ -186,7 +186,7 @@ function stackOf(thrown: unknown): string {
 /** Says more than a fault can: status, reason, whether to try again, and where in the text the message stands. Foreign peers do not look at it. */
 export const STATUS_HEADER = "x-rpc-status";
 /** The error's details: format and base64. Left out when they are longer than {@link MAX_DETAILS}. */
-export const DETAILS_HEADER = "x-rpc-details";
+const DETAILS_HEADER = "x-rpc-details";
 /** Longest details in a header, in characters: HTTP parsers take about 16 KiB of headers in all. */
 const MAX_DETAILS = 6 * 1024;
 const MAX_REASON = 256;

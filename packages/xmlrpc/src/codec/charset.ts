@@ -18,9 +18,6 @@ const CHARSETS: ReadonlyMap<string, Charset> = new Map([
   ["utf-16be", "utf-16be"],
 ]);
 
-/** The encodings by their registered names, for an `Accept` header. */
-export const ACCEPTED_CHARSETS: readonly string[] = ["utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "utf-16"];
-
 /** Bytes as text. The charset is the header's, else the byte order mark's, else the declaration's, else UTF-8 (RFC 7303). */
 export function decodeDocument(bytes: Uint8Array, contentType: string | undefined): string {
   const header = contentType === undefined ? undefined : charsetOf(contentType);
@@ -33,7 +30,7 @@ export function decodeDocument(bytes: Uint8Array, contentType: string | undefine
 }
 
 /** The charset parameter of a media type, lower-case. */
-export function charsetOf(contentType: string): string | undefined {
+function charsetOf(contentType: string): string | undefined {
   const found = /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i.exec(contentType);
   return (found?.[1] ?? found?.[2])?.trim().toLowerCase();
 }

@@ -1,4 +1,4 @@
-import { XMLParser } from "fast-xml-parser";
+import { type EntityDecoderOptions, XMLParser } from "fast-xml-parser";
 import { FaultCode, FaultError } from "../fault.ts";
 import { LongTexts } from "./long-texts.ts";
 import { checkTags, cleanMarkup } from "./markup.ts";
@@ -54,6 +54,7 @@ export class XmlReader {
       trimValues: false,
       parseTagValue: false,
       processEntities: false,
+      entityDecoder: NO_ENTITIES,
       ignoreAttributes: true,
       strictReservedNames: false,
       jPath: false,
@@ -153,6 +154,15 @@ export class XmlReader {
     return "";
   }
 }
+
+/** References are ours to decode; a decoder of the library's own would be made anew for every document. */
+const NO_ENTITIES: EntityDecoderOptions = {
+  setExternalEntities: () => undefined,
+  addInputEntities: () => undefined,
+  setXmlVersion: () => undefined,
+  reset: () => undefined,
+  decode: (text) => text,
+};
 
 /** Names that the library refuses, as they stand in a tag. */
 const RESERVED: ReadonlySet<string> = new Set(
