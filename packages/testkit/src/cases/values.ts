@@ -1,5 +1,5 @@
 import { createRouter, defineContract, RpcError, unary } from "@rpc/core";
-import { check, equal, rejects } from "../assert.ts";
+import { check, equal, rejects, setAside } from "../assert.ts";
 import { clientOf, one, type OneClient, proves, type TransportCase } from "../transport-bench.ts";
 import { patterned } from "./bytes.ts";
 
@@ -147,6 +147,7 @@ export const valueCases: readonly TransportCase[] = [
   }),
 
   proves("H85", "never rounds a whole number", async (bench) => {
+    if (bench.loses("bigint beyond 2^53")) setAside("the wire has no big integers");
     const { client } = await one(bench, (input) => input);
     for (const value of [2n ** 53n + 1n, -(2n ** 63n), 2n ** 64n, 10n ** 300n]) {
       const output = await client.run({ value }).catch((caught: unknown) => RpcError.from(caught).code);
@@ -163,7 +164,7 @@ export const valueCases: readonly TransportCase[] = [
       { code: ["RESOURCE_EXHAUSTED", "OUT_OF_RANGE", "INVALID_ARGUMENT"] },
       "integer",
     );
-    equal(await client.run(1n), 1n, "next call");
+    equal(await client.run(1), 1, "next call");
   }),
 
   proves("H87", "refuses lone surrogates and keeps every legal character", async (bench) => {
@@ -189,6 +190,7 @@ export const valueCases: readonly TransportCase[] = [
       { code: "INVALID_ARGUMENT", message: "when" },
       "invalid date",
     );
+    if (bench.loses("date zero")) setAside("the wire has no dates");
     const farthest = bench.loses("far date")
       ? [new Date(-62_135_596_800_000), new Date(253_402_300_799_000)]
       : [new Date(-62_167_219_200_000), new Date(8.64e15), new Date(-8.64e15)];
@@ -198,6 +200,7 @@ export const valueCases: readonly TransportCase[] = [
   }),
 
   proves("H93", "sends exactly the bytes of a view, as they were at the call", async (bench) => {
+    if (bench.loses("bytes")) setAside("the wire has no bytes");
     const { client } = await one(bench, (input) => input);
     const pool = patterned(10_000, 4);
     const view = pool.subarray(5_000, 5_020);
@@ -218,7 +221,8 @@ export const valueCases: readonly TransportCase[] = [
   proves("C23", "carries a typed value through its schema", async (bench) => {
     const Typed = defineContract("testkit.Typed", { run: unary() });
     const pair = await bench.connect(createRouter(Typed, { run: (input) => input }));
-    equal(await clientOf(bench, Typed, pair.transport).run({ a: [1, { b: 2n }] }), { a: [1, { b: 2n }] }, "value");
+    const b = bench.loses("bigint 0") ? "2" : 2n;
+    equal(await clientOf(bench, Typed, pair.transport).run({ a: [1, { b }] }), { a: [1, { b }] }, "value");
   }),
 ];
 
