@@ -201,21 +201,19 @@ describe("the other protocols", () => {
   it("speaks JSON-2 by a changed option: path, database, named arguments, statuses", async () => {
     const server = await stub(({ url, headers, body }, response) => {
       const isWrong = url.endsWith("/wrong");
-      response
-        .writeHead(isWrong ? 422 : 200, { "content-type": "application/json" })
-        .end(
-          JSON.stringify(
-            isWrong
-              ? {
-                  name: "odoo.exceptions.ValidationError",
-                  message: "no such field",
-                  arguments: [],
-                  context: {},
-                  debug: "",
-                }
-              : [url, headers["x-odoo-database"], headers.authorization, JSON.parse(body.toString())],
-          ),
-        );
+      response.writeHead(isWrong ? 422 : 200, { "content-type": "application/json" }).end(
+        JSON.stringify(
+          isWrong
+            ? {
+                name: "odoo.exceptions.ValidationError",
+                message: "no such field",
+                arguments: [],
+                context: {},
+                debug: "",
+              }
+            : [url, headers["x-odoo-database"], headers.authorization, JSON.parse(body.toString())],
+        ),
+      );
     });
     for (const path of ["/RPC2?db=mydb", "/RPC2/mydb", "/json/2?db=mydb", "/?db=mydb"]) {
       const db = xmlRpcProxy(server.url.replace("/RPC2", path), { protocol: "json-2", auth: { token: "key" } });

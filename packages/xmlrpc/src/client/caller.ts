@@ -88,7 +88,7 @@ export class Caller implements CallRegister {
     let written: WrittenCall;
     let own: readonly string[];
     try {
-      written = this.wire.write(call.name, params(), call.oneWay);
+      written = this.wire.write(call.context.method.name, params(), call.oneWay);
       own = this.#ownHeaders(context);
     } catch (thrown) {
       return call.fail(unsendable(call, thrown));
@@ -172,7 +172,9 @@ export class Caller implements CallRegister {
     for (const call of [...this.#calls]) {
       const delivered = call.carrier?.sent === true ? "unknown" : "no";
       const { carrier } = call;
-      call.fail(new RpcError("UNAVAILABLE", `${call.name}: the transport was closed`, { reason: "CLOSED", delivered }));
+      call.fail(
+        new RpcError("UNAVAILABLE", `${call.label}: the transport was closed`, { reason: "CLOSED", delivered }),
+      );
       carrier?.leave(call);
     }
     this.#sweep.stop();
@@ -199,12 +201,12 @@ function keyText(key: string): string {
 }
 
 function refusedBy(call: PendingCall, { code, message, reason }: RpcError): RpcError {
-  return new RpcError(code, `${call.name}: ${message}`, { reason, delivered: "no" });
+  return new RpcError(code, `${call.label}: ${message}`, { reason, delivered: "no" });
 }
 
 /** An error of this end's own, before anything was sent. */
 function unsendable(call: PendingCall, thrown: unknown): RpcError {
   const { code, message, reason, details } = RpcError.from(thrown);
-  const text = message.startsWith(call.name) ? message : `${call.name}: ${message}`;
+  const text = message.startsWith(call.label) ? message : `${call.label}: ${message}`;
   return new RpcError(code, text, { reason, details, delivered: "no", cause: thrown });
 }

@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import type { MethodDescriptor } from "@rpc/core/transport";
+import { type MethodDescriptor, shown } from "@rpc/core/transport";
 import type { Fault } from "../fault.ts";
 import { errorOf, STATUS_HEADER } from "../fault-mapping.ts";
 import type { HttpReply } from "./http-pool.ts";
@@ -11,9 +11,10 @@ export function errorOfFault(fault: Fault, method: MethodDescriptor, reply: Http
 }
 
 /** The error of a refusal of HTTP's by our own server, which says by its headers what it means. */
-export function errorOfRefusal(method: MethodDescriptor, endpoint: string, reply: HttpReply, text: string): RpcError {
+export function errorOfRefusal(method: MethodDescriptor, reply: HttpReply, text: string): RpcError {
   const { code, reason, delivered, retryable } = errorOf({ code: 0, message: text }, method, reply.headers);
-  const message = `${method.name}: ${endpoint} answered with HTTP ${reply.status}: ${text}`;
+  // The same words whoever asked, and wherever: they tell nobody which names exist.
+  const message = `${shown(method.name)}: refused with HTTP ${reply.status}${text === "" ? "" : `: ${text}`}`;
   return new RpcError(code, message, { reason, delivered, retryable, details: { status: reply.status } });
 }
 

@@ -10,12 +10,12 @@ const MAX_ELEMENTS = 1_000_000;
 export function jsonText(value: unknown): string {
   budget = MAX_ELEMENTS;
   try {
-    return JSON.stringify(isPlain(value, 0) ? value : converted(value, "", []));
+    if (isPlain(value, 0)) return JSON.stringify(value);
   } catch (thrown) {
     if (thrown instanceof RpcError) throw thrown;
-    // A getter that throws, a proxy that was revoked.
-    throw refused("", `cannot be read: ${RpcError.from(thrown).message}`);
+    // A getter that throws, a proxy that was revoked: the careful way says where.
   }
+  return JSON.stringify(converted(value, "", []));
 }
 
 // Shared by the recursion of one synchronous `jsonText`, to save an argument on every level.
@@ -73,9 +73,12 @@ function converted(value: unknown, path: string, ancestors: readonly object[]): 
       throw refused(path, `is ${value === undefined ? "undefined" : `a ${typeof value}`}, which cannot travel`);
   }
   if (value === null) return null;
-  if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
-  if (value instanceof Date) {
+  return convertedObject(value, path, ancestors);
+}
+
+function convertedObject(value: object, path: string, ancestors: readonly object[]): unknown {
+  if (isBytes(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+  if (isDate(value)) {
     if (Number.isNaN(value.getTime())) throw refused(path, "is an invalid Date");
     return value.toISOString();
   }
@@ -87,7 +90,16 @@ function converted(value: unknown, path: string, ancestors: readonly object[]): 
   return convertedContainer(value, path, [...ancestors, value]);
 }
 
+/** A container; what cannot be read of it (a getter that throws, a proxy that was revoked) is refused with its place. */
 function convertedContainer(value: object, path: string, inside: readonly object[]): unknown {
+  try {
+    return readContainer(value, path, inside);
+  } catch (thrown) {
+    throw thrown instanceof RpcError ? thrown : refused(path, `cannot be read: ${RpcError.from(thrown).message}`);
+  }
+}
+
+function readContainer(value: object, path: string, inside: readonly object[]): unknown {
   if ("toRpc" in value && typeof value.toRpc === "function") return converted(value.toRpc(), path, inside);
   if (value instanceof Map) return fromEntries(value, path, inside);
   if (Symbol.iterator in value) {
@@ -120,6 +132,19 @@ function fromEntries(
     record[key] = converted(member, path === "" ? key : `${path}.${key}`, inside);
   }
   return record;
+}
+
+// Asked of a revoked proxy, `instanceof` throws; such a value is found out as a container.
+function isBytes(value: object): value is Uint8Array {
+  return ArrayBuffer.isView(value) && value instanceof Uint8Array;
+}
+
+function isDate(value: object): value is Date {
+  try {
+    return value instanceof Date;
+  } catch {
+    return false;
+  }
 }
 
 const DIGITS_BOUND = 10n ** 4096n;

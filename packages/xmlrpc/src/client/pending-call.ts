@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import { type CallContext, type CancelListener, type Expiring, noteCallError } from "@rpc/core/transport";
+import { type CallContext, type CancelListener, type Expiring, noteCallError, shown } from "@rpc/core/transport";
 import { revived } from "../revive.ts";
 
 /** What carries a call while it is on its way: a request of its own, or one that it shares. */
@@ -39,8 +39,9 @@ export class PendingCall implements CancelListener, Expiring {
     this.#reject = reject;
   }
 
-  get name(): string {
-    return this.context.method.name;
+  /** The method's name, for messages: neither its megabytes nor its control characters. */
+  get label(): string {
+    return shown(this.context.method.name, 200);
   }
 
   /** A notification whose caller does not wait for the server. */
@@ -57,7 +58,7 @@ export class PendingCall implements CancelListener, Expiring {
       this.#resolve(revived(method.output, output));
     } catch (thrown) {
       const { message } = RpcError.from(thrown);
-      const text = `${this.name}: the reply cannot be decoded: ${message}`;
+      const text = `${this.label}: the reply cannot be decoded: ${message}`;
       this.#reject(noteCallError(new RpcError("INTERNAL", text, { reason: "PROTOCOL", cause: thrown })));
     }
   }
@@ -75,7 +76,7 @@ export class PendingCall implements CancelListener, Expiring {
   expire(): void {
     const delivered = this.carrier?.sent === true ? "unknown" : "no";
     this.#giveUp(
-      new RpcError("DEADLINE_EXCEEDED", `${this.name}: deadline exceeded`, { reason: "DEADLINE", delivered }),
+      new RpcError("DEADLINE_EXCEEDED", `${this.label}: deadline exceeded`, { reason: "DEADLINE", delivered }),
     );
   }
 
@@ -94,8 +95,8 @@ export class PendingCall implements CancelListener, Expiring {
 
   /** Errors of this end name their call; what a server says is passed on as it is. */
   #named(error: RpcError): RpcError {
-    if (error.reason !== "PROTOCOL" || error.message.startsWith(this.name)) return error;
+    if (error.reason !== "PROTOCOL" || error.message.startsWith(this.label)) return error;
     const { code, reason, details, delivered, retryable, cause } = error;
-    return new RpcError(code, `${this.name}: ${error.message}`, { reason, details, delivered, retryable, cause });
+    return new RpcError(code, `${this.label}: ${error.message}`, { reason, details, delivered, retryable, cause });
   }
 }

@@ -157,15 +157,14 @@ function errorOfReply(caller: Caller, call: PendingCall, reply: HttpReply): unkn
   const told = status >= 400 ? caller.wire.readError(reply, call.context.method) : undefined;
   if (told !== undefined) return told;
   const text = plainText(headers["content-type"] ?? "", reply.body);
-  if (headers[STATUS_HEADER] !== undefined)
-    return errorOfRefusal(call.context.method, caller.target.endpoint, reply, text);
-  return errorOfStatus(call.name, caller.target.endpoint, status, headers.location ?? "", text);
+  if (headers[STATUS_HEADER] !== undefined) return errorOfRefusal(call.context.method, reply, text);
+  return errorOfStatus(call.label, caller.target.endpoint, status, headers.location ?? "", text);
 }
 
 function connectionError(caller: Caller, call: PendingCall, error: Error, sent: boolean): unknown {
-  if (!(error instanceof RpcError)) return errorOfConnection(call.name, caller.target.endpoint, error, sent);
+  if (!(error instanceof RpcError)) return errorOfConnection(call.label, caller.target.endpoint, error, sent);
   const { code, message, reason, delivered } = error;
-  return new RpcError(code, `${call.name}: ${message}`, { reason, delivered, cause: error });
+  return new RpcError(code, `${call.label}: ${message}`, { reason, delivered, cause: error });
 }
 
 function readResponseMetadata({ context }: PendingCall, { rawHeaders }: HttpReply): void {
