@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
 import {
   createMemoryTransport,
   createRouter,
@@ -102,6 +104,26 @@ describe("serveXmlRpc", () => {
     }
     expect(ports.size).toBe(1);
     agent.destroy();
+  });
+
+  it("serves over TLS", async () => {
+    const certificates = new URL("../../tcp/test/certificates/", import.meta.url);
+    const pem = (name: string): string => readFileSync(new URL(name, certificates), "utf8");
+    await using listener = await serveXmlRpc(createDemo().router, {
+      endpoint: "https://127.0.0.1:0/RPC2",
+      tls: { key: pem("server.key"), cert: pem("server.pem") },
+    });
+    expect(listener.endpoint).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/RPC2$/);
+    const text = await new Promise<string>((resolve, reject) => {
+      const options = { method: "POST", headers: XML, agent: false, ca: pem("authority.pem"), servername: "localhost" };
+      const request = httpsRequest(listener.endpoint, options, (response) => {
+        let received = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (received += chunk));
+        response.on("end", () => resolve(received));
+      });
+      request.on("error", reject).end(CALL);
+    });
+    expect(text).toContain("<double>3.0</double>");
   });
 
   it("lets running calls finish while it drains, with their connection's end in the reply", async () => {

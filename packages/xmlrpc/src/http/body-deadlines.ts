@@ -13,6 +13,7 @@ export class BodyDeadlines {
   /** Oldest first, with the instant of their end. */
   readonly #pending = new Map<PendingBody, number>();
   #timer: unknown = undefined;
+  #isClosed = false;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
@@ -20,6 +21,8 @@ export class BodyDeadlines {
   }
 
   add(body: PendingBody): void {
+    // Its connection is about to be cut.
+    if (this.#isClosed) return;
     this.#pending.set(body, this.#clock.now() + this.#timeoutMs);
     this.#timer ??= this.#clock.setTimeout(() => this.#sweep(), this.#timeoutMs);
   }
@@ -30,6 +33,7 @@ export class BodyDeadlines {
   }
 
   close(): void {
+    this.#isClosed = true;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#pending.clear();
