@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientPrograms, runClient } from "../xmlrpc/programs.ts";
 import { serveSuites, type Suites } from "../xmlrpc/suites-server.ts";
 
-const SCRIPT = new URL("../xmlrpc/clients/suites.py", import.meta.url).pathname;
+const SCRIPT = join(import.meta.dirname, "..", "xmlrpc", "clients", "suites.py");
 const missing = clientPrograms().find(({ id }) => id === "python")?.missing;
 
 const SUITES = {
