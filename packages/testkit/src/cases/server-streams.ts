@@ -1,7 +1,7 @@
 import { createRouter, defineContract, RpcError, serverStream, unary } from "@rpc/core";
 import type { CallContext, Handler } from "@rpc/core/transport";
 import { check, equal, rejects, setAside } from "../assert.ts";
-import { collect, createGate, turns, until } from "../gate.ts";
+import { collect, createGate, turns, until, watch } from "../gate.ts";
 import { whole } from "../shapes.ts";
 import {
   clientOf,
@@ -149,10 +149,12 @@ export const serverStreamCases: readonly TransportCase[] = [
         if (n % 10 === 0) await turns(1);
       }
     });
-    const streams = range(100).map((i) => collect(client.read(i)));
+    const streams = Promise.all(range(100).map((i) => collect(client.read(i))));
+    // Looked at only behind the calls, and on a wire without streams they fail long before.
+    watch(streams);
     const calls = range(100).map((n) => client.ping(n));
     equal(await Promise.all(calls), range(100), "unary replies");
-    for (const [i, items] of (await Promise.all(streams)).entries()) {
+    for (const [i, items] of (await streams).entries()) {
       equal(
         items,
         range(50).map((n) => `${i}:${n}`),
