@@ -22,7 +22,7 @@ export interface Got {
 }
 
 /** What stands behind an adapter, asked over HTTP. */
-export interface Rig extends AsyncDisposable {
+interface Rig extends AsyncDisposable {
   readonly send: (request: SentRequest) => Promise<Got>;
   /** An XML-RPC call: its value, or its fault. */
   readonly call: (
@@ -76,7 +76,7 @@ export const openNodeRig: OpenRig = async (served, options) => {
   );
 };
 
-export const openFetchRig: OpenRig = async (served, options) => {
+const openFetchRig: OpenRig = async (served, options) => {
   const handler = createXmlRpcHandler(served, options);
   return rigOver(
     async ({ method = "POST", path = "/RPC2", headers = {}, body, signal }) => {
@@ -169,7 +169,7 @@ export async function connectTo(
   };
 }
 
-export const Demo = defineContract("demo.Greeter", {
+const Demo = defineContract("demo.Greeter", {
   hello: unary({
     input: z.object({ name: z.string(), times: z.number().default(1) }),
     output: z.object({ text: z.string() }),

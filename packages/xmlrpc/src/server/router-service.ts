@@ -68,7 +68,7 @@ export function findMethod(handler: Handler, name: string, oneWay = false): Meth
 }
 
 /** Calls a method with parameters as they came, and gives its output as a value that the wire can say. */
-export function callMethod(
+function callMethod(
   handler: Handler,
   method: MethodDescriptor,
   call: ServiceCall,

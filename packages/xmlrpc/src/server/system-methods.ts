@@ -177,7 +177,7 @@ class SystemMethods {
 }
 
 /** An item of a multicall, checked. Throws the FaultError of what is wrong with it. */
-export function callItem(item: unknown): { readonly methodName: string; readonly params: readonly unknown[] } {
+function callItem(item: unknown): { readonly methodName: string; readonly params: readonly unknown[] } {
   if (typeof item !== "object" || item === null || isList(item))
     throw new FaultError(FaultCode.InvalidRequest, "TypeError: a call of system.multicall is a struct");
   const { methodName, params } = item as { readonly methodName?: unknown; readonly params?: unknown };
