@@ -28,6 +28,7 @@ export function pairOf(
         onError,
         authenticate,
         maxMessageBytes: limits?.maxMessageBytes,
+        maxInflatedBytes: limits?.maxMessageBytes,
         maxConcurrentCalls: limits?.maxCallsInFlight,
         ...served,
       });

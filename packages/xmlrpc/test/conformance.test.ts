@@ -72,3 +72,12 @@ transportSuite({
   factory: pairOf({ protocol: "json-rpc" }, { compression: false }),
   losses: JSON_LOSSES,
 });
+
+transportSuite({
+  describe,
+  it,
+  leaveOut: SHOWN_CREDENTIALS,
+  name: "xml-rpc with gzip both ways",
+  factory: pairOf({ gzip: true, gzipRequestsFromBytes: 500 }, { compression: true }),
+  losses: XML_LOSSES,
+});
