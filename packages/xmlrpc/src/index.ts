@@ -20,6 +20,7 @@ export {
 export { batch } from "./client/batch.ts";
 export type { XmlRpcAuth, XmlRpcProtocol, XmlRpcTlsOptions, XmlRpcTransportOptions } from "./client/options.ts";
 export {
+  type AnyNames,
   type XmlRpcCallOptions,
   type XmlRpcMethod,
   type XmlRpcProxy,

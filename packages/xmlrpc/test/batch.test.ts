@@ -2,7 +2,7 @@ import { createClient, createMemoryTransport, createRouter, defineContract, RpcE
 import { createFakeClock } from "@rpc/testkit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { batch, createXmlRpcTransport, xmlRpcProxy, type XmlRpcTransportOptions } from "../src/index.ts";
-import { answerCalls, answerFault, answerValue, type Stub, stub } from "./stub-server.ts";
+import { answerCalls, answerFault, answerValue, type Stub, stub, type Names } from "./stub-server.ts";
 
 const Shop = defineContract("shop", { add: unary(), fail: unary(), look: unary({ idempotent: true }) });
 
@@ -129,7 +129,7 @@ describe("by hand", () => {
       );
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answers.toReversed()));
     });
-    const db = xmlRpcProxy(server.url, { protocol: "json-rpc" });
+    const db = xmlRpcProxy<Names>(server.url, { protocol: "json-rpc" });
     onTestFinished(() => db.$close());
     const results = await Promise.allSettled(db.$batch((b) => [b.shop.add(1), b.shop.fail(), b.$call("shop.add", 2)]));
     expect(settled(results)).toEqual([["shop.add", 1], "it failed", ["shop.add", 2]]);
@@ -140,7 +140,7 @@ describe("by hand", () => {
     const server = await stub((_, response) =>
       response.writeHead(200, { "content-type": "application/json" }).end(answers.shift()),
     );
-    const db = xmlRpcProxy(server.url, { protocol: "json-rpc" });
+    const db = xmlRpcProxy<Names>(server.url, { protocol: "json-rpc" });
     onTestFinished(() => db.$close());
     const codes: unknown[] = [];
     for (let i = 0; i < 3; i++) {

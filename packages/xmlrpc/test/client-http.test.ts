@@ -5,7 +5,7 @@ import { createClient, defineContract, RpcError, type StatusCode, unary } from "
 import { createFakeClock } from "@rpc/testkit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createXmlRpcTransport, xmlRpcProxy, type XmlRpcTransport, type XmlRpcTransportOptions } from "../src/index.ts";
-import { answerFault, answerValue, stub } from "./stub-server.ts";
+import { answerFault, answerValue, stub, type Names } from "./stub-server.ts";
 
 const One = defineContract("one", { run: unary(), look: unary({ idempotent: true }) });
 
@@ -54,7 +54,7 @@ describe("answers that are none", () => {
         if (calls === 1) response.writeHead(status, headers).end(body);
         else answerValue(response, "fine");
       });
-      const db = xmlRpcProxy(server.url);
+      const db = xmlRpcProxy<Names>(server.url);
       onTestFinished(() => db.$close());
       const error = await failureOf(db.$call("one.run"));
       expect(error.code).toBe(code);
@@ -191,7 +191,7 @@ describe("connections", () => {
     const old = await raw((socket) => {
       socket.once("data", () => socket.end(`HTTP/1.0 200 OK\r\nContent-Type: text/xml\r\n\r\n${GOOD}`));
     });
-    const proxy = xmlRpcProxy(old);
+    const proxy = xmlRpcProxy<Names>(old);
     onTestFinished(() => proxy.$close());
     for (let i = 0; i < 3; i++) expect(await proxy.$call("x")).toBe("ok");
   });

@@ -8,10 +8,10 @@ import {
   xmlRpcProxy,
   type XmlRpcTransportOptions,
 } from "../src/index.ts";
-import { answerCalls, answerValue, stub } from "./stub-server.ts";
+import { answerCalls, answerValue, stub, type Names } from "./stub-server.ts";
 
 /** A server that answers with the name and the parameters of each call. */
-async function echoing(options?: XmlRpcTransportOptions): Promise<{ db: XmlRpcProxy; calls: unknown[] }> {
+async function echoing(options?: XmlRpcTransportOptions): Promise<{ db: XmlRpcProxy<Names>; calls: unknown[] }> {
   const calls: unknown[] = [];
   const server = await stub(
     answerCalls((method, params) => {
@@ -19,7 +19,7 @@ async function echoing(options?: XmlRpcTransportOptions): Promise<{ db: XmlRpcPr
       return [method, params];
     }),
   );
-  const db = xmlRpcProxy(server.url, options);
+  const db = xmlRpcProxy<Names>(server.url, options);
   onTestFinished(() => db.$close());
   return { db, calls };
 }
@@ -71,7 +71,7 @@ describe("names", () => {
 
   it("gives calls a deadline, a signal, metadata and a key by $with", async () => {
     const server = await stub((_, response) => answerValue(response, 1));
-    const db = xmlRpcProxy(server.url);
+    const db = xmlRpcProxy<Names>(server.url);
     onTestFinished(() => db.$close());
     const quick = db.$with({ timeoutMs: 9_000, metadata: { "x-who": "grüße 100%" }, idempotencyKey: "k 1" });
     await quick.res.read();
@@ -91,13 +91,13 @@ describe("names", () => {
     const router = createRouter(defineContract("a", { b: unary() }), { b: () => 1 });
     const memory = createMemoryTransport(router);
     onTestFinished(() => memory.close());
-    expect(() => xmlRpcProxy(memory)).toThrow(RpcError);
+    expect(() => xmlRpcProxy<Names>(memory)).toThrow(RpcError);
     const server = await stub((_, response) => answerValue(response, 1));
     const transport = createXmlRpcTransport(server.url);
     onTestFinished(() => transport.close());
-    await xmlRpcProxy(transport).$close();
-    expect(await xmlRpcProxy(transport).a.b()).toBe(1);
-    const own = xmlRpcProxy(server.url);
+    await xmlRpcProxy<Names>(transport).$close();
+    expect(await xmlRpcProxy<Names>(transport).a.b()).toBe(1);
+    const own = xmlRpcProxy<Names>(server.url);
     await own.$close();
     await expect(own.a.b()).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
   });
@@ -156,7 +156,7 @@ describe("the other protocols", () => {
         .writeHead(200, { "content-type": "application/json" })
         .end(JSON.stringify({ jsonrpc: "2.0", id, ...answer }));
     });
-    const db = xmlRpcProxy(server.url, { protocol: "json-rpc" });
+    const db = xmlRpcProxy<Names>(server.url, { protocol: "json-rpc" });
     onTestFinished(() => db.$close());
     expect(await db.res.partner.read([1], { when: new Date(0), big: 2n ** 64n, bytes: Uint8Array.of(1, 2) })).toEqual([
       "res.partner.read",
@@ -172,7 +172,7 @@ describe("the other protocols", () => {
 
   it("refuses what JSON has no word for, and what loops", async () => {
     const server = await stub((_, response) => response.end());
-    const db = xmlRpcProxy(server.url, { protocol: "json-rpc" });
+    const db = xmlRpcProxy<Names>(server.url, { protocol: "json-rpc" });
     onTestFinished(() => db.$close());
     const loop: unknown[] = [];
     loop.push(loop);
@@ -216,7 +216,7 @@ describe("the other protocols", () => {
       );
     });
     for (const path of ["/RPC2?db=mydb", "/RPC2/mydb", "/json/2?db=mydb", "/?db=mydb"]) {
-      const db = xmlRpcProxy(server.url.replace("/RPC2", path), { protocol: "json-2", auth: { token: "key" } });
+      const db = xmlRpcProxy<Names>(server.url.replace("/RPC2", path), { protocol: "json-2", auth: { token: "key" } });
       onTestFinished(() => db.$close());
       expect(await db.res.partner.read({ ids: [1], fields: ["name"] })).toEqual([
         "/json/2/res.partner/read",

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import type { XmlRpcMethod } from "../src/index.ts";
 import { createDocumentCodec } from "../src/codec/create-document-codec.ts";
 
 /** One request as it came. */
@@ -55,6 +56,25 @@ export async function stub(answer: (seen: Seen, response: ServerResponse) => voi
 }
 
 const codec = createDocumentCodec();
+
+/** The names that tests call, for a compiler that takes others for undefined. */
+export interface Names extends XmlRpcMethod {
+  readonly res: Names;
+  readonly partner: Names;
+  readonly search: Names;
+  readonly read: Names;
+  readonly wrong: Names;
+  readonly version: Names;
+  readonly shop: Names;
+  readonly add: Names;
+  readonly fail: Names;
+  readonly test: Names;
+  readonly Values: Names;
+  readonly order: Names;
+  readonly a: Names;
+  readonly b: Names;
+  readonly x: Names;
+}
 
 /** Answers with an XML-RPC value. */
 export function answerValue(response: ServerResponse, value: unknown, headers: Record<string, string> = {}): void {

@@ -11,7 +11,7 @@ import {
   type XmlRpcTransport,
   type XmlRpcTransportOptions,
 } from "../src/index.ts";
-import { answerCalls, answerValue, stub } from "./stub-server.ts";
+import { answerCalls, answerValue, stub, type Names } from "./stub-server.ts";
 
 const Values = defineContract("test.Values", {
   typed: unary({
@@ -99,7 +99,7 @@ describe("parameters", () => {
       const client = createClient(Values, transportTo(url, options));
       expect(await client.order({ a: 1, c: "x" }), JSON.stringify(options)).toEqual({ a: 1, c: "x" });
     }
-    const db = xmlRpcProxy(url);
+    const db = xmlRpcProxy<Names>(url);
     onTestFinished(() => db.$close());
     expect(await db.test.Values.order(1, 2)).toEqual({ a: 1, b: 2 });
   });

@@ -11,17 +11,25 @@ export interface XmlRpcMethod {
   readonly [name: string]: XmlRpcMethod;
 }
 
+/**
+ * Whatever name there is. Where the compiler option `noUncheckedIndexedAccess` is on, such names may be undefined to it: give `xmlRpcProxy` the
+ * type of those that are used, `xmlRpcProxy<{ res: { partner: Record<"search" | "read", XmlRpcMethod> } }>(url)`.
+ */
+export interface AnyNames {
+  readonly [name: string]: XmlRpcMethod;
+}
+
 /** What one does with a server that is no call of its methods. All begin with `$`, which no method's name does. */
-export interface XmlRpcProxyTools {
+export interface XmlRpcProxyTools<Names extends object = AnyNames> {
   /** Calls a method by its full name, whatever it is: for names that JavaScript keeps for itself, such as `then` or `name`. */
   $call(name: string, ...params: readonly unknown[]): Promise<unknown>;
   /** The same server, with options for every call: `db.$with({ timeoutMs: 1_000, signal })`. `idempotent` calls may be sent twice. */
-  $with(options: XmlRpcCallOptions): XmlRpcProxy;
+  $with(options: XmlRpcCallOptions): XmlRpcProxy<Names>;
   /**
    * Calls made in `build`, before it returns, travel as one `system.multicall` or JSON-RPC batch; each settles by itself. Gives what `build`
    * gives: `await Promise.all(db.$batch((b) => [b.version(), b.list()]))`.
    */
-  $batch<T>(build: (proxy: XmlRpcProxy) => T): T;
+  $batch<T>(build: (proxy: XmlRpcProxy<Names>) => T): T;
   /** A call whose result the next ones are applied to, all in one request and one transaction: `system.sequence`. */
   $sequence(name: string, ...params: readonly unknown[]): Sequence;
   /** What the calls travel on. */
@@ -30,7 +38,7 @@ export interface XmlRpcProxyTools {
   $close(): Promise<void>;
 }
 
-export type XmlRpcProxy = XmlRpcProxyTools & AsyncDisposable & { readonly [name: string]: XmlRpcMethod };
+export type XmlRpcProxy<Names extends object = AnyNames> = XmlRpcProxyTools<Names> & AsyncDisposable & Names;
 
 /** What a call by name may be told. */
 export interface XmlRpcCallOptions extends CallOptions {
@@ -43,7 +51,10 @@ export interface XmlRpcCallOptions extends CallOptions {
  * travel by position as they are given; what comes back is what the server says, dates as `Date`, structs as records without prototype. Given
  * the options of `createXmlRpcTransport`, or a transport made before. `await db` is no call.
  */
-export function xmlRpcProxy(server: string | Transport, options: XmlRpcTransportOptions = {}): XmlRpcProxy {
+export function xmlRpcProxy<Names extends object = AnyNames>(
+  server: string | Transport,
+  options: XmlRpcTransportOptions = {},
+): XmlRpcProxy<Names> {
   const transport = typeof server === "string" ? createXmlRpcTransport(server, options) : server;
   const caller = callerOf(transport);
   if (caller === undefined) {
@@ -77,9 +88,9 @@ const NO_METHODS: ReadonlySet<string> = new Set([
   "__proto__",
 ]);
 
-function rootOf(shared: Shared): XmlRpcProxy {
+function rootOf<Names extends object>(shared: Shared): XmlRpcProxy<Names> {
   const close = (): Promise<void> => (shared.owned ? shared.transport.close() : Promise.resolve());
-  const tools: XmlRpcProxyTools = {
+  const tools: XmlRpcProxyTools<Names> = {
     $call: (name, ...params) => callByName(shared, name, params),
     $with: (options) => rootOf({ ...shared, options: { ...shared.options, ...options } }),
     $batch: (build) => {
@@ -108,7 +119,7 @@ function rootOf(shared: Shared): XmlRpcProxy {
     ...READ_ONLY,
   });
   // The trap above gives every name that is not the target's own.
-  return root as unknown as XmlRpcProxy;
+  return root as unknown as XmlRpcProxy<Names>;
 }
 
 function child(shared: Shared, prefix: string, name: string): XmlRpcMethod | undefined {

@@ -1,4 +1,4 @@
-import type { XmlRpcProxy } from "./proxy.ts";
+import type { XmlRpcProxyTools } from "./proxy.ts";
 
 /** Values by name. */
 export type NamedValues = Readonly<Record<string, unknown>>;
@@ -35,7 +35,7 @@ export interface Rpc2Database {
  * The calling convention of `/RPC2`, spelled out for you: `rpc2(db).withContext({ lang: "fr_FR" }).model("res.partner").browse([1, 2]).call("read",
  * [["name"]])` sends the one struct `{records, context, args, kwargs}`.
  */
-export function rpc2(db: XmlRpcProxy, context: NamedValues = {}): Rpc2Database {
+export function rpc2(db: Pick<XmlRpcProxyTools, "$call">, context: NamedValues = {}): Rpc2Database {
   return {
     context,
     withContext: (more) => rpc2(db, { ...context, ...more }),
@@ -43,7 +43,12 @@ export function rpc2(db: XmlRpcProxy, context: NamedValues = {}): Rpc2Database {
   };
 }
 
-function modelOf(db: XmlRpcProxy, model: string, records: readonly unknown[], context: NamedValues): Rpc2Model {
+function modelOf(
+  db: Pick<XmlRpcProxyTools, "$call">,
+  model: string,
+  records: readonly unknown[],
+  context: NamedValues,
+): Rpc2Model {
   return {
     model,
     records,
