@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
+import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { createClient, defineContract, RpcError, type StatusCode, unary } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createXmlRpcTransport, xmlRpcProxy, type XmlRpcTransport, type XmlRpcTransportOptions } from "../src/index.ts";
-import { answerFault, answerValue, stub, type Names } from "./stub-server.ts";
+import { answerFault, answerValue, type Names, type Stub, stub } from "./stub-server.ts";
 
 const One = defineContract("one", { run: unary(), look: unary({ idempotent: true }) });
 
@@ -196,24 +197,29 @@ describe("connections", () => {
     for (let i = 0; i < 3; i++) expect(await proxy.$call("x")).toBe("ok");
   });
 
-  it("H141 sends an idempotent call once more when an idle connection turns out to be dead, and no other", async () => {
-    for (const method of ["look", "run"] as const) {
-      let requests = 0;
-      const server = await stub(({ connection, socket }, response) => {
-        requests += 1;
-        // The second request on the first connection falls into its end.
-        if (connection === 1 && requests === 2) socket.destroy();
-        else answerValue(response, requests);
-      });
-      const client = createClient(One, transportTo(server.url));
-      expect(await client[method]()).toBe(1);
-      if (method === "look") expect(await client.look()).toBe(3);
-      else {
-        const error = await failureOf(client.run());
-        expect([error.code, error.delivered, requests]).toEqual(["UNAVAILABLE", "unknown", 2]);
-        expect(await client.run()).toBe(3);
-      }
-    }
+  /** A server on whose first connection the second request falls into its end. */
+  const dying = async (): Promise<Stub & { requests(): number }> => {
+    let requests = 0;
+    const server = await stub(({ connection, socket }, response) => {
+      requests += 1;
+      if (connection === 1 && requests === 2) socket.destroy();
+      else answerValue(response, requests);
+    });
+    return Object.assign(server, { requests: () => requests });
+  };
+
+  it("H141 sends an idempotent call once more when an idle connection turns out to be dead", async () => {
+    const client = createClient(One, transportTo((await dying()).url));
+    expect([await client.look(), await client.look()]).toEqual([1, 3]);
+  });
+
+  it("H141 does not send any other call again that may have arrived", async () => {
+    const server = await dying();
+    const client = createClient(One, transportTo(server.url));
+    expect(await client.run()).toBe(1);
+    const error = await failureOf(client.run());
+    expect([error.code, error.delivered, server.requests()]).toEqual(["UNAVAILABLE", "unknown", 2]);
+    expect(await client.run()).toBe(3);
   });
 
   it("H141 does not send again what dies on a new connection, nor a second time", async () => {
@@ -265,7 +271,7 @@ describe("connections", () => {
     ]) {
       const url = await raw((socket) => socket.once("data", () => socket.end(answer)));
       const error = await failureOf(createClient(One, transportTo(url)).run());
-      expect([error.code, error.delivered], answer).toEqual(["UNAVAILABLE", "unknown"]);
+      expect([error.code, error.delivered]).toEqual(["UNAVAILABLE", "unknown"]);
     }
   });
 
@@ -284,7 +290,11 @@ describe("connections", () => {
     ]) {
       const url = await raw((socket) => socket.once("data", () => socket.end(answer)));
       const error = await failureOf(createClient(One, transportTo(url)).run());
-      expect([error.code, error.delivered], answer.slice(0, 100)).toEqual(["INTERNAL", "unknown"]);
+      expect([answer.slice(0, 100), error.code, error.delivered]).toEqual([
+        answer.slice(0, 100),
+        "INTERNAL",
+        "unknown",
+      ]);
     }
   });
 
@@ -334,7 +344,9 @@ describe("connections", () => {
     const call = failureOf(client.run());
     const short = failureOf(client.run(undefined, { timeoutMs: 1_000 }));
     while (server.seen.length < 2) await turns(1);
-    expect(server.seen.map(({ headers }) => headers["x-rpc-timeout-ms"]).toSorted()).toEqual(["1000", "5000"]);
+    expect(server.seen.map(({ headers }) => headers["x-rpc-timeout-ms"]).map(Number)).toEqual(
+      expect.arrayContaining([1_000, 5_000]),
+    );
     const gone = server.seen.map(({ socket }) => once(socket, "close"));
     clock.advance(1_000);
     expect((await short).code).toBe("DEADLINE_EXCEEDED");
@@ -374,7 +386,7 @@ describe("credentials", () => {
     expect(Buffer.from(seen?.headers.authorization?.slice(6) ?? "", "base64").toString()).toBe("u@x:p:wé%");
     expect(seen?.url).toBe("/RPC2?db=my%20db");
     expect(transport.endpoint).toBe(`http://127.0.0.1:${server.port}/RPC2`);
-    expect(JSON.stringify(transport) + String(transport)).not.toContain("p:w");
+    expect(JSON.stringify(transport) + inspect(transport)).not.toContain("p:w");
   });
 
   it("shows a token, asked for at each request, and prefers the option to the URL", async () => {
@@ -412,8 +424,8 @@ describe("credentials", () => {
 describe("options", () => {
   it("refuses URLs that cannot be right, and quotes no credentials", () => {
     for (const url of ["", "host:8069", "ftp://u:geheim@host/", "http://u:geheim@host:port/", "http://u:geheim@h/#x"]) {
-      expect(() => createXmlRpcTransport(url), url).toThrow(RpcError);
-      expect(() => createXmlRpcTransport(url), url).not.toThrow(/geheim/);
+      expect(() => createXmlRpcTransport(url)).toThrow(RpcError);
+      expect(() => createXmlRpcTransport(url)).not.toThrow(/geheim/);
     }
   });
 
@@ -435,8 +447,7 @@ describe("options", () => {
       { auth: { user: "a:b", password: "c" } },
       { auth: {} },
     ];
-    for (const options of wrong)
-      expect(() => createXmlRpcTransport(url, options), JSON.stringify(options)).toThrow(RpcError);
+    for (const options of wrong) expect(() => createXmlRpcTransport(url, options)).toThrow(RpcError);
   });
 });
 

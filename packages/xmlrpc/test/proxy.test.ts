@@ -41,15 +41,14 @@ describe("names", () => {
     const res: unknown = db.res;
     expect(await (res as Promise<unknown>)).toBe(res);
     expect(await (db as unknown as Promise<unknown>)).toBe(db);
-    await Promise.all([db, db.res.partner]);
     for (const name of ["then", "catch", "finally", "constructor", "toJSON", "prototype", "__proto__"]) {
-      expect(Reflect.get(db, name), name).toBe(undefined);
-      expect(Reflect.get(db.res, name), name).toBe(undefined);
+      expect(Reflect.get(db, name)).toBe(undefined);
+      expect(Reflect.get(db.res, name)).toBe(undefined);
     }
     expect(Reflect.get(db, Symbol.iterator)).toBe(undefined);
     expect(Reflect.get(db.res, Symbol.asyncIterator)).toBe(undefined);
     expect(String(db)).toMatch(/^proxy of http:\/\/127/);
-    expect(`${String(db.res.partner)}`).toMatch(/^res\.partner of http:/);
+    expect(String(db.res.partner)).toMatch(/^res\.partner of http:/);
     expect(JSON.stringify({ db: db.res })).toBe("{}");
     expect(inspect(db.res)).toBeTypeOf("string");
     expect(inspect(db)).toBeTypeOf("string");
@@ -190,10 +189,10 @@ describe("the other protocols", () => {
       "\ud800",
       () => 1,
       Symbol("x"),
-      new (class A {})(),
+      new URL("http://localhost/"),
       new Map(entries),
     ])
-      await expect(db.x([value]), inspect(value)).rejects.toMatchObject({ code: "INVALID_ARGUMENT", delivered: "no" });
+      await expect(db.x([value])).rejects.toMatchObject({ code: "INVALID_ARGUMENT", delivered: "no" });
     await expect(db.x(deep)).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED", delivered: "no" });
     expect(server.seen).toEqual([]);
   });

@@ -97,7 +97,7 @@ describe("parameters", () => {
     const url = await serving();
     for (const options of [{}, { params: "positional" }, { protocol: "json-rpc" }] as const) {
       const client = createClient(Values, transportTo(url, options));
-      expect(await client.order({ a: 1, c: "x" }), JSON.stringify(options)).toEqual({ a: 1, c: "x" });
+      expect(await client.order({ a: 1, c: "x" })).toEqual({ a: 1, c: "x" });
     }
     const db = xmlRpcProxy<Names>(url);
     onTestFinished(() => db.$close());

@@ -169,7 +169,7 @@ export class Caller implements CallRegister {
 
   /** Ends whatever still runs, and every connection. */
   destroy(): void {
-    for (const call of [...this.#calls]) {
+    for (const call of this.#calls) {
       const delivered = call.carrier?.sent === true ? "unknown" : "no";
       const { carrier } = call;
       call.fail(

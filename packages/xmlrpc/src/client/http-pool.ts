@@ -121,7 +121,7 @@ export class HttpPool implements ConnectionOwner {
   destroy(): void {
     this.#isOver = true;
     clearTimeout(this.#sweep);
-    for (const connection of [...this.#connections]) connection.destroy();
+    for (const connection of this.#connections) connection.destroy();
   }
 
   #nextWaiting(): Attempts | undefined {
@@ -146,7 +146,8 @@ export class HttpPool implements ConnectionOwner {
     this.#sweep = setTimeout(() => {
       this.#sweep = undefined;
       const now = performance.now();
-      for (const each of [...this.#idle]) if (now - each.idleSince >= each.idleMs) each.destroy();
+      // Taken out first: an ending connection leaves the list that is read.
+      for (const each of this.#idle.filter((idle) => now - idle.idleSince >= idle.idleMs)) each.destroy();
       if (this.#idle.length > 0) this.#watchIdle();
     }, this.#settings.idleTimeoutMs);
     this.#sweep.unref();

@@ -237,7 +237,7 @@ function unescaped(text: string): string {
 }
 
 function oneOf(name: string, value: string, words: readonly string[]): void {
-  if (!words.includes(value)) throw refused(`option ${name} must be one of ${words.join(", ")}, got ${String(value)}`);
+  if (!words.includes(value)) throw refused(`option ${name} must be one of ${words.join(", ")}, got ${value}`);
 }
 
 function wholeNumber(name: string, value: number | undefined, preset: number, least = 0): number {

@@ -151,6 +151,8 @@ function databaseName(name: string): string {
   throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
-async function* refusedStream(message: string): AsyncIterable<never> {
-  throw new RpcError("UNIMPLEMENTED", message, { reason: "CAPABILITY", delivered: "no" });
+function refusedStream(message: string): AsyncIterable<never> {
+  const next = (): Promise<never> =>
+    Promise.reject(new RpcError("UNIMPLEMENTED", message, { reason: "CAPABILITY", delivered: "no" }));
+  return { [Symbol.asyncIterator]: () => ({ next }) };
 }
