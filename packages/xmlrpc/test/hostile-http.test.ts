@@ -93,7 +93,7 @@ describe("hostile requests", () => {
     socket.write(chunk);
     expect(await until("bytes\n")).toMatch(/^HTTP\/1\.1 413 /);
     // Whoever goes on is cut off after a while.
-    for (let written = 0; written < 64 && !socket.destroyed; written++)
+    for (let written = 0; written < 1024 && !socket.destroyed; written++)
       await new Promise<void>((resolve) => socket.write(chunk, () => resolve()));
     await closed;
     await stillServes(server.port);

@@ -25,8 +25,11 @@ export function nodeAdapter(
 
 /** Headers of one request; more are a flood. */
 const MAX_HEADERS = 500;
-/** How much of a refused body is read, so that who sends it hears the refusal instead of a broken connection. */
-const MAX_DISCARDED_BYTES = 1024 * 1024;
+/**
+ * How much of a refused body is read and thrown away, so that who sends it hears the refusal instead of a broken connection: Python, Ruby and
+ * Java send all of it before they read. The time that a body may take bounds it as well.
+ */
+const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
 
 /** One request with its response. */
 class NodeTurn implements PendingBody {
