@@ -67,6 +67,9 @@ export function storeClosedError(endpoint: string): RpcError {
 
 /** What a row says of an end that no agent has told. `outcome` is whether the handler has run: "no", or "unknown". */
 export const EXPIRED_ERROR: JsonText = '{"code":"EXPIRED","outcome":"no"}';
+/** Queued again after a try, and expired then. */
+export const EXPIRED_TRIED_ERROR: JsonText = '{"code":"EXPIRED","outcome":"unknown"}';
+/** For a command that no agent has ever started; for one that was queued again after a try the next one holds. */
 export const CANCELLED_QUEUED_ERROR: JsonText = '{"code":"CANCELLED","outcome":"no"}';
 export const CANCELLED_CLAIMED_ERROR: JsonText = '{"code":"CANCELLED","outcome":"unknown"}';
 export const LEASE_LOST_ERROR: JsonText = '{"code":"LEASE_LOST","outcome":"unknown"}';

@@ -1,0 +1,104 @@
+import type { RpcError } from "@rpc/core";
+import { durationFault } from "../store/checked-command.ts";
+import { fencedError, noAddressError } from "../store/store-errors.ts";
+import type { Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
+import { findAddress } from "./addresses.ts";
+import type { Work } from "./work.ts";
+
+/** Delayed commands that one claim moves to the ready ones: bounds how long it takes when very many fall due at once. */
+const MAX_DUE = 1000;
+
+const DUE = `UPDATE rpc_command SET delayed = 0 WHERE id IN (
+  SELECT id FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 AND not_before <= ? ORDER BY not_before LIMIT ${MAX_DUE})`;
+
+// The tests of the ordering key are two, because each has a partial index of its own. Of two ready rows of one key the second fails the
+// second test, so that one claim never takes both.
+const CLAIM = `UPDATE rpc_command SET state = 'claimed', attempts = attempts + 1, claimed_at = ?1, lease_until = ?1 + ?2,
+       claim_token = lower(hex(randomblob(16))), agent_name = ?3, agent_incarnation = ?4
+ WHERE id IN (
+   SELECT q.id FROM rpc_command q
+    WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0
+      AND (q.expires_at IS NULL OR q.expires_at > ?1)
+      AND (q.target_agent IS NULL OR q.target_agent = ?3)
+      AND (q.ordering_key IS NULL OR (
+        NOT EXISTS (SELECT 1 FROM rpc_command o
+          WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key
+            AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '') AND o.state = 'claimed' AND o.ordering_key IS NOT NULL)
+        AND NOT EXISTS (SELECT 1 FROM rpc_command o
+          WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND o.id < q.id AND o.target_agent IS q.target_agent
+            AND o.state = 'queued' AND o.ordering_key IS NOT NULL AND (o.expires_at IS NULL OR o.expires_at > ?1))))
+    ORDER BY q.priority DESC, q.id LIMIT ?6)
+RETURNING id, claim_token, method, args, kwargs, meta, attempts, max_attempts, priority, ordering_key, idempotency_key, created_by, created_at,
+  expires_at, notification`;
+
+const NEXT_DUE = `SELECT not_before FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 ORDER BY not_before LIMIT 1`;
+
+interface StoredClaim {
+  readonly id: number;
+  readonly claim_token: string;
+  readonly method: string;
+  readonly args: string;
+  readonly kwargs: string;
+  readonly meta: string;
+  readonly attempts: number;
+  readonly max_attempts: number;
+  readonly priority: number;
+  readonly ordering_key: string | null;
+  readonly idempotency_key: string | null;
+  readonly created_by: string | null;
+  readonly created_at: number;
+  readonly expires_at: number | null;
+  readonly notification: number;
+}
+
+export function claimCommands(work: Work, request: ClaimRequest): Claimed | RpcError {
+  const fault = durationFault("leaseMs", request.leaseMs);
+  if (fault !== undefined) return fault;
+  const { connection } = work;
+  const address = findAddress(work, request.address);
+  if (address === undefined) return noAddressError(request.address);
+  const agent = connection.get<{ incarnation: string }>(
+    "SELECT incarnation FROM rpc_agent WHERE address_id = ? AND name = ?",
+    address.id,
+    request.agent,
+  );
+  if (agent?.incarnation !== request.incarnation) return fencedError(request);
+  // The end of the pause wakes.
+  if (address.paused || request.max < 1) return { claims: [], nextDueMs: undefined };
+  const now = work.now();
+  connection.run(DUE, address.id, now);
+  const rows = connection.all<StoredClaim>(
+    CLAIM,
+    now,
+    Math.ceil(request.leaseMs),
+    request.agent,
+    request.incarnation,
+    address.id,
+    Math.floor(request.max),
+  );
+  // RETURNING gives no order.
+  const claims = rows.toSorted((a, b) => b.priority - a.priority || a.id - b.id).map((row) => toClaim(row, now));
+  if (claims.length >= Math.floor(request.max)) return { claims, nextDueMs: undefined };
+  const next = connection.get<{ not_before: number }>(NEXT_DUE, address.id);
+  return { claims, nextDueMs: next === undefined ? undefined : Math.max(0, next.not_before - now) };
+}
+
+function toClaim(row: StoredClaim, now: number): Claim {
+  return {
+    id: row.id,
+    token: row.claim_token,
+    method: row.method,
+    args: row.args,
+    kwargs: row.kwargs,
+    meta: row.meta,
+    attempt: row.attempts,
+    maxAttempts: row.max_attempts,
+    priority: row.priority,
+    orderingKey: row.ordering_key ?? undefined,
+    idempotencyKey: row.idempotency_key ?? undefined,
+    createdBy: row.created_by ?? undefined,
+    createdAt: row.created_at,
+    remainingMs: row.expires_at === null ? undefined : row.expires_at - now,
+    notification: row.notification === 1,
+  };
+}

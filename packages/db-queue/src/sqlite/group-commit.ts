@@ -1,0 +1,204 @@
+import { RpcError } from "@rpc/core";
+import { storeClosedError } from "../store/store-errors.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import type { SqliteSettings } from "./options.ts";
+import { isBusy, sqliteError } from "./status.ts";
+import { Work } from "./work.ts";
+
+/** Verbs of one transaction; what comes beyond goes into the next, so that other processes get their turn. */
+const MAX_VERBS = 1000;
+const RETRY_MS = 2;
+
+interface Verb {
+  readonly isWrite: boolean;
+  readonly run: (work: Work) => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: RpcError) => void;
+}
+
+/**
+ * One connection, whose verbs are gathered for a turn of the event loop and committed together: with `synchronous = FULL` it is the commit
+ * that costs. Verbs run in the order in which they were called; one that fails undoes nothing but itself.
+ */
+export class GroupCommit {
+  readonly #settings: SqliteSettings;
+  readonly #wake: (topics: ReadonlySet<string>) => void;
+  #connection: Connection | undefined;
+  #verbs: Verb[] = [];
+  #isScheduled = false;
+  /** When it was first found locked. */
+  #lockedSince: number | undefined;
+  #closing: PromiseWithResolvers<void> | undefined;
+
+  constructor(settings: SqliteSettings, wake: (topics: ReadonlySet<string>) => void) {
+    this.#settings = settings;
+    this.#wake = wake;
+  }
+
+  read<T>(run: (work: Work) => T): Promise<T> {
+    return this.#gather(run, false);
+  }
+
+  write<T>(run: (work: Work) => T): Promise<T> {
+    return this.#gather(run, true);
+  }
+
+  /** Changes whenever another connection has committed; undefined: not open yet, or cannot tell now. */
+  dataVersion(): number | undefined {
+    try {
+      return this.#connection?.get<{ data_version: number }>("PRAGMA data_version")?.data_version;
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closing = Promise.withResolvers();
+      if (this.#verbs.length === 0) this.#end();
+    }
+    return this.#closing.promise;
+  }
+
+  #gather<T>(run: (work: Work) => T, isWrite: boolean): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(storeClosedError(`sqlite ${this.#settings.file}`));
+    return new Promise<T>((resolve, reject) => {
+      // What `run` gives is what `resolve` takes: the list between them cannot say so.
+      this.#verbs.push({ isWrite, run, resolve: resolve as (value: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Not a microtask: what follows from one commit's answers, call upon call, goes into the next commit together.
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isScheduled = false;
+    const isWrite = this.#verbs.some((verb) => verb.isWrite);
+    const connection = this.#begin(isWrite);
+    if (connection === undefined) return;
+    const verbs = this.#verbs.splice(0, MAX_VERBS);
+    const work = new Work(connection, this.#settings);
+    const results = runVerbs(verbs, work, this.#settings.file);
+    this.#commit(connection, verbs, results, work.topics);
+    if (this.#verbs.length > 0) this.#schedule();
+    else if (this.#closing !== undefined) this.#end();
+  };
+
+  /** Undefined: it is locked, and tried again later, or nothing can be done and all have been told. */
+  #begin(isWrite: boolean): Connection | undefined {
+    try {
+      this.#connection ??= openConnection(this.#settings);
+      this.#connection.database.exec(isWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+      this.#lockedSince = undefined;
+      return this.#connection;
+    } catch (thrown) {
+      if (isBusy(thrown) && this.#mayWait()) {
+        this.#isScheduled = true;
+        this.#settings.clock.setTimeout(this.#flush, RETRY_MS * (1 + this.#settings.random()));
+        return undefined;
+      }
+      this.#lockedSince = undefined;
+      const error = sqliteError(thrown, this.#settings.file);
+      for (const verb of this.#verbs.splice(0)) verb.reject(error);
+      if (this.#closing !== undefined) this.#end();
+      return undefined;
+    }
+  }
+
+  #mayWait(): boolean {
+    const now = this.#settings.clock.now();
+    this.#lockedSince ??= now;
+    return now - this.#lockedSince < this.#settings.lockTimeoutMs;
+  }
+
+  #commit(connection: Connection, verbs: readonly Verb[], results: unknown, topics: ReadonlySet<string>): void {
+    let lost: RpcError | undefined;
+    try {
+      if (results instanceof RpcError) throw results;
+      connection.database.exec("COMMIT");
+    } catch (thrown) {
+      rollBack(connection);
+      // A failed write at the very end may or may not be found when the log is read again.
+      const isUnknown = !(thrown instanceof RpcError) && !isFull(thrown);
+      lost = sqliteError(thrown, this.#settings.file, isUnknown ? "unknown" : "no");
+    }
+    if (lost === undefined && topics.size > 0) this.#wake(topics);
+    for (const [index, verb] of verbs.entries()) {
+      const result = lost ?? (results as readonly unknown[])[index];
+      if (result instanceof VerbFailure) verb.reject(result.error);
+      else if (lost !== undefined) verb.reject(lost);
+      else verb.resolve(result);
+    }
+  }
+
+  #end(): void {
+    try {
+      this.#connection?.database.close();
+    } catch {
+      // Nothing is gathered any more, and there is nobody whom it could concern.
+    }
+    this.#connection = undefined;
+    this.#closing?.resolve();
+  }
+}
+
+/** A verb that threw; another class than RpcError, which a verb may well give back. */
+class VerbFailure {
+  readonly error: RpcError;
+  constructor(error: RpcError) {
+    this.error = error;
+  }
+}
+
+/** What each verb gave, or an RpcError when the transaction is gone. */
+function runVerbs(verbs: readonly Verb[], work: Work, file: string): unknown[] | RpcError {
+  const results: unknown[] = [];
+  for (const verb of verbs) {
+    try {
+      results.push(verb.isWrite ? inSavepoint(work, verb.run) : verb.run(work));
+    } catch (thrown) {
+      const error = sqliteError(thrown, file);
+      if (!work.isInTransaction()) return error;
+      results.push(new VerbFailure(error));
+    }
+  }
+  return results;
+}
+
+/** Runs it so that it leaves nothing behind when it throws. */
+export function inSavepoint<T>(work: Work, run: (work: Work) => T): T {
+  const { connection } = work;
+  connection.run("SAVEPOINT rpc_verb");
+  const mark = work.topics.size;
+  try {
+    const result = run(work);
+    connection.run("RELEASE rpc_verb");
+    return result;
+  } catch (thrown) {
+    work.forgetTopicsAfter(mark);
+    try {
+      connection.run("ROLLBACK TO rpc_verb");
+      connection.run("RELEASE rpc_verb");
+    } catch {
+      // A full disk may have ended the whole transaction; whoever asks sees that it is gone.
+    }
+    throw thrown;
+  }
+}
+
+function rollBack(connection: Connection): void {
+  try {
+    connection.database.exec("ROLLBACK");
+  } catch {
+    // SQLite has rolled back by itself.
+  }
+}
+
+function isFull(thrown: unknown): boolean {
+  return sqliteError(thrown, "").reason === "DISK_FULL";
+}

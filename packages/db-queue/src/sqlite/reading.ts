@@ -1,0 +1,113 @@
+import type { SQLInputValue } from "node:sqlite";
+import type { CommandFilter, CommandRow, CommandState, Outcome } from "../store/store-words.ts";
+import type { Work } from "./work.ts";
+
+const STATES: ReadonlySet<string> = new Set(["queued", "waiting", "claimed", "done", "failed", "expired", "cancelled"]);
+const MAX_ROWS = 1000;
+
+interface StoredOutcome {
+  readonly id: number;
+  readonly state: CommandState;
+  readonly result: string | null;
+  readonly error: string | null;
+}
+
+interface StoredCommand extends StoredOutcome {
+  readonly address: string;
+  readonly parent_id: number | null;
+  readonly method: string;
+  readonly args: string;
+  readonly kwargs: string;
+  readonly meta: string;
+  readonly priority: number;
+  readonly ordering_key: string | null;
+  readonly idempotency_key: string | null;
+  readonly target_agent: string | null;
+  readonly notification: number;
+  readonly attempts: number;
+  readonly max_attempts: number;
+  readonly not_before: number;
+  readonly expires_at: number | null;
+  readonly lease_until: number | null;
+  readonly agent_name: string | null;
+  readonly agent_incarnation: string | null;
+  readonly cancel_requested_at: number | null;
+  readonly cancel_reason: string | null;
+  readonly created_at: number;
+  readonly created_by: string | null;
+  readonly claimed_at: number | null;
+  readonly finished_at: number | null;
+  readonly progress: string | null;
+}
+
+const ROW = "SELECT a.name AS address, c.* FROM rpc_command c JOIN rpc_address a ON a.id = c.address_id";
+
+export function readOutcome(work: Work, id: number): Outcome | undefined {
+  const row = work.connection.get<StoredOutcome>("SELECT id, state, result, error FROM rpc_command WHERE id = ?", id);
+  return row === undefined
+    ? undefined
+    : { id, state: row.state, result: row.result ?? undefined, error: row.error ?? undefined };
+}
+
+export function readCommand(work: Work, id: number): CommandRow | undefined {
+  const row = work.connection.get<StoredCommand>(`${ROW} WHERE c.id = ?`, id);
+  return row === undefined ? undefined : commandRow(row);
+}
+
+export function listCommands(work: Work, filter: CommandFilter): CommandRow[] {
+  const tests: string[] = [];
+  const values: SQLInputValue[] = [];
+  const must = (test: string, value: SQLInputValue | undefined): void => {
+    if (value === undefined) return;
+    tests.push(test);
+    values.push(value);
+  };
+  must("c.address_id = (SELECT id FROM rpc_address WHERE name = ?)", filter.address);
+  must("c.method = ?", filter.method);
+  must("c.agent_name = ?", filter.agent);
+  must("c.parent_id = ?", filter.parentId);
+  must("c.id < ?", filter.beforeId);
+  if (filter.states !== undefined) {
+    // Written out, not bound: a partial index is used only where the text says that its condition holds.
+    const states = filter.states.filter((state) => STATES.has(state)).map((state) => `'${state}'`);
+    tests.push(`c.state IN (${states.join(", ")})`);
+  }
+  const where = tests.length === 0 ? "" : ` WHERE ${tests.join(" AND ")}`;
+  const limit = Math.min(Math.max(1, Math.floor(filter.limit ?? 100)), MAX_ROWS);
+  const rows = work.connection.once(`${ROW}${where} ORDER BY c.id DESC LIMIT ?`).all(...values, limit);
+  return (rows as unknown as StoredCommand[]).map(commandRow);
+}
+
+function commandRow(row: StoredCommand): CommandRow {
+  return {
+    id: row.id,
+    address: row.address,
+    parentId: row.parent_id ?? undefined,
+    method: row.method,
+    args: row.args,
+    kwargs: row.kwargs,
+    meta: row.meta,
+    state: row.state,
+    priority: row.priority,
+    orderingKey: row.ordering_key ?? undefined,
+    idempotencyKey: row.idempotency_key ?? undefined,
+    targetAgent: row.target_agent ?? undefined,
+    notification: row.notification === 1,
+    attempts: row.attempts,
+    maxAttempts: row.max_attempts,
+    notBeforeAt: row.not_before,
+    expiresAt: row.expires_at ?? undefined,
+    leaseUntilAt: row.lease_until ?? undefined,
+    agent: row.agent_name ?? undefined,
+    incarnation: row.agent_incarnation ?? undefined,
+    cancelRequestedAt: row.cancel_requested_at ?? undefined,
+    cancelReason: row.cancel_reason ?? undefined,
+    createdAt: row.created_at,
+    createdBy: row.created_by ?? undefined,
+    claimedAt: row.claimed_at ?? undefined,
+    finishedAt: row.finished_at ?? undefined,
+    result: row.result ?? undefined,
+    error: row.error ?? undefined,
+    progress: row.progress ?? undefined,
+  };
+}

@@ -1,0 +1,45 @@
+import type { Connection } from "./connection.ts";
+import { commandTopic, resultTopic } from "../store/store.ts";
+
+/** What verbs of one transaction share. */
+export class Work {
+  readonly connection: Connection;
+  /** To be woken when it has committed. */
+  readonly topics: Set<string> = new Set();
+  readonly random: () => number;
+  readonly #wallClock: () => number;
+
+  constructor(connection: Connection, outside: { readonly wallClock: () => number; readonly random: () => number }) {
+    this.connection = connection;
+    this.#wallClock = outside.wallClock;
+    this.random = outside.random;
+  }
+
+  /** Whole milliseconds since 1970. */
+  now(): number {
+    return Math.floor(this.#wallClock());
+  }
+
+  isInTransaction(): boolean {
+    // Node 22.13 cannot say; then the commit will.
+    return this.connection.database.isTransaction !== false;
+  }
+
+  wakeAgents(address: string): void {
+    this.topics.add(commandTopic(address));
+  }
+
+  wakeAgentsOf(addressId: number): void {
+    const row = this.connection.get<{ name: string }>("SELECT name FROM rpc_address WHERE id = ?", addressId);
+    if (row !== undefined) this.wakeAgents(row.name);
+  }
+
+  wakeIssuers(id: number): void {
+    this.topics.add(resultTopic(id));
+  }
+
+  /** Sets keep the order of insertion: what came after the mark is of the verb that failed. */
+  forgetTopicsAfter(mark: number): void {
+    for (const topic of [...this.topics].slice(mark)) this.topics.delete(topic);
+  }
+}
