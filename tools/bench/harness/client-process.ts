@@ -3,6 +3,7 @@ import { answerRunner } from "./control.ts";
 import type { Entrant, EntrantClient } from "./entrant.ts";
 import { loadEntrant } from "./load-entrant.ts";
 import { callsOf, runLoad, runSerial } from "./loads.ts";
+import { codecAnswers } from "./patterns/codec.ts";
 import { subscriberAnswers } from "./patterns/fanout.ts";
 import { handshakeClientAnswers } from "./patterns/handshake.ts";
 import { consumerAnswers } from "./patterns/jobs.ts";
@@ -48,6 +49,7 @@ answerRunner({
   ...consumerAnswers(entrantName),
   ...sessionsAnswers(entrantName),
   ...handshakeClientAnswers(entrantName),
+  ...codecAnswers(entrantName),
 });
 
 function connected(): EntrantClient {

@@ -2,6 +2,8 @@
  * The control line between the runner and its two child processes: Node's own IPC, one request answered by one reply.
  * Nothing that is measured travels here.
  */
+import type { CodecReading } from "./entrant.ts";
+
 export interface CpuReading {
   readonly cpuMicros: number;
 }
@@ -52,6 +54,10 @@ export interface ControlRequests {
   peakRss: [Record<string, never>, { bytes: number }];
   serveHandshakes: [Record<string, never>, { endpoint: string }];
   verifyHandshake: [{ endpoint: string }, Record<string, never>];
+  /** Proves that the reply is read and written right. */
+  openReply: [Record<string, never>, Record<string, never>];
+  repeatCodec: [{ work: "decode" | "encode"; durationMs: number }, CodecReading];
+  decodeBigReply: [Record<string, never>, { ratio: number }];
   connectLoop: [{ endpoint: string; durationMs: number }, LoadReading];
 }
 

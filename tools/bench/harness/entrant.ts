@@ -93,10 +93,40 @@ export interface HandshakeEntrant {
   connectOnce(endpoint: string): Promise<void>;
 }
 
+/** `codec`: the module exports it under this name. */
+export interface CodecEntrant {
+  /** Gets ready to work on one reply: a document of XML-RPC with one list of rows. */
+  open(document: Uint8Array): Promise<CodecWork>;
+}
+
+export interface CodecWork {
+  /** The rows after reading, writing and reading again. */
+  roundTrip(): Promise<unknown>;
+  /** Reads the reply from its bytes, again and again. */
+  decode(durationMs: number): Promise<CodecReading>;
+  /** Writes what the reply holds as text, again and again. */
+  encode(durationMs: number): Promise<CodecReading>;
+  /** Reads it once, in a process that has done nothing else. */
+  decodeOnce(): Promise<PeakReading>;
+}
+
+export interface CodecReading {
+  readonly documents: number;
+  readonly elapsedMs: number;
+}
+
+/** Resident memory with the document in it, and at the most. */
+export interface PeakReading {
+  readonly rows: number;
+  readonly beforeBytes: number;
+  readonly peakBytes: number;
+}
+
 /** What a module in `entrants/` exports for each pattern load. */
 export interface PatternEntrants {
   readonly fanout: FanoutEntrant;
   readonly jobs: JobsEntrant;
   readonly resume: ResumeEntrant;
   readonly handshake: HandshakeEntrant;
+  readonly codec: CodecEntrant;
 }

@@ -6,7 +6,7 @@ export type Load = CallLoad | PatternLoad;
 /** Loads that every entrant can run which makes calls. */
 export type CallLoad = "unary" | "serial" | "stream" | "bytes" | "idle" | "heap";
 /** Loads with a driver of their own, in `patterns/`; their entrants offer nothing else. */
-export type PatternLoad = "fanout" | "jobs" | "resume" | "handshake";
+export type PatternLoad = "fanout" | "jobs" | "resume" | "handshake" | "codec";
 
 export type FigureId =
   | "unaryCallsPerSecond"
@@ -23,7 +23,10 @@ export type FigureId =
   | "resumeMillis"
   | "resumeServerMegabytes"
   | "resumeClientMegabytes"
-  | "handshakeCpuMicros";
+  | "handshakeCpuMicros"
+  | "codecDecodesPerSecond"
+  | "codecEncodesPerSecond"
+  | "codecPeakRatio";
 
 export interface Figure {
   readonly id: FigureId;
@@ -172,11 +175,38 @@ export const FIGURES: readonly Figure[] = [
     printDivisor: 1000,
     better: "less",
   },
+  {
+    id: "codecDecodesPerSecond",
+    load: "codec",
+    title: "XML-RPC reply of 1,000 rows, 255 KB: decoding",
+    unit: "replies/s",
+    digits: 1,
+    printDivisor: 1,
+    better: "more",
+  },
+  {
+    id: "codecEncodesPerSecond",
+    load: "codec",
+    title: "XML-RPC reply of 1,000 rows, 255 KB: encoding",
+    unit: "replies/s",
+    digits: 1,
+    printDivisor: 1,
+    better: "more",
+  },
+  {
+    id: "codecPeakRatio",
+    load: "codec",
+    title: "XML-RPC reply of 20 MB: peak memory of decoding, over its size",
+    unit: "×",
+    digits: 2,
+    printDivisor: 1,
+    better: "less",
+  },
 ];
 
 export const LOADS: readonly Load[] = [...new Set(FIGURES.map((figure) => figure.load))];
 
-const PATTERN_LOADS: readonly PatternLoad[] = ["fanout", "jobs", "resume", "handshake"];
+const PATTERN_LOADS: readonly PatternLoad[] = ["fanout", "jobs", "resume", "handshake", "codec"];
 
 export function isPatternLoad(load: Load): load is PatternLoad {
   return (PATTERN_LOADS as readonly Load[]).includes(load);

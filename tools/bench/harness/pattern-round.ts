@@ -2,6 +2,7 @@ import { reasonOf } from "./failure.ts";
 import type { PatternLoad } from "./figures.ts";
 import type { Measurements } from "./measurements.ts";
 import type { BenchOptions } from "./options.ts";
+import { measureCodecPeak, measureCodecSpeed } from "./patterns/codec.ts";
 import { measureFanout } from "./patterns/fanout.ts";
 import { measureHandshake } from "./patterns/handshake.ts";
 import { measureJobs } from "./patterns/jobs.ts";
@@ -46,7 +47,23 @@ async function measure(
     case "handshake":
       measurements.add(entry, "handshakeCpuMicros", await measureHandshake(entry.name, windowMs));
       return;
+    case "codec": {
+      const speed = await measureCodecSpeed(entry.name, windowMs);
+      measurements.add(entry, "codecDecodesPerSecond", speed.decode);
+      measurements.add(entry, "codecEncodesPerSecond", speed.encode);
+      await measurePeak(entry, measurements);
+      return;
+    }
     default:
       load satisfies never;
+  }
+}
+
+/** Who cannot tell its memory still has its speed. */
+async function measurePeak(entry: RosterEntry, measurements: Measurements): Promise<void> {
+  try {
+    measurements.add(entry, "codecPeakRatio", await measureCodecPeak(entry.name));
+  } catch (error) {
+    measurements.markFigureMissing(entry, "codecPeakRatio", reasonOf(`${entry.title}, peak memory`, error));
   }
 }

@@ -38,6 +38,16 @@ export const ROSTER: readonly RosterEntry[] = [
   { name: "moleculer-tcp", title: "Moleculer TCP", role: "peer", packages: ["moleculer", "cbor-x"] },
   { name: "zeromq", title: "zeromq.js DEALER/ROUTER, raw", role: "peer", packages: ["zeromq"] },
   { name: "http-json", title: "HTTP + JSON, keep-alive", role: "peer", packages: ["undici"] },
+  {
+    name: "rpc-xmlrpc",
+    title: "@rpc/xmlrpc, XML-RPC",
+    role: "ours",
+    packages: [],
+    loads: ["unary", "serial", "codec"],
+  },
+  { name: "rpc-json-rpc", title: "@rpc/xmlrpc, JSON-RPC", role: "ours", packages: [], loads: ["unary", "serial"] },
+  { name: "xmlrpc-npm", title: "npm xmlrpc", role: "peer", packages: ["xmlrpc"], loads: ["unary", "serial", "codec"] },
+  { name: "cpython-xmlrpc", title: "CPython xmlrpc.client", role: "peer", packages: [], loads: ["codec"] },
   { name: "rpc-tcp-events", title: "@rpc/tcp, event of a contract", role: "ours", packages: [], loads: ["fanout"] },
   {
     name: "socket-io",

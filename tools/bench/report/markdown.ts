@@ -21,6 +21,10 @@ const PATTERN_YARDSTICKS: Readonly<Record<PatternLoad, readonly Yardstick[]>> = 
   jobs: [],
   resume: [],
   handshake: [{ name: "grpc-js-connect", title: "× grpc-js" }],
+  codec: [
+    { name: "xmlrpc-npm", title: "× npm xmlrpc" },
+    { name: "cpython-xmlrpc", title: "× CPython" },
+  ],
 };
 
 export function markdownOf(run: BenchRun): string {

@@ -48,6 +48,12 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
     factor: 3,
     against: ["socket-io", "moleculer-events"],
   },
+  { figure: "unaryCallsPerSecond", entrant: "rpc-xmlrpc", factor: 2.5, against: ["xmlrpc-npm"] },
+  { figure: "unaryCallsPerSecond", entrant: "rpc-xmlrpc", factor: 0.5, against: ["http-json"] },
+  { figure: "serialP50Micros", entrant: "rpc-xmlrpc", factor: 2, against: ["http-json"] },
+  { figure: "codecDecodesPerSecond", entrant: "rpc-xmlrpc", factor: 1, against: ["cpython-xmlrpc"] },
+  { figure: "codecDecodesPerSecond", entrant: "rpc-xmlrpc", factor: 3, against: ["xmlrpc-npm"] },
+  { figure: "codecEncodesPerSecond", entrant: "rpc-xmlrpc", factor: 1, against: ["cpython-xmlrpc"] },
 ];
 
 interface LimitTarget {
@@ -57,7 +63,10 @@ interface LimitTarget {
   readonly limit: number;
 }
 
-const LIMIT_TARGETS: readonly LimitTarget[] = [{ figure: "jobsPerSecond", entrant: "rpc-tcp-jobs", limit: 100_000 }];
+const LIMIT_TARGETS: readonly LimitTarget[] = [
+  { figure: "jobsPerSecond", entrant: "rpc-tcp-jobs", limit: 100_000 },
+  { figure: "codecPeakRatio", entrant: "rpc-xmlrpc", limit: 10 },
+];
 
 const HANDSHAKE_LIMIT_MICROS = 1_000;
 const IDLE_LIMIT_KILOBYTES = 12;
