@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createMemoryTransport, createRouter, defineContract, unary } from "@rpc/core";
 import { createTcpTransport } from "@rpc/tcp";
 import { capabilityMatrix, requirementTable, withGenerated } from "@rpc/testkit";
+import { createXmlRpcTransport } from "@rpc/xmlrpc";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -15,6 +16,7 @@ export function capabilityPages(): { readonly path: string; readonly now: string
     { name: "memory", capabilities: createMemoryTransport(createRouter(Any, { run: (input) => input })).capabilities },
     // With what it can do only when it is told to.
     { name: "tcp", capabilities: createTcpTransport("tcp://127.0.0.1:1", { compression: true }).capabilities },
+    { name: "xmlrpc", capabilities: createXmlRpcTransport("http://127.0.0.1:1/RPC2", { gzip: true }).capabilities },
   ];
   return ["README.md", "docs/transports.md", "docs/contribute-a-transport.md"].map((name) => {
     const path = join(ROOT, name);
