@@ -2,11 +2,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { MeasuredProcess } from "../child-process.ts";
 import type { Answers } from "../control.ts";
-import type { CodecWork } from "../entrant.ts";
+import type { CodecReading, CodecWork } from "../entrant.ts";
 import { loadPattern } from "../load-entrant.ts";
 
 const ROWS = 1_000;
 const BIG_REPLY_BYTES = 20_000_000;
+/** Compiled by replies, not by seconds: ours gains a third between its first and its hundredth. */
+const WARM_UP_REPLIES = 100;
+const WARM_UP_MAX_WINDOWS = 5;
 const START_LIMIT_MS = 60_000;
 const BIG_REPLY_LIMIT_MS = 120_000;
 const SLACK_MS = 60_000;
@@ -17,13 +20,17 @@ export interface CodecSpeed {
   readonly encode: number;
 }
 
-/** Warms each half up for as long as it is measured. */
+/** Each half is warmed up for as long as it is measured, and longer where replies are slow. */
 export async function measureCodecSpeed(entrantName: string, durationMs: number): Promise<CodecSpeed> {
   return inProcess(entrantName, async (process) => {
     await process.ask("openReply", {}, START_LIMIT_MS);
     const perSecond = async (work: "decode" | "encode"): Promise<number> => {
-      await process.ask("repeatCodec", { work, durationMs }, durationMs + SLACK_MS);
-      const { documents, elapsedMs } = await process.ask("repeatCodec", { work, durationMs }, durationMs + SLACK_MS);
+      const repeat = (): Promise<CodecReading> =>
+        process.ask("repeatCodec", { work, durationMs }, durationMs + SLACK_MS);
+      let warm = 0;
+      for (let window = 0; window < WARM_UP_MAX_WINDOWS && (window === 0 || warm < WARM_UP_REPLIES); window++)
+        warm += (await repeat()).documents;
+      const { documents, elapsedMs } = await repeat();
       return (documents / elapsedMs) * 1000;
     };
     return { decode: await perSecond("decode"), encode: await perSecond("encode") };
@@ -82,7 +89,7 @@ interface Row {
 function rowsOf(): readonly Row[] {
   return Array.from({ length: ROWS }, (_, index) => ({
     id: 10_000 + index,
-    name: `${index % 7 === 0 ? "Café" : "Azure"} Interior ${index % 10 === 0 ? "& Sons" : "Company"} ${index}`,
+    name: `${index % 7 === 0 ? "Café" : "Azure"} ${index % 10 === 0 ? "& Sons" : "Ltd"} ${index}`,
     credit: index + 0.25,
   }));
 }
