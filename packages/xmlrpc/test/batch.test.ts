@@ -217,6 +217,52 @@ describe("within a tick", () => {
     expect(third).toMatchObject({ reason: { code: "ABORTED", delivered: "no" } });
   });
 
+  it("sends nothing again when a batch is given up over one of its calls: those before it may have run", async () => {
+    for (const [code, text] of [
+      [-32_601, "NameError: no method shop.add"],
+      [1, "system.multicall: shop.add: row not found"],
+      [1, "system.multicall: a partner is missing its name"],
+    ] as const) {
+      const server = await stub((_, response) => answerFault(response, code, text));
+      const { client } = clientOf(server, { multicall: "auto" });
+      const results = await Promise.allSettled([client.add(1), client.add(2)]);
+      for (const each of results) expect(each).toMatchObject({ reason: { message: text } });
+      expect(server.seen.length).toBe(1);
+    }
+  });
+
+  it("says of no call that it was not run unless a fault ended the batch, and takes no surplus", async () => {
+    const answers: unknown[][] = [[], [["one"]], [["one"], ["two"], ["three"]]];
+    const server = await stub((_, response) => answerValue(response, answers.shift()));
+    const { client } = clientOf(server, { multicall: "auto" });
+    const run = (): Promise<PromiseSettledResult<unknown>[]> => Promise.allSettled([client.add(1), client.add(2)]);
+    const lost = { reason: { code: "INTERNAL", reason: "PROTOCOL", delivered: "unknown" } };
+    expect(await run()).toMatchObject([lost, lost]);
+    expect(await run()).toMatchObject([{ value: "one" }, lost]);
+    expect(await run()).toMatchObject([lost, lost]);
+  });
+
+  it("names in each error its own call when HTTP refuses the whole batch", async () => {
+    const server = await stub((_, response) => response.writeHead(500).end());
+    const { client } = clientOf(server);
+    const db = xmlRpcProxy<Names>(server.url);
+    onTestFinished(() => db.$close());
+    const results = await Promise.allSettled(db.$batch((b) => [b.$call("one.x"), b.$call("two.y")]));
+    expect(results).toMatchObject([
+      { reason: { message: expect.stringMatching(/^one\.x: .*HTTP 500/) as unknown } },
+      { reason: { message: expect.stringMatching(/^two\.y: .*HTTP 500/) as unknown } },
+    ]);
+    await expect(client.add(1)).rejects.toThrow("shop.add");
+  });
+
+  it("tells faults from values where structs are read as maps", async () => {
+    const server = await stub((_, response) => answerValue(response, [[5], { faultCode: 4, faultString: "bad" }]));
+    const db = xmlRpcProxy<Names>(server.url, { document: { structs: "map" } });
+    onTestFinished(() => db.$close());
+    const results = await Promise.allSettled(db.$batch((b) => [b.$call("one.x"), b.$call("two.y")]));
+    expect(results).toMatchObject([{ value: 5 }, { reason: { message: "bad", details: { faultCode: 4 } } }]);
+  });
+
   it("fails all when the answer is none of a batch", async () => {
     const server = await stub((_, response) => answerValue(response, "no array"));
     const { client } = clientOf(server, { multicall: "auto" });

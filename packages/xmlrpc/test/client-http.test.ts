@@ -4,7 +4,8 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { createClient, defineContract, RpcError, type StatusCode, unary } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { HttpReader } from "../src/client/http-reader.ts";
 import { createXmlRpcTransport, xmlRpcProxy, type XmlRpcTransport, type XmlRpcTransportOptions } from "../src/index.ts";
 import { answerFault, answerValue, type Names, type Stub, stub } from "./stub-server.ts";
 
@@ -285,6 +286,7 @@ describe("connections", () => {
       "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
       "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 0\r\n\r\n",
       "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+      "HTTP/1.1 102 Processing\r\n\r\n".repeat(1_100),
       `HTTP/1.1 200 OK\r\nX: ${"a".repeat(20_000)}\r\n\r\n`,
       "HTTP/2 200\r\n\r\n",
     ]) {
@@ -296,6 +298,28 @@ describe("connections", () => {
         "unknown",
       ]);
     }
+  });
+
+  it("H140 does not wait for the end of a head whose lines have no CR", async () => {
+    const url = await raw((socket) =>
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\nContent-Length: 0\n\n")),
+    );
+    const error = await failureOf(createClient(One, transportTo(url)).run());
+    expect([error.code, error.reason, error.delivered]).toEqual(["INTERNAL", "PROTOCOL", "unknown"]);
+  });
+
+  it("H140 keeps a body of tiny chunks together: each of them alone would cost a hundred times its size", () => {
+    const reader = new HttpReader(1_000_000);
+    const concat = vi.spyOn(Buffer, "concat");
+    onTestFinished(() => concat.mockRestore());
+    reader.read(Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    const parts = Array.from({ length: 3_000 }, (_, i) =>
+      String.fromCharCode(97 + (i % 26)).repeat(i % 100 === 0 ? 3_000 : 1 + (i % 7)),
+    );
+    for (const part of parts) reader.read(Buffer.from(`${part.length.toString(16)}\r\n${part}\r\n`));
+    const reply = reader.read(Buffer.from("0\r\n\r\n"));
+    expect(Buffer.from(reply?.body ?? []).toString() === parts.join("")).toBe(true);
+    expect(concat.mock.calls.at(-1)?.[0].length).toBeLessThan(100);
   });
 
   it("reads an answer that comes byte by byte, after 100 and 103, in chunks with trailers", async () => {
@@ -423,7 +447,14 @@ describe("credentials", () => {
 
 describe("options", () => {
   it("refuses URLs that cannot be right, and quotes no credentials", () => {
-    for (const url of ["", "host:8069", "ftp://u:geheim@host/", "http://u:geheim@host:port/", "http://u:geheim@h/#x"]) {
+    for (const url of [
+      "",
+      "host:8069",
+      "geheim:key@host/RPC2",
+      "ftp://u:geheim@host/",
+      "http://u:geheim@host:port/",
+      "http://u:geheim@h/#x",
+    ]) {
       expect(() => createXmlRpcTransport(url)).toThrow(RpcError);
       expect(() => createXmlRpcTransport(url)).not.toThrow(/geheim/);
     }
@@ -447,6 +478,7 @@ describe("options", () => {
       { auth: { user: "a:b", password: "c" } },
       { auth: {} },
     ];
+    expect(() => createXmlRpcTransport(`${url}/%E0`, { protocol: "json-2" })).toThrow(RpcError);
     for (const options of wrong) expect(() => createXmlRpcTransport(url, options)).toThrow(RpcError);
   });
 });

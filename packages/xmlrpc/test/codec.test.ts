@@ -102,6 +102,7 @@ describe("what is written", () => {
       ).message,
     ).toContain('two keys "1"');
     expect(refusal(new Map([[{}, 1]])).message).toContain("key that is a Object");
+    expect(refusal([new Map([["a", [() => 1]]])]).message).toBe("cannot marshal a function, at [0].a[0]");
   });
 
   it("X16 records become their ids, and a hook says what an object is", () => {

@@ -3,10 +3,14 @@ import { createMemoryTransport, createRouter, defineContract, RpcError, unary } 
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   createXmlRpcTransport,
+  Decimal,
+  Double,
+  Records,
   rpc2,
   type XmlRpcProxy,
   xmlRpcProxy,
   type XmlRpcTransportOptions,
+  XmlRpcDateTime,
 } from "../src/index.ts";
 import { answerCalls, answerValue, stub, type Names } from "./stub-server.ts";
 
@@ -167,6 +171,16 @@ describe("the other protocols", () => {
     expect(new Set(ids).size).toBe(3);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f-]{36}$/);
     expect(server.seen[0]?.headers["content-type"]).toBe("application/json");
+  });
+
+  it("X33 says in JSON what the classes of XML-RPC's values mean", async () => {
+    const server = await stub((_, response) => response.writeHead(200).end('{"jsonrpc":"2.0","result":1}'));
+    const db = xmlRpcProxy<Names>(server.url, { protocol: "json-rpc" });
+    onTestFinished(() => db.$close());
+    const day = new XmlRpcDateTime({ year: 2005, month: 2, day: 10 });
+    await db.x(new Double(3), new Decimal("0.10"), day, new Records("a", [7, false]));
+    const sent = JSON.parse(server.seen[0]?.body.toString() ?? "") as { params: unknown };
+    expect(sent.params).toEqual([3, "0.10", "2005-02-10T00:00:00", [7]]);
   });
 
   it("refuses what JSON has no word for, and what loops", async () => {

@@ -202,7 +202,7 @@ class Attempts implements Posting, Exchange {
     if (this.#over) return;
     this.#connection = undefined;
     const { body, headers } = reply;
-    const encoding = headers["content-encoding"];
+    const encoding = headers["content-encoding"]?.toLowerCase();
     if (encoding === undefined || encoding === "identity" || body.length === 0) return this.#replied(reply, body);
     const unpack = encoding === "gzip" || encoding === "x-gzip" ? gunzip : encoding === "deflate" ? inflate : undefined;
     if (unpack === undefined)

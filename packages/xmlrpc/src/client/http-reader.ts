@@ -19,6 +19,11 @@ export interface RawReply {
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Longest line that gives the size of a chunk, its extensions included. */
 const MAX_CHUNK_LINE = 1_024;
+/** Most interim answers (102 Processing, say) before the one that counts. */
+const MAX_INTERIM = 1_000;
+/** Parts of a body below this size are copied together: alone each would cost a hundred bytes, and hold what it was read with. */
+const SMALL_PART = 1_024;
+const PAGE_BYTES = 16 * 1024;
 
 type State = "head" | "length" | "chunk-size" | "chunk" | "chunk-end" | "trailers" | "until-end";
 
@@ -40,7 +45,12 @@ export class HttpReader {
   /** What came of a line or a head that is not complete. */
   #rest: Buffer | undefined = undefined;
   #chunks: Buffer[] = [];
+  /** Where small parts are copied to; those between the two places are not among the chunks yet. */
+  #page: Buffer | undefined = undefined;
+  #pageStart = 0;
+  #pageEnd = 0;
   #length = 0;
+  #interim = 0;
   /** Bytes of the body, or of the chunk, that are still to come. */
   #missing = 0;
   /** Whether anything has come. */
@@ -115,12 +125,18 @@ export class HttpReader {
     if (end < 0) {
       // Soon enough to tell a server of another kind, which may say no more.
       if (bytes.length - at >= 5 && bytes.toString("latin1", at, at + 5) !== "HTTP/") throw notHttp();
+      const lineEnd = bytes.indexOf(LF, at);
+      // Such a head never ends, however long one waits.
+      if (lineEnd >= 0 && bytes[lineEnd - 1] !== CR) throw unreadable("a header of the answer is none");
       return undefined;
     }
     const head = parseHead(bytes.toString("latin1", at, end));
     // 100 Continue, 103 Early Hints: the answer itself follows. A switch of protocols was not asked for.
     if (head.status === 101) throw unreadable("the server switches to another protocol, unasked");
-    if (head.status < 200) return end + 4;
+    if (head.status < 200) {
+      if (++this.#interim > MAX_INTERIM) throw unreadable(`more than ${MAX_INTERIM} interim answers and no answer`);
+      return end + 4;
+    }
     this.#head = head;
     this.#expectBody(head);
     return end + 4;
@@ -181,12 +197,31 @@ export class HttpReader {
   #take(part: Buffer): void {
     this.#length += part.length;
     if (this.#length > this.#maxBodyBytes) throw this.#tooLarge();
-    this.#chunks.push(part);
+    if (part.length >= SMALL_PART || this.#chunks.length === 0) {
+      this.#takePage();
+      this.#chunks.push(part);
+      return;
+    }
+    if (this.#page === undefined || this.#page.length - this.#pageEnd < part.length) {
+      this.#takePage();
+      this.#page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+      this.#pageStart = 0;
+      this.#pageEnd = 0;
+    }
+    this.#pageEnd += part.copy(this.#page, this.#pageEnd);
+  }
+
+  /** What was copied goes in front of what comes next. */
+  #takePage(): void {
+    if (this.#page === undefined || this.#pageStart === this.#pageEnd) return;
+    this.#chunks.push(this.#page.subarray(this.#pageStart, this.#pageEnd));
+    this.#pageStart = this.#pageEnd;
   }
 
   #reply(hasMore: boolean): RawReply {
     const head = this.#head;
     if (head === undefined) throw notHttp();
+    this.#takePage();
     const [first] = this.#chunks;
     const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#length);
     const { status, headers, rawHeaders } = head;

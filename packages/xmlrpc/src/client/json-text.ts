@@ -1,11 +1,13 @@
 import { RpcError } from "@rpc/core";
+import { Decimal, Double, XmlRpcDateTime } from "../values.ts";
 
 const MAX_DEPTH = 64;
 const MAX_ELEMENTS = 1_000_000;
 
 /**
- * A value as JSON text: dates as ISO 8601, bytes as base64, big integers as numbers where a double keeps them, else as their digits. Members
- * that are undefined are left out. Throws INVALID_ARGUMENT with the path of what JSON has no word for, RESOURCE_EXHAUSTED beyond the limits.
+ * A value as JSON text: dates as ISO 8601, bytes as base64, big integers as numbers where a double keeps them, else as their digits, decimals
+ * as their text. Members that are undefined are left out. Throws INVALID_ARGUMENT with the path of what JSON has no word for,
+ * RESOURCE_EXHAUSTED beyond the limits.
  */
 export function jsonText(value: unknown): string {
   budget = MAX_ELEMENTS;
@@ -100,6 +102,8 @@ function convertedContainer(value: object, path: string, inside: readonly object
 }
 
 function readContainer(value: object, path: string, inside: readonly object[]): unknown {
+  if (value instanceof Double) return converted(value.value, path, inside);
+  if (value instanceof Decimal || value instanceof XmlRpcDateTime) return value.toString();
   if ("toRpc" in value && typeof value.toRpc === "function") return converted(value.toRpc(), path, inside);
   if (value instanceof Map) return fromEntries(value, path, inside);
   if (Symbol.iterator in value) {

@@ -173,7 +173,8 @@ export function targetOf(text: string, options: XmlRpcTransportOptions): Target 
     throw refused("the URL of an XML-RPC server cannot be read; write it like https://user:key@host/RPC2?db=name");
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw refused(`the URL of an XML-RPC server must begin with http:// or https://, got ${url.protocol}//`);
+    // Not quoted: of `user:key@host` without a scheme it is the user.
+    throw refused("the URL of an XML-RPC server must begin with http:// or https://");
   }
   if (url.hash !== "") throw refused("the URL of an XML-RPC server must not have a fragment (#…)");
   const secure = url.protocol === "https:";
@@ -227,8 +228,8 @@ function isAscii(text: string): boolean {
   return /^[\t -~]*$/.test(text);
 }
 
-/** Percent-decoding of a URL's user and password; what is no encoding stays as it is. */
-function unescaped(text: string): string {
+/** Percent-decoding of a part of a URL; what is no encoding stays as it is. */
+export function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -110,9 +110,7 @@ export class BatchRequest implements Carrier, Sender {
     const { wire } = this.#caller;
     const calls = this.#calls.map(({ call, written }) => ({ method: call.context.method, written }));
     try {
-      const [first] = this.#calls;
-      if (first === undefined) return;
-      if (reply.status !== 200 && reply.status !== 204) throw errorOfReply(this.#caller, first.call, reply);
+      if (reply.status !== 200 && reply.status !== 204) return this.#refused(reply);
       const outcomes = wire.readBatch(reply, calls);
       if (outcomes === undefined) return this.#sendApart();
       for (const [i, { call }] of this.#calls.entries()) {
@@ -128,6 +126,13 @@ export class BatchRequest implements Carrier, Sender {
 
   failed(error: Error, sent: boolean): void {
     for (const { call } of this.#calls) call.fail(connectionError(this.#caller, call, error, sent));
+  }
+
+  /** One answer of HTTP for all of them: what it says is read once, but each error names its own call. */
+  #refused(reply: HttpReply): void {
+    const [first] = this.#calls;
+    const told = first === undefined ? undefined : toldBy(this.#caller, first.call, reply);
+    for (const { call } of this.#calls) call.fail(told ?? errorOfReply(this.#caller, call, reply));
   }
 
   #sendApart(): void {
@@ -147,15 +152,19 @@ function latestDeadline(calls: readonly BatchedCall[]): number | undefined {
 }
 
 function outputOf(caller: Caller, call: PendingCall, reply: HttpReply): unknown {
-  if (reply.status < 200 || reply.status > 299) throw errorOfReply(caller, call, reply);
+  if (reply.status < 200 || reply.status > 299) throw toldBy(caller, call, reply) ?? errorOfReply(caller, call, reply);
   const output = caller.wire.read(reply, call.context.method);
   return reply.headers[Header.noOutput] === undefined ? output : undefined;
 }
 
+/** The error that an answer tells in the words of the protocol, if it does. */
+function toldBy({ wire }: Caller, call: PendingCall, reply: HttpReply): unknown {
+  return reply.status >= 400 ? wire.readError(reply, call.context.method) : undefined;
+}
+
+/** The error that HTTP alone tells. */
 function errorOfReply(caller: Caller, call: PendingCall, reply: HttpReply): unknown {
   const { headers, status } = reply;
-  const told = status >= 400 ? caller.wire.readError(reply, call.context.method) : undefined;
-  if (told !== undefined) return told;
   const text = plainText(headers["content-type"] ?? "", reply.body);
   if (headers[STATUS_HEADER] !== undefined) return errorOfRefusal(call.context.method, reply, text);
   return errorOfStatus(call.label, caller.target.endpoint, status, headers.location ?? "", text);

@@ -100,6 +100,6 @@ function isCertificateError(code: string): boolean {
 
 function withoutCredentials(location: string): string {
   const end = location.search(/[?#]/);
-  const bare = (end < 0 ? location : location.slice(0, end)).replace(/\/\/[^/@]*@/, "//");
+  const bare = (end < 0 ? location : location.slice(0, end)).replace(/\/\/[^/]*@/, "//");
   return JSON.stringify(bare.slice(0, MAX_TEXT_LENGTH));
 }

@@ -4,6 +4,7 @@ import type { Params } from "../server/service.ts";
 import type { HttpReply } from "./http-pool.ts";
 import { errorOfJson2 } from "./faults.ts";
 import { jsonText } from "./json-text.ts";
+import { unescaped } from "./options.ts";
 import { jsonOrNothing, parsedJson } from "./parsed-json.ts";
 import { unreadable } from "./unreadable.ts";
 import type { ClientWire, WrittenCall } from "./wire.ts";
@@ -70,5 +71,5 @@ export function json2Root(url: URL): { readonly root: string; readonly database:
   const query = url.searchParams.get("db") ?? undefined;
   const base = (inPath?.[1] ?? url.pathname).replace(/\/+$/, "");
   const root = base.endsWith("/json/2") ? base : `${base}/json/2`;
-  return { root, database: inPath?.[2] === undefined ? query : decodeURIComponent(inPath[2]) };
+  return { root, database: inPath?.[2] === undefined ? query : unescaped(inPath[2]) };
 }

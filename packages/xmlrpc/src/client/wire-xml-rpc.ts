@@ -65,17 +65,23 @@ class XmlRpcWire implements ClientWire {
   ): readonly CallOutcome[] | undefined {
     const decoded = this.#decode(reply);
     if ("fault" in decoded) {
-      if (isUnknownMethod(decoded.fault)) return undefined;
+      if (hasNoMulticall(decoded.fault, calls)) return undefined;
       return calls.map(({ method }) => ({ error: errorOfFault(decoded.fault, method, reply) }));
     }
     const items = decoded.value;
     if (!Array.isArray(items)) throw unreadable("the answer to system.multicall is no array");
+    if (items.length > calls.length)
+      throw unreadable(`the answer to system.multicall has ${items.length} results for ${calls.length} calls`);
+    const faults = items.map(faultOf);
     // RPC::XML answers with bare values, and stops at the first fault.
-    const bare = !items.every((item) => isFault(item) || (Array.isArray(item) && item.length === 1));
+    const bare = !items.every((item, i) => faults[i] !== undefined || (Array.isArray(item) && item.length === 1));
+    const stopped = faults.at(-1) !== undefined;
     return calls.map(({ method }, i): CallOutcome => {
-      if (i >= items.length) return { error: notRun(method) };
+      if (i >= items.length)
+        return { error: stopped ? notRun(method) : unreadable("the answer to system.multicall lacks this call") };
+      const fault = faults[i];
+      if (fault !== undefined) return { error: errorOfFault(fault, method, undefined) };
       const item: unknown = items[i];
-      if (isFault(item)) return { error: errorOfFault(faultOf(item), method, undefined) };
       return { value: bare || !Array.isArray(item) ? item : item[0] };
     });
   }
@@ -122,33 +128,36 @@ function between(document: string, start: string, end: string): string {
   return from < 0 ? "" : document.slice(from + start.length, document.lastIndexOf(end));
 }
 
-type FaultStruct = Readonly<Record<"faultCode" | "faultString", unknown>>;
-
-function isFault(item: unknown): item is FaultStruct {
-  return (
-    typeof item === "object" && item !== null && !Array.isArray(item) && "faultCode" in item && "faultString" in item
-  );
-}
-
-/** A fault that is an item and no document of its own. Its code may be anything (the oldest servers send text). */
-function faultOf(item: FaultStruct): Fault {
-  const { faultCode, faultString } = item;
+/** The fault that an item is, which is no document of its own; undefined: it is a value. The code may be anything (the oldest servers send text). */
+function faultOf(item: unknown): Fault | undefined {
+  if (typeof item !== "object" || item === null || Array.isArray(item)) return undefined;
+  const members = item instanceof Map ? item : new Map(Object.entries(item));
+  if (!members.has("faultCode") || !members.has("faultString")) return undefined;
+  const faultCode: unknown = members.get("faultCode");
+  const faultString: unknown = members.get("faultString");
   const message = typeof faultString === "string" ? faultString : "";
   if (typeof faultCode === "number" && Number.isInteger(faultCode) && Math.abs(faultCode) < 2 ** 31)
     return { code: faultCode, message };
-  return {
-    code: FaultCode.Application,
-    message,
-    legacyCode: typeof faultCode === "string" ? faultCode : String(faultCode),
-  };
+  const legacyCode = typeof faultCode === "string" ? faultCode : String(faultCode);
+  return { code: FaultCode.Application, message, legacyCode };
 }
 
-/** Whether a server says that it has no `system.multicall`: by the reserved code, or in CPython's words. */
-function isUnknownMethod({ code, message }: Fault): boolean {
-  return (
-    code === FaultCode.MethodNotFound ||
-    /multicall\W.*\b(?:not supported|not found|unknown|missing|wrong)/i.test(message)
+const NO_MULTICALL =
+  /\bmulticall\W{1,4}(?:(?:is|was|does)\s)?(?:not (?:supported|found|exist|implemented)|unknown|missing or wrong)|\b(?:unknown|no such) method\W{1,4}system\.multicall\b/i;
+
+/**
+ * Whether a server says that it has no `system.multicall`: by the reserved code, or in the words of CPython, Ruby and others. One that gives up
+ * a batch over one of its calls may have run those before it, which must not be sent again.
+ */
+function hasNoMulticall({ code, message }: Fault, calls: readonly { readonly method: MethodDescriptor }[]): boolean {
+  if (code !== FaultCode.MethodNotFound && !NO_MULTICALL.test(message)) return false;
+  const words = new Set(
+    message
+      .slice(0, 1_000)
+      .split(/[^\w.:/]+/)
+      .map((word) => word.replace(/[.:]+$/, "")),
   );
+  return !calls.some(({ method }) => words.has(method.name));
 }
 
 function notRun(method: MethodDescriptor): RpcError {

@@ -198,7 +198,11 @@ export class Encoder {
       const name = keyText(key);
       if (names.has(name)) throw refused(`cannot marshal a Map with two keys ${JSON.stringify(name.slice(0, 80))}`);
       names.add(name);
-      out += this.#member(name, member);
+      try {
+        out += this.#member(name, member);
+      } catch (thrown) {
+        throw placed(thrown, `.${name}`);
+      }
     }
     this.#ancestors.pop();
     return `${out}</struct></value>`;
