@@ -45,7 +45,7 @@ export const entrant: Entrant = {
         new Promise((resolve, reject) => {
           client.methodCall("echo", [message], (error: unknown, value: EchoMessage) => {
             if (error === null || error === undefined) resolve(value);
-            else reject(error instanceof Error ? error : new Error(String(error)));
+            else reject(error instanceof Error ? error : new Error("the call failed", { cause: error }));
           });
         }),
       close: async () => agent.destroy(),

@@ -3,8 +3,8 @@ import { memoryReading, peakRssReading } from "../process-readings.ts";
 
 /** The two halves of a library that runs in Node. `decode` may take its time, a stream for instance. */
 export interface CodecHalves {
-  decode(document: Uint8Array): unknown;
-  encode(value: unknown): string;
+  readonly decode: (document: Uint8Array) => unknown;
+  readonly encode: (value: unknown) => string;
 }
 
 /** Work in the measured process itself. */
