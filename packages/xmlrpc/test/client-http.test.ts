@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
-import { createClient, defineContract, RpcError, type StatusCode, unary } from "@rpc/core";
+import { createClient, defineContract, notification, RpcError, type StatusCode, unary } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { HttpReader } from "../src/client/http-reader.ts";
@@ -378,6 +378,25 @@ describe("connections", () => {
     const error = await call;
     expect([error.code, error.delivered]).toEqual(["DEADLINE_EXCEEDED", "unknown"]);
     await Promise.all(gone);
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it("holds a connection no longer than the deadline for a notification that is never answered", async () => {
+    const clock = createFakeClock();
+    const server = await stub(({ body }, response) => {
+      if (body.includes("notes.note")) return;
+      answerValue(response, "fine");
+    });
+    const Notes = defineContract("notes", { note: notification(), run: unary() });
+    const transport = transportTo(server.url, { clock, maxConnections: 1 });
+    const client = createClient(Notes, transport, { clock });
+    await client.note(undefined, { timeoutMs: 1_000 });
+    const call = client.run();
+    while (server.seen.length === 0) await turns(1);
+    const gone = once(server.seen[0]?.socket ?? neverSocket(), "close");
+    clock.advance(1_000);
+    await gone;
+    expect(await call).toBe("fine");
     expect(clock.pendingCount).toBe(0);
   });
 

@@ -82,6 +82,8 @@ function watchSockets(): { cut(): Promise<void>; gone(): Promise<void> } {
   const see = (message: unknown): void => {
     const { socket } = message as { readonly socket: Socket };
     sockets.add(socket);
+    // Every case that runs at the same time listens to every socket.
+    socket.setMaxListeners(0);
     socket.once("close", () => sockets.delete(socket));
   };
   subscribe("net.client.socket", see);

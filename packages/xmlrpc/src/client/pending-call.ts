@@ -21,6 +21,7 @@ export class PendingCall implements CancelListener, Expiring {
   readonly deadline: number | undefined;
   carrier: Carrier | undefined = undefined;
   settled = false;
+  #isHandedOver = false;
   readonly #register: CallRegister;
   readonly #resolve: (output: unknown) => void;
   readonly #reject: (error: RpcError) => void;
@@ -63,9 +64,21 @@ export class PendingCall implements CancelListener, Expiring {
     }
   }
 
+  /**
+   * The caller of a notification waits no more. The call itself goes on until it is answered or its deadline: a server that answers neither now
+   * nor later would otherwise keep a connection for good.
+   */
+  handedOver(): void {
+    if (this.settled || this.#isHandedOver) return;
+    this.#isHandedOver = true;
+    this.context.onCancel(undefined);
+    this.#resolve(undefined);
+  }
+
   fail(thrown: unknown): void {
     if (this.settled) return;
     this.#settle();
+    if (this.#isHandedOver) return;
     this.#reject(noteCallError(this.#named(RpcError.from(thrown))));
   }
 

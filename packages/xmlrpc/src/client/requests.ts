@@ -44,7 +44,7 @@ export class SingleRequest implements Carrier, Sender {
 
   handedOver(): void {
     // What the server says of it nobody reads; the answer still has to come before the connection is used again.
-    if (this.#call.oneWay) this.#call.succeed(undefined);
+    if (this.#call.oneWay) this.#call.handedOver();
   }
 
   replied(reply: HttpReply): void {
@@ -103,7 +103,7 @@ export class BatchRequest implements Carrier, Sender {
   }
 
   handedOver(): void {
-    for (const { call } of this.#calls) if (call.oneWay) call.succeed(undefined);
+    for (const { call } of this.#calls) if (call.oneWay) call.handedOver();
   }
 
   replied(reply: HttpReply): void {
