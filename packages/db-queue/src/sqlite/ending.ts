@@ -32,8 +32,7 @@ export function endCommand(
   afterEnd(work, row);
 }
 
-/** What follows once a row has been brought to its last state. */
-export function afterEnd(work: Work, row: Endable): void {
+function afterEnd(work: Work, row: Endable): void {
   // The next one of its key can start now, and perhaps not with the agent that has ended this one.
   if (row.ordering_key !== null) work.wakeAgentsOf(row.address_id);
   if (row.notification === 1) work.connection.run("DELETE FROM rpc_command WHERE id = ?", row.id);

@@ -69,8 +69,11 @@ export function listCommands(work: Work, filter: CommandFilter): CommandRow[] {
   must("c.id < ?", filter.beforeId);
   if (filter.states !== undefined) {
     // Written out, not bound: a partial index is used only where the text says that its condition holds.
-    const states = filter.states.filter((state) => STATES.has(state)).map((state) => `'${state}'`);
-    tests.push(`c.state IN (${states.join(", ")})`);
+    const states = filter.states.filter((state) => STATES.has(state));
+    tests.push(`c.state IN (${states.map((state) => `'${state}'`).join(", ")})`);
+    const isUndone = (state: CommandState): boolean =>
+      state === "failed" || state === "expired" || state === "cancelled";
+    if (states.every(isUndone)) tests.push("c.finished_at IS NOT NULL AND c.state <> 'done'");
   }
   const where = tests.length === 0 ? "" : ` WHERE ${tests.join(" AND ")}`;
   const limit = Math.min(Math.max(1, Math.floor(filter.limit ?? 100)), MAX_ROWS);
