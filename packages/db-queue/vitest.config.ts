@@ -1,3 +1,3 @@
 import { suite } from "../../tools/vitest/base.ts";
 
-export default suite();
+export default suite({ globalSetup: ["test/postgres-setup.ts"] });

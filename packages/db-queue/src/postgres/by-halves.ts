@@ -1,0 +1,20 @@
+import { RpcError } from "@rpc/core";
+import { isDataFault, postgresError } from "./status.ts";
+
+/** Does a list at once, and where the database refuses a value in it, by halves, down to the one: the others are not to suffer for it. */
+export async function byHalves<Item, Result>(
+  items: readonly Item[],
+  run: (items: readonly Item[]) => Promise<readonly (Result | RpcError)[]>,
+  endpoint: string,
+): Promise<readonly (Result | RpcError)[]> {
+  if (items.length === 0) return [];
+  try {
+    return await run(items);
+  } catch (thrown) {
+    if (!isDataFault(thrown instanceof RpcError ? thrown.cause : thrown)) throw thrown;
+    if (items.length === 1) return [postgresError(thrown, endpoint)];
+    const half = Math.ceil(items.length / 2);
+    const first = await byHalves(items.slice(0, half), run, endpoint);
+    return [...first, ...(await byHalves(items.slice(half), run, endpoint))];
+  }
+}

@@ -1,0 +1,141 @@
+import type { RpcError } from "@rpc/core";
+import { durationFault } from "../store/checked-command.ts";
+import { fencedError, noAddressError } from "../store/store-errors.ts";
+import type { Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
+import type { Row, Session, Statement } from "./connections.ts";
+import { isUniqueViolation } from "./status.ts";
+
+const MAX_ROUNDS = 10;
+const MAX_CLAIMS = 1000;
+
+/**
+ * The traps of it: a plain `IN (SELECT … LIMIT … FOR UPDATE)` may be evaluated again and takes too many, hence MATERIALIZED. The clock is asked
+ * once, in a subquery, or no index could be used for what is due. The lock on the agent makes a new incarnation wait, and find these claims.
+ * Of two ready rows of one key the second fails the last test; where a row with a lower id has come late, the unique index fails the statement.
+ */
+export function claimStatement(make: (text: string) => Statement): Statement {
+  return make(`WITH who AS MATERIALIZED (
+  SELECT a.id, a.paused, (SELECT clock_timestamp()) AS now FROM rpc_address a WHERE a.name = $1),
+live AS MATERIALIZED (
+  SELECT g.address_id FROM rpc_agent g WHERE g.address_id = (SELECT id FROM who) AND g.name = $3 AND g.incarnation = $4 FOR KEY SHARE),
+c AS MATERIALIZED (
+  SELECT q.id FROM rpc_command q
+   WHERE q.address_id = (SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused)
+     AND q.state = 'queued' AND q.not_before <= (SELECT now FROM who)
+     AND (q.expires_at IS NULL OR q.expires_at > (SELECT now FROM who))
+     AND (q.target_agent IS NULL OR q.target_agent = $3)
+     AND (q.ordering_key IS NULL OR (
+       NOT EXISTS (SELECT 1 FROM rpc_command o
+         WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
+           AND o.state = 'claimed' AND o.ordering_key IS NOT NULL)
+       AND NOT EXISTS (SELECT 1 FROM rpc_command o
+         WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND o.id < q.id AND o.state = 'queued'
+           AND o.ordering_key IS NOT NULL AND o.target_agent IS NOT DISTINCT FROM q.target_agent
+           AND (o.expires_at IS NULL OR o.expires_at > (SELECT now FROM who)))))
+   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED),
+u AS (
+  UPDATE rpc_command r SET state = 'claimed', attempts = r.attempts + 1, claimed_at = who.now, claim_token = gen_random_uuid(),
+         lease_until = who.now + $5::float8 * interval '1 ms', agent_name = $3, agent_incarnation = $4
+    FROM c, who WHERE r.id = c.id RETURNING r.*),
+due AS MATERIALIZED (
+  SELECT extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
+           WHERE d.address_id = who.id AND d.state = 'queued' AND d.not_before > d.created_at AND d.not_before > who.now
+             AND (d.target_agent IS NULL OR d.target_agent = $3)) - who.now) * 1000 AS ms
+    FROM who JOIN live ON live.address_id = who.id WHERE NOT paused AND (SELECT count(*) FROM u) < $2::int)
+SELECT EXISTS (SELECT 1 FROM live), (SELECT ms FROM due), u.id, u.claim_token::text, u.method, u.args::text, u.kwargs::text, u.meta::text,
+       u.attempts, u.max_attempts, u.priority, u.ordering_key, u.idempotency_key, u.created_by,
+       floor(extract(epoch FROM u.created_at) * 1000), extract(epoch FROM u.expires_at - who.now) * 1000, u.notification
+  FROM who LEFT JOIN u ON true`);
+}
+
+type ClaimRow = readonly [
+  isLive: boolean,
+  dueMs: number | null,
+  id: number | null,
+  token: string,
+  method: string,
+  args: string,
+  kwargs: string,
+  meta: string,
+  attempts: number,
+  maxAttempts: number,
+  priority: number,
+  orderingKey: string | null,
+  idempotencyKey: string | null,
+  createdBy: string | null,
+  createdAt: number,
+  remainingMs: number | null,
+  notification: boolean,
+];
+
+/** One statement, which is a transaction of its own: what one agent meets is not the others' fault. */
+export async function claimCommands(
+  session: Session,
+  statement: Statement,
+  request: ClaimRequest,
+): Promise<Claimed | RpcError> {
+  const fault = durationFault("leaseMs", request.leaseMs);
+  if (fault !== undefined) return fault;
+  const max = Math.min(Math.max(0, Math.floor(request.max)), MAX_CLAIMS);
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    try {
+      const rows = await session.rows(statement, [
+        request.address,
+        max,
+        request.agent,
+        request.incarnation,
+        request.leaseMs,
+      ]);
+      return answerOf(request, rows);
+    } catch (thrown) {
+      if (!isUniqueViolation(thrown)) throw thrown;
+    }
+  }
+  // Others take the keys faster than we see them go.
+  return { claims: [], nextDueMs: 10 };
+}
+
+function answerOf(request: ClaimRequest, rows: readonly Row[]): Claimed | RpcError {
+  // The type of a row is what the statement selects.
+  const found = rows as unknown as readonly ClaimRow[];
+  const [first] = found;
+  if (first === undefined) return noAddressError(request.address);
+  const [isLive, dueMs] = first;
+  if (!isLive) return fencedError(request);
+  const claims = found.flatMap(toClaim);
+  // RETURNING gives no order.
+  claims.sort((a, b) => b.priority - a.priority || a.id - b.id);
+  return { claims, nextDueMs: dueMs === null ? undefined : Math.max(0, Math.ceil(dueMs)) };
+}
+
+function toClaim(row: ClaimRow): Claim[] {
+  const [, , id, token, method, args, kwargs, meta, attempt, maxAttempts, priority] = row;
+  if (id === null) return [];
+  const [orderingKey, idempotencyKey, createdBy, createdAt, remainingMs, notification] = row.slice(11) as unknown as [
+    string | null,
+    string | null,
+    string | null,
+    number,
+    number | null,
+    boolean,
+  ];
+  return [
+    {
+      id,
+      token,
+      method,
+      args,
+      kwargs,
+      meta,
+      attempt,
+      maxAttempts,
+      priority,
+      orderingKey: orderingKey ?? undefined,
+      idempotencyKey: idempotencyKey ?? undefined,
+      createdBy: createdBy ?? undefined,
+      createdAt,
+      remainingMs: remainingMs ?? undefined,
+      notification,
+    },
+  ];
+}

@@ -1,0 +1,276 @@
+import { createHash } from "node:crypto";
+import { RpcError } from "@rpc/core";
+import pg, {
+  type CustomTypesConfig,
+  type Pool,
+  type PoolClient,
+  type PoolConfig,
+  type QueryArrayConfig,
+  type QueryConfig,
+} from "pg";
+import { storeClosedError } from "../store/store-errors.ts";
+import { endpointOf, type PostgresSettings } from "./options.ts";
+import { isConnectionLost, isStalePlan, isWorthRepeating, postgresError } from "./status.ts";
+
+/** A statement of this package. The name is of its text: equal on all connections, also on those that a program shares with others. */
+export interface Statement {
+  readonly text: string;
+  readonly name: string;
+}
+
+export type Value = string | number | boolean | null | readonly (string | number | boolean | null)[];
+
+/** One row, in the order of the statement's columns: text, number, boolean or null. */
+export type Row = readonly unknown[];
+
+/** One connection, or any of several. */
+export interface Session {
+  rows(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>;
+}
+
+export interface RunOptions {
+  /** The verb may run twice: after a lost connection it is tried again on another. */
+  readonly isIdempotent?: boolean | undefined;
+}
+
+const MIN_VERSION = 140_000;
+const MAX_TRIES = 4;
+
+const INT8 = 20;
+const NUMBERS: ReadonlySet<number> = new Set([INT8, 21, 23, 700, 701, 1700]);
+const BOOLEAN = 16;
+
+// Of its own, whatever the program has told `pg` about its types. The cast is the library's: its type speaks of all of its overloads.
+const TYPES = {
+  getTypeParser: (type: number) => {
+    if (NUMBERS.has(type)) return Number;
+    if (type === BOOLEAN) return (text: string) => text === "t";
+    return (text: string) => text;
+  },
+} as CustomTypesConfig;
+
+/** `rpc_` names in a statement are those of the schema. */
+export function statementIn(schema: string): (text: string) => Statement {
+  return (text) => {
+    const qualified = text.replaceAll(/\brpc_\w+/g, (name) => `"${schema}".${name}`);
+    return { text: qualified, name: `rpcq_${createHash("sha1").update(qualified).digest("hex").slice(0, 24)}` };
+  };
+}
+
+/** Statements on connections of a pool, each a transaction of its own unless it is asked for otherwise. */
+export class Connections {
+  readonly #settings: PostgresSettings;
+  readonly #pool: Pool;
+  readonly #ownsPool: boolean;
+  readonly #endpoint: string;
+  readonly #busy = new Set<Promise<unknown>>();
+  #version: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(settings: PostgresSettings, pool: Pool, ownsPool: boolean) {
+    this.#settings = settings;
+    this.#pool = pool;
+    this.#ownsPool = ownsPool;
+    this.#endpoint = endpointOf(settings);
+    pool.on("error", ignore);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Statements that are a transaction each. `isRepeat`: what came before may have been kept, its answer was lost. */
+  run<T>(verb: (session: Session, isRepeat: boolean) => Promise<T>, options: RunOptions = {}): Promise<T> {
+    return this.#run(verb, options);
+  }
+
+  /** BEGIN, what the verb does, COMMIT. */
+  transaction<T>(verb: (session: ClientSession) => Promise<T>, options: RunOptions = {}): Promise<T> {
+    return this.#run(async (session) => {
+      await session.raw("BEGIN");
+      try {
+        const result = await verb(session);
+        await session.raw("COMMIT");
+        return result;
+      } catch (thrown) {
+        // Where there is none any more, there is nothing to roll back.
+        if (!isLostUnderIt(thrown)) await session.raw("ROLLBACK");
+        throw thrown;
+      }
+    }, options);
+  }
+
+  /** Waits for what was asked for, then ends the pool if it is the store's. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#busy);
+    if (this.#ownsPool) await this.#pool.end();
+    this.#pool.off("error", ignore);
+  }
+
+  #run<T>(verb: (session: ClientSession, isRepeat: boolean) => Promise<T>, options: RunOptions): Promise<T> {
+    if (this.#isClosed) return Promise.reject(storeClosedError(this.#endpoint));
+    const running = this.#untilDone(verb, options);
+    this.#busy.add(running);
+    const done = (): void => void this.#busy.delete(running);
+    running.then(done, done);
+    return running;
+  }
+
+  async #untilDone<T>(
+    verb: (session: ClientSession, isRepeat: boolean) => Promise<T>,
+    options: RunOptions,
+  ): Promise<T> {
+    let isRepeat = false;
+    for (let tries = 1; ; tries += 1) {
+      const client = await this.#acquire();
+      let isUseless = false;
+      try {
+        return await verb(new ClientSession(client, this.#settings), isRepeat);
+      } catch (thrown) {
+        const isLost = isLostUnderIt(thrown);
+        isUseless = isLost || isStalePlan(thrown);
+        const again = isWorthRepeating(thrown) || (isLost && options.isIdempotent === true);
+        if (!again || tries === MAX_TRIES) throw postgresError(thrown, this.#endpoint, "unknown");
+        isRepeat ||= isLost;
+      } finally {
+        client.off("error", ignore);
+        // Whoever has lost its connection, or its plans, is not to be given out again.
+        client.release(isUseless);
+      }
+    }
+  }
+
+  async #acquire(): Promise<PoolClient> {
+    const client = await this.#connect();
+    // A connection that is lost between two statements says so by an event, which would end the process.
+    client.on("error", ignore);
+    try {
+      this.#version ??= checkVersion(client, this.#endpoint);
+      await this.#version;
+      return client;
+    } catch (thrown) {
+      this.#version = undefined;
+      client.off("error", ignore);
+      client.release(true);
+      throw postgresError(thrown, this.#endpoint);
+    }
+  }
+
+  #connect(): Promise<PoolClient> {
+    const { clock, connectTimeoutMs } = this.#settings;
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const isWaiting = this.#pool.idleCount === 0 && this.#pool.totalCount >= (this.#pool.options.max ?? 10);
+      const timer =
+        this.#pool.idleCount > 0
+          ? undefined
+          : clock.setTimeout(() => {
+              isLate = true;
+              reject(isWaiting ? this.#exhausted() : this.#unreachable());
+            }, connectTimeoutMs);
+      this.#pool.connect().then(
+        (client) => {
+          clock.clearTimeout(timer);
+          if (isLate) client.release();
+          else resolve(client);
+        },
+        (thrown: unknown) => {
+          clock.clearTimeout(timer);
+          const isFull = thrown instanceof Error && thrown.message.startsWith("timeout exceeded");
+          reject(isFull && isWaiting ? this.#exhausted() : postgresError(thrown, this.#endpoint));
+        },
+      );
+    });
+  }
+
+  #exhausted(): RpcError {
+    return new RpcError(
+      "RESOURCE_EXHAUSTED",
+      `${this.#endpoint}: all ${this.#pool.totalCount} connections have been in use for ${this.#settings.connectTimeoutMs} ms: raise maxConnections, or look for who keeps them`,
+      { reason: "POOL_EXHAUSTED", delivered: "no", retryable: true },
+    );
+  }
+
+  #unreachable(): RpcError {
+    return new RpcError(
+      "UNAVAILABLE",
+      `${this.#endpoint}: no connection within ${this.#settings.connectTimeoutMs} ms`,
+      {
+        reason: "CONNECTION_LOST",
+        delivered: "no",
+      },
+    );
+  }
+}
+
+/** One connection of a pool, while it is lent. */
+export class ClientSession implements Session {
+  readonly #client: Pick<PoolClient, "query">;
+  readonly #isNamed: boolean;
+  readonly #timeoutMs: number;
+
+  constructor(client: Pick<PoolClient, "query">, settings: PostgresSettings) {
+    this.#client = client;
+    this.#isNamed = !settings.isPooled;
+    this.#timeoutMs = settings.statementTimeoutMs;
+  }
+
+  async rows(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
+    const query: QueryArrayConfig & { query_timeout: number } = {
+      text: statement.text,
+      values: [...values],
+      rowMode: "array",
+      types: TYPES,
+      query_timeout: this.#timeoutMs,
+      ...(this.#isNamed ? { name: statement.name } : {}),
+    };
+    return (await this.#client.query(query)).rows;
+  }
+
+  /** Without parameters and result; several statements are one transaction. */
+  async raw(text: string): Promise<void> {
+    const query: QueryConfig & { query_timeout: number } = { text, query_timeout: this.#timeoutMs };
+    await this.#client.query(query);
+  }
+}
+
+/** How the store's own connections are made; the program's pool is asked for its settings. */
+export function connectionConfig(settings: PostgresSettings): PoolConfig {
+  if (typeof settings.connection !== "string") return settings.connection.options;
+  return {
+    connectionString: settings.connection,
+    max: settings.maxConnections,
+    connectionTimeoutMillis: settings.connectTimeoutMs,
+    application_name: "rpc-db-queue",
+    keepAlive: true,
+    // Poolers know few parameters of a session, and refuse it for the others.
+    ...(settings.isPooled ? {} : { statement_timeout: settings.statementTimeoutMs, options: "-c jit=off" }),
+  };
+}
+
+export function createPool(config: PoolConfig): Pool {
+  return new pg.Pool(config);
+}
+
+async function checkVersion(client: PoolClient, endpoint: string): Promise<void> {
+  const { rows } = await client.query<{ version: string }>("SELECT current_setting('server_version_num') AS version");
+  const version = Number(rows[0]?.version);
+  if (version >= MIN_VERSION) return;
+  throw new RpcError(
+    "FAILED_PRECONDITION",
+    `${endpoint}: needs PostgreSQL 14 or newer, this is ${Math.floor(version / 10_000)}`,
+    {
+      reason: "DATABASE_TOO_OLD",
+      delivered: "no",
+    },
+  );
+}
+
+function isLostUnderIt(thrown: unknown): boolean {
+  return !(thrown instanceof RpcError) && isConnectionLost(thrown);
+}
+
+function ignore(): void {
+  // Whoever uses the connection next is told.
+}

@@ -1,0 +1,225 @@
+import { RpcError } from "@rpc/core";
+import { commandFault } from "../store/checked-command.ts";
+import { isSameJson } from "../store/same-json.ts";
+import { conflictError, noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
+import type { CommandState, Inserted, NewCommand } from "../store/store-words.ts";
+import type { Row, Session, Statement, Value } from "./connections.ts";
+
+type Column = (command: NewCommand) => string | number | boolean | null | undefined;
+
+const COLUMNS: readonly Column[] = [
+  (c) => c.address,
+  (c) => c.method,
+  (c) => c.args,
+  (c) => c.kwargs,
+  (c) => c.meta,
+  (c) => c.priority,
+  (c) => c.orderingKey,
+  (c) => c.targetAgent,
+  (c) => c.maxAttempts,
+  (c) => c.delayMs,
+  (c) => c.expiresMs,
+  (c) => c.createdBy,
+  (c) => c.notification,
+];
+const SPECIAL_COLUMNS: readonly Column[] = [
+  ...COLUMNS,
+  (c) => c.idempotencyKey,
+  (c) => c.broadcast,
+  (c) => c.agentSeenWithinMs,
+];
+
+const TYPES = "text text json json json smallint text text smallint float8 float8 text boolean".split(" ");
+const NAMES =
+  "address, method, args, kwargs, meta, priority, ordering_key, target_agent, max_attempts, delay_ms, expires_ms, created_by, notification";
+const WRITTEN = `(id, address_id, method, args, kwargs, meta, priority, ordering_key, target_agent, max_attempts, created_by, created_at, not_before,
+  expires_at`;
+const arrays = (types: readonly string[]): string => types.map((type, index) => `$${index + 1}::${type}[]`).join(", ");
+
+// The lock on the address stands for a foreign key: whoever removes it waits, and finds these commands. Ids are taken in the order of the list.
+const given = (types: readonly string[], names: string): string => `i AS MATERIALIZED (
+    SELECT nextval('rpc_command_id_seq') AS id, t.* FROM unnest(${arrays(types)}) WITH ORDINALITY AS t(${names}, n)),
+  a AS MATERIALIZED (SELECT id AS address_id, name, paused FROM rpc_address WHERE name IN (SELECT address FROM i) FOR KEY SHARE),
+  clock AS MATERIALIZED (SELECT clock_timestamp() AS now)`;
+
+const written = (
+  from: string,
+): string => `${from}.id, ${from}.address_id, ${from}.method, coalesce(${from}.args, '[]'), coalesce(${from}.kwargs, '{}'),
+  coalesce(${from}.meta, '{}'), coalesce(${from}.priority, 0), ${from}.ordering_key`;
+const times = (from: string): string => `coalesce(${from}.max_attempts, 1), ${from}.created_by, now,
+  now + coalesce(${from}.delay_ms, 0) * interval '1 ms', now + ${from}.expires_ms * interval '1 ms'`;
+
+const WAKE = "(SELECT rpc_wake(array_agg('command on: ' || name)) FROM a HAVING count(*) > 0)";
+
+export interface InsertStatements {
+  readonly plain: Statement;
+  readonly special: Statement;
+  readonly earlier: Statement;
+}
+
+export function insertStatements(make: (text: string) => Statement, wakes: boolean): InsertStatements {
+  const wake = wakes ? WAKE : "NULL";
+  return {
+    plain: make(`WITH ${given(TYPES, NAMES)},
+  p AS MATERIALIZED (SELECT i.*, a.address_id FROM i JOIN a ON a.name = i.address),
+  made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
+    SELECT ${written("p")}, p.target_agent, ${times("p")}, coalesce(p.notification, false) FROM p, clock ORDER BY p.n)
+SELECT n, id, ${wake} FROM p`),
+    // A broadcast is two inserts: the one that waits, and the copies. What nobody would get and nobody waits for is not written at all.
+    special:
+      make(`WITH ${given([...TYPES, "text", "boolean", "float8"], `${NAMES}, idempotency_key, broadcast, seen_ms`)},
+  p AS MATERIALIZED (
+    SELECT i.*, a.address_id, a.paused, coalesce(i.broadcast, false) AS to_all, (
+      SELECT array_agg(g.name ORDER BY g.name) FROM rpc_agent g WHERE g.address_id = a.address_id
+         AND (i.seen_ms IS NULL OR g.last_seen >= now - i.seen_ms * interval '1 ms')) AS agents
+      FROM i JOIN a ON a.name = i.address, clock),
+  q AS MATERIALIZED (
+    SELECT p.*, seen_ms IS NOT NULL AND (agents IS NULL OR target_agent IS NOT NULL AND NOT target_agent = ANY (agents)) AS alone FROM p),
+  made AS (INSERT INTO rpc_command ${WRITTEN}, notification, idempotency_key, state, finished_at, result)
+    SELECT ${written("q")}, q.target_agent, ${times("q")}, coalesce(q.notification, false), q.idempotency_key,
+           CASE WHEN NOT to_all THEN 'queued' WHEN agents IS NULL THEN 'done' ELSE 'waiting' END,
+           CASE WHEN to_all AND agents IS NULL THEN now END, CASE WHEN to_all AND agents IS NULL THEN '[]'::json END
+      FROM q, clock
+     WHERE NOT (seen_ms IS NOT NULL AND paused) AND NOT alone AND NOT (to_all AND agents IS NULL AND coalesce(q.notification, false))
+     ORDER BY q.n
+        ON CONFLICT (address_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+    RETURNING id),
+  copies AS (INSERT INTO rpc_command ${WRITTEN}, parent_id)
+    SELECT nextval('rpc_command_id_seq'), ${written("q").slice("q.id, ".length)}, g.name, ${times("q")}, q.id
+      FROM q JOIN made ON made.id = q.id CROSS JOIN clock CROSS JOIN unnest(q.agents) AS g(name) WHERE to_all ORDER BY q.n, g.name)
+SELECT q.n, q.id, made.id IS NOT NULL, seen_ms IS NOT NULL AND paused, alone, to_all, coalesce(cardinality(agents), 0), ${wake}
+  FROM q LEFT JOIN made ON made.id = q.id`),
+    earlier: make(`SELECT i.n, c.id, c.state, c.method, c.args::text, c.kwargs::text
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(address, key, n)
+  JOIN rpc_address a ON a.name = i.address JOIN rpc_command c ON c.address_id = a.id AND c.idempotency_key = i.key`),
+  };
+}
+
+const MAX_ROUNDS = 5;
+
+/** See `QueueStore.insert`. Throws what the database does, when nothing was kept. */
+export async function insertCommands(
+  session: Session,
+  statements: InsertStatements,
+  commands: readonly NewCommand[],
+): Promise<(Inserted | RpcError)[]> {
+  const answers: (Inserted | RpcError | undefined)[] = commands.map(commandFault);
+  // Somebody else's command of the same key may be deleted between two looks at it.
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const left = commands.flatMap((command, index) => (answers[index] === undefined ? [{ command, index }] : []));
+    if (left.length === 0) break;
+    const given = left.map(({ command }) => command);
+    const found = given.some(isSpecial)
+      ? await insertSpecial(session, statements, given)
+      : await insertPlain(session, statements, given);
+    left.forEach(({ index }, at) => {
+      answers[index] = found[at];
+    });
+  }
+  return answers.map((answer, index) => answer ?? busyKeyError(commands[index]?.idempotencyKey ?? ""));
+}
+
+function isSpecial(command: NewCommand): boolean {
+  return command.idempotencyKey !== undefined || command.broadcast === true || command.agentSeenWithinMs !== undefined;
+}
+
+async function insertPlain(
+  session: Session,
+  statements: InsertStatements,
+  commands: readonly NewCommand[],
+): Promise<(Inserted | RpcError)[]> {
+  const rows = await session.rows(statements.plain, columns(COLUMNS, commands));
+  const answers: (Inserted | RpcError)[] = [];
+  // The type of a row is what its statement selects, here as in all of this folder.
+  for (const [n, id] of rows as readonly [number, number][]) {
+    answers[n - 1] = { id, state: "queued", existing: false, copies: 0 };
+  }
+  return commands.map((command, index) => answers[index] ?? noAddressError(command.address));
+}
+
+type SpecialRow = readonly [
+  n: number,
+  id: number,
+  isMade: boolean,
+  isPaused: boolean,
+  isAlone: boolean,
+  isToAll: boolean,
+  agents: number,
+];
+
+/** Undefined for what has to be tried again. */
+async function insertSpecial(
+  session: Session,
+  statements: InsertStatements,
+  commands: readonly NewCommand[],
+): Promise<(Inserted | RpcError | undefined)[]> {
+  const rows = (await session.rows(statements.special, columns(SPECIAL_COLUMNS, commands))) as readonly Row[];
+  const byIndex = new Map((rows as unknown as readonly SpecialRow[]).map((row) => [row[0] - 1, row]));
+  const keyed = commands.flatMap((command, index) =>
+    command.idempotencyKey !== undefined && byIndex.get(index)?.[2] === false ? [{ command, index }] : [],
+  );
+  const earlier = await findEarlier(session, statements, keyed);
+  return commands.map((command, index) => {
+    const row = byIndex.get(index);
+    if (row === undefined) return noAddressError(command.address);
+    const [, id, isMade, isPaused, isAlone, isToAll, agents] = row;
+    const state = isToAll ? (agents === 0 ? "done" : "waiting") : "queued";
+    if (isMade) return { id, state, existing: false, copies: isToAll ? agents : 0 };
+    const found = earlier.get(index);
+    if (found !== undefined) return found;
+    if (isPaused) return pausedError(command.address);
+    if (isAlone) return noAgentError(command.address);
+    // Not written on purpose: a notification to nobody.
+    if (isToAll && agents === 0 && command.notification === true) return { id, state, existing: false, copies: 0 };
+    return undefined;
+  });
+}
+
+async function findEarlier(
+  session: Session,
+  statements: InsertStatements,
+  keyed: readonly { readonly command: NewCommand; readonly index: number }[],
+): Promise<Map<number, Inserted | RpcError>> {
+  const found = new Map<number, Inserted | RpcError>();
+  if (keyed.length === 0) return found;
+  const rows = await session.rows(statements.earlier, [
+    keyed.map(({ command }) => command.address),
+    keyed.map(({ command }) => command.idempotencyKey ?? null),
+  ]);
+  for (const [n, id, state, method, args, kwargs] of rows as readonly [
+    number,
+    number,
+    CommandState,
+    string,
+    string,
+    string,
+  ][]) {
+    const one = keyed[n - 1];
+    if (one === undefined) continue;
+    const { command, index } = one;
+    const isSame =
+      method === command.method && isSameJson(args, command.args ?? "[]") && isSameJson(kwargs, command.kwargs ?? "{}");
+    found.set(
+      index,
+      isSame
+        ? { id, state, existing: true, copies: 0 }
+        : conflictError(command.address, command.idempotencyKey ?? "", id),
+    );
+  }
+  return found;
+}
+
+/** A list for each column; null for one that nobody gives, which the statement takes for nothing but defaults. The first is always given. */
+function columns(from: readonly Column[], commands: readonly NewCommand[]): Value[] {
+  return from.map((column) => {
+    const values = commands.map((command) => column(command) ?? null);
+    return values.every((value) => value === null) ? null : values;
+  });
+}
+
+function busyKeyError(key: string): RpcError {
+  return new RpcError("UNAVAILABLE", `idempotency key "${key}" belongs to a command that is being deleted: try again`, {
+    reason: "TRANSACTION_CONFLICT",
+    delivered: "no",
+  });
+}

@@ -1,0 +1,193 @@
+import type { RpcError } from "@rpc/core";
+import { durationFault } from "../store/checked-command.ts";
+import { leaseLostError } from "../store/store-errors.ts";
+import type {
+  Answer,
+  Appended,
+  CommandState,
+  EventBatch,
+  Extended,
+  LeaseExtension,
+  Settled,
+} from "../store/store-words.ts";
+import type { Session, Statement } from "./connections.ts";
+import { afterwards, outcomeError, TOUCHED } from "./ending.ts";
+
+export interface SettleStatements {
+  readonly settle: Statement;
+  readonly settled: Statement;
+  readonly extend: Statement;
+  readonly append: Statement;
+}
+
+const AGAIN = `(x.outcome = 'failed' AND x.retryable AND c.cancel_requested_at IS NULL AND c.attempts < c.max_attempts
+      AND (c.expires_at IS NULL OR c.expires_at > clock.now))`;
+const GIVEN_BACK = "(x.outcome = 'released' AND c.cancel_requested_at IS NULL)";
+const REST_MS = "coalesce(x.delay_ms, least(1000 * power(2::float8, c.attempts - 1), 300000) * (0.5 + random()))";
+
+export function settleStatements(
+  make: (text: string) => Statement,
+  wakes: boolean,
+  wakesForEvents: boolean,
+): SettleStatements {
+  return {
+    settle: make(`WITH x AS MATERIALIZED (
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::json[], $5::json[], $6::boolean[], $7::float8[])
+    WITH ORDINALITY AS t(id, token, outcome, result, error, retryable, delay_ms, n)),
+clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
+u AS (
+  UPDATE rpc_command c SET
+    state = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN 'queued' WHEN x.outcome = 'released' THEN 'cancelled' ELSE x.outcome END,
+    attempts = CASE WHEN ${GIVEN_BACK} THEN greatest(c.attempts - 1, 0) ELSE c.attempts END,
+    not_before = CASE WHEN ${AGAIN} THEN clock.now + ${REST_MS} * interval '1 ms' ELSE c.not_before END,
+    claim_token = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN NULL ELSE c.claim_token END,
+    finished_at = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN NULL ELSE clock.now END,
+    lease_until = NULL,
+    result = x.result,
+    error = CASE WHEN x.outcome = 'done' THEN NULL WHEN ${GIVEN_BACK} THEN c.error
+                 WHEN x.outcome = 'released' THEN ${outcomeError("CANCELLED", "c.attempts > 1")} ELSE x.error END
+    FROM x, clock
+   WHERE c.id = x.id AND c.claim_token::text = x.token AND c.state = 'claimed'
+  RETURNING c.*, x.n, x.outcome, extract(epoch FROM c.not_before - clock.now) * 1000 AS rest_ms),
+touched AS (SELECT ${TOUCHED} FROM u)
+SELECT n, state, CASE WHEN state <> 'queued' THEN NULL WHEN outcome = 'released' THEN 0 ELSE rest_ms END, ${afterwards("touched", wakes)} FROM u`),
+    settled: make(`SELECT x.n, c.state FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS x(id, token, n)
+  LEFT JOIN rpc_command c ON c.id = x.id WHERE c.id IS NULL OR (c.claim_token::text = x.token AND c.finished_at IS NOT NULL)`),
+    extend: make(`UPDATE rpc_command c SET lease_until = clock_timestamp() + x.lease_ms * interval '1 ms'
+  FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS x(id, token, lease_ms)
+ WHERE c.id = x.id AND c.claim_token::text = x.token AND c.state = 'claimed'
+RETURNING c.id, c.claim_token::text, floor(extract(epoch FROM c.lease_until) * 1000),
+  CASE WHEN c.cancel_requested_at IS NOT NULL THEN coalesce(c.cancel_reason, '') END`),
+    // The row counts its events: of two appends at once the second one waits for the first, and goes on where that has ended.
+    append: make(`WITH b AS MATERIALIZED (
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[], $4::json[]) WITH ORDINALITY AS t(id, token, size, progress, n)),
+e AS MATERIALIZED (SELECT * FROM unnest($5::int[], $6::int[], $7::text[], $8::json[]) AS t(n, at_place, kind, data)),
+u AS (
+  UPDATE rpc_command c SET last_event = c.last_event + b.size, progress = coalesce(b.progress, c.progress) FROM b
+   WHERE c.id = b.id AND c.claim_token::text = b.token AND c.state = 'claimed'
+  RETURNING b.n, c.id, c.last_event, c.last_event - b.size AS before),
+made AS (
+  INSERT INTO rpc_command_event (command_id, seq, kind, data) SELECT u.id, u.before + e.at_place, e.kind, e.data FROM u JOIN e ON e.n = u.n)
+SELECT n, before${wakesForEvents ? ", (SELECT rpc_wake(array_agg('events of: ' || id)) FROM u HAVING count(*) > 0)" : ""} FROM u`),
+  };
+}
+
+/** Known ids only; a number that PostgreSQL has no bigint for is nobody's. */
+export function isId(id: number): boolean {
+  return Number.isSafeInteger(id) && id > 0;
+}
+
+/** `isRepeat`: the same was asked for before, on a connection that was lost; what it has done is no lost lease. */
+export async function settleClaims(
+  session: Session,
+  { settle, settled: settledBefore }: SettleStatements,
+  answers: readonly Answer[],
+  isRepeat: boolean,
+): Promise<(Settled | RpcError)[]> {
+  const settled: (Settled | RpcError | undefined)[] = answers.map((answer) =>
+    answer.outcome === "failed" && answer.retryDelayMs !== undefined
+      ? durationFault("retryDelayMs", answer.retryDelayMs)
+      : undefined,
+  );
+  const sound = answers.flatMap((answer, index) =>
+    settled[index] === undefined && isId(answer.id) ? [{ answer, index }] : [],
+  );
+  // In one order everywhere, so that two transactions do not wait for each other.
+  sound.sort((a, b) => a.answer.id - b.answer.id);
+  if (sound.length > 0) {
+    const rows = await session.rows(settle, [
+      sound.map(({ answer }) => answer.id),
+      sound.map(({ answer }) => answer.token),
+      sound.map(({ answer }) => answer.outcome),
+      sound.map(({ answer }) => (answer.outcome === "done" ? answer.result : null)),
+      sound.map(({ answer }) => ("error" in answer ? answer.error : null)),
+      sound.map(({ answer }) => answer.outcome === "failed" && answer.retryable === true),
+      sound.map(({ answer }) => (answer.outcome === "failed" ? (answer.retryDelayMs ?? null) : null)),
+    ]);
+    for (const [n, state, delayMs] of rows as readonly [number, CommandState, number | null][]) {
+      const one = sound[n - 1];
+      if (one === undefined) continue;
+      settled[one.index] = { state, delayMs: delayMs === null ? undefined : Math.max(0, Math.ceil(delayMs)) };
+    }
+    const left = isRepeat ? sound.filter(({ index }) => settled[index] === undefined) : [];
+    if (left.length > 0) {
+      const before = await session.rows(settledBefore, [
+        left.map(({ answer }) => answer.id),
+        left.map(({ answer }) => answer.token),
+      ]);
+      for (const [n, state] of before as readonly [number, CommandState | null][]) {
+        const one = left[n - 1];
+        // No row: a notification, which its answer deletes.
+        if (one !== undefined) settled[one.index] = { state: state ?? "done", delayMs: undefined };
+      }
+    }
+  }
+  return answers.map((answer, index) => settled[index] ?? leaseLostError(answer.id));
+}
+
+export async function extendLeases(
+  session: Session,
+  { extend }: SettleStatements,
+  leases: readonly LeaseExtension[],
+): Promise<(Extended | RpcError)[]> {
+  const faults = leases.map((lease) => durationFault("leaseMs", lease.leaseMs));
+  const sound = leases
+    .filter((lease, index) => faults[index] === undefined && isId(lease.id))
+    .toSorted((a, b) => a.id - b.id);
+  const found = new Map<string, Extended>();
+  if (sound.length > 0) {
+    const rows = await session.rows(extend, [
+      sound.map((lease) => lease.id),
+      sound.map((lease) => lease.token),
+      sound.map((lease) => lease.leaseMs),
+    ]);
+    for (const [id, token, leaseUntilAt, cancel] of rows as readonly [number, string, number, string | null][]) {
+      found.set(`${id} ${token}`, { leaseUntilAt, cancel: cancel ?? undefined });
+    }
+  }
+  return leases.map(
+    (lease, index) => faults[index] ?? found.get(`${lease.id} ${lease.token}`) ?? leaseLostError(lease.id),
+  );
+}
+
+export async function appendEvents(
+  session: Session,
+  { append }: SettleStatements,
+  batches: readonly EventBatch[],
+): Promise<(Appended | RpcError)[]> {
+  // One update for each row: an UPDATE takes only one of several that match.
+  const groups = new Map<string, EventBatch[]>();
+  for (const batch of batches) {
+    if (!isId(batch.id)) continue;
+    const key = `${batch.id} ${batch.token}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [batch]);
+    else group.push(batch);
+  }
+  const lists = [...groups.values()].toSorted((a, b) => (a[0]?.id ?? 0) - (b[0]?.id ?? 0));
+  const appended = new Map<EventBatch, Appended>();
+  if (lists.length > 0) {
+    const events = lists.map((list) => list.flatMap((batch) => batch.events));
+    const flat = events.flatMap((list, group) =>
+      list.map((event, index) => ({ event, n: group + 1, place: index + 1 })),
+    );
+    const rows = await session.rows(append, [
+      lists.map((list) => list[0]?.id ?? 0),
+      lists.map((list) => list[0]?.token ?? ""),
+      events.map((list) => list.length),
+      events.map((list) => list.findLast((event) => event.kind === "progress")?.data ?? null),
+      flat.map(({ n }) => n),
+      flat.map(({ place }) => place),
+      flat.map(({ event }) => event.kind),
+      flat.map(({ event }) => event.data),
+    ]);
+    for (const [n, before] of rows as readonly [number, number][]) {
+      let seq = before;
+      for (const batch of lists[n - 1] ?? []) {
+        seq += batch.events.length;
+        appended.set(batch, { seq });
+      }
+    }
+  }
+  return batches.map((batch) => appended.get(batch) ?? leaseLostError(batch.id));
+}

@@ -1,0 +1,39 @@
+import { type AddressStatements, addressStatements } from "./addresses.ts";
+import { type CancelStatements, cancelStatements } from "./cancel.ts";
+import { claimStatement } from "./claim.ts";
+import { type Statement, statementIn } from "./connections.ts";
+import { type InsertStatements, insertStatements } from "./insert.ts";
+import { type ReadStatements, readStatements } from "./reading.ts";
+import { type SettleStatements, settleStatements } from "./settle.ts";
+import { statsStatement } from "./stats.ts";
+import { type UpkeepStatements, upkeepStatements } from "./upkeep.ts";
+
+export interface Statements {
+  readonly addresses: AddressStatements;
+  readonly insert: InsertStatements;
+  readonly claim: Statement;
+  readonly settle: SettleStatements;
+  readonly cancel: CancelStatements;
+  readonly read: ReadStatements;
+  readonly stats: Statement;
+  readonly upkeep: UpkeepStatements;
+  readonly publish: Statement;
+}
+
+/** All of one store. What triggers wake for, the statements do not. */
+export function storeStatements(schema: string, notify: "app" | "trigger" | "off"): Statements {
+  const make = statementIn(schema);
+  const wakes = notify === "app";
+  return {
+    // No trigger knows of pauses and events.
+    addresses: addressStatements(make, notify !== "off"),
+    insert: insertStatements(make, wakes),
+    claim: claimStatement(make),
+    settle: settleStatements(make, wakes, notify !== "off"),
+    cancel: cancelStatements(make, wakes),
+    read: readStatements(make),
+    stats: statsStatement(make),
+    upkeep: upkeepStatements(make, wakes),
+    publish: make("SELECT rpc_wake($1::text[])"),
+  };
+}
