@@ -65,6 +65,17 @@ describe("names", () => {
     expect(await db.$call("res.toJSON", 1)).toEqual(["res.toJSON", [1]]);
   });
 
+  it("refuses before anything is sent what is no name, no path and no key", async () => {
+    const { db, calls } = await echoing();
+    const wrong = { code: "INVALID_ARGUMENT", delivered: "no" };
+    for (const name of ["", undefined, 5]) await expect(db.$call(name as string)).rejects.toMatchObject(wrong);
+    await expect(db.$with({ idempotencyKey: "\ud800" }).$call("a.b")).rejects.toMatchObject(wrong);
+    const json2 = xmlRpcProxy(db.$transport.endpoint, { protocol: "json-2" });
+    onTestFinished(() => json2.$close());
+    for (const name of ["..x", "...x", "a\ud800.x"]) await expect(json2.$call(name, {})).rejects.toMatchObject(wrong);
+    expect(calls).toEqual([]);
+  });
+
   it("cannot be written to, and has no name that begins with $", async () => {
     const { db } = await echoing();
     expect(() => Object.assign(db, { res: 1 })).toThrow(TypeError);

@@ -197,7 +197,9 @@ function headerLines(pairs: readonly string[]): string {
 
 /** A key as a header can carry it: the usual ones as they are. */
 function keyText(key: string): string {
-  return /^[!-$&-~]+$/.test(key) ? key : encodeURIComponent(key);
+  if (/^[!-$&-~]+$/.test(key)) return key;
+  if (key.isWellFormed()) return encodeURIComponent(key);
+  throw new RpcError("INVALID_ARGUMENT", "the idempotency key has a lone surrogate", { reason: "INVALID_ARGUMENT" });
 }
 
 function refusedBy(call: PendingCall, { code, message, reason }: RpcError): RpcError {

@@ -150,6 +150,11 @@ const READ_ONLY = {
 function callByName(shared: Shared, name: string, params: readonly unknown[]): Promise<unknown> {
   const { caller, options, batch } = shared;
   try {
+    if (typeof name !== "string" || name === "")
+      throw new RpcError("INVALID_ARGUMENT", "a call needs the name of its method, as a text that is not empty", {
+        reason: "INVALID_ARGUMENT",
+        delivered: "no",
+      });
     const { idempotent = false, ...callOptions } = options;
     const context = new DynamicContext(dynamicMethod(name, idempotent), callOptions, caller.settings.clock);
     return caller.call(context, () => params, batch?.isOpen === true ? batch.calls : undefined);

@@ -27,7 +27,11 @@ class Json2Wire implements ClientWire {
   write(method: string, params: Params): WrittenCall {
     const at = method.lastIndexOf(".");
     if (at <= 0 || at === method.length - 1) throw refused(`${method} has no model; JSON-2 calls are model.method`);
-    const path = `${this.#root}/${encodeURIComponent(method.slice(0, at))}/${encodeURIComponent(method.slice(at + 1))}`;
+    const model = method.slice(0, at);
+    // In a path `.` and `..` lead somewhere else, whoever reads it first.
+    if (model === "." || model === ".." || !method.isWellFormed())
+      throw refused("the model's name cannot stand in a path");
+    const path = `${this.#root}/${encodeURIComponent(model)}/${encodeURIComponent(method.slice(at + 1))}`;
     return { path, text: jsonText(namedOf(method, params)), id: "" };
   }
 
