@@ -1,7 +1,7 @@
-import { type Awaitable, type Clock, RpcError } from "@rpc/core";
+import { type Awaitable, type Clock, RpcError, type StatusCode } from "@rpc/core";
 import { constantTimeEqual } from "../http/constant-time.ts";
 import type { HttpExchange } from "../http/exchange.ts";
-import { FailureLimit } from "../http/failure-limit.ts";
+import { addressIn, FailureLimit } from "../http/failure-limit.ts";
 import { HttpRefusal, type MethodInfo, type ServiceCall } from "../server/service.ts";
 import { adminArguments, type Struct } from "./conventions.ts";
 import { AccessDenied } from "./exceptions.ts";
@@ -171,28 +171,64 @@ export class AdminDesk {
     return this.#unlock(name, exchange, single).then(started);
   }
 
-  /** Calls a function for somebody who may. Throws FaultError -32601 and -32602. */
+  /** Calls a function for somebody who may. Throws FaultError -32601 and -32602, HttpRefusal 429 where somebody only guesses passwords. */
   run(name: string, args: readonly unknown[], call: AdminCall, kwargs: Struct = {}): Awaitable<unknown> {
     const run = this.#functions.get(name);
     if (run === undefined || !isAdminName(name)) throw noAdminFunction(name);
     // The input was just checked against the signature of this very name.
-    return run(inputOf(args, kwargs, SIGNATURES[name].parameters) as never, call);
+    const input = inputOf(args, kwargs, SIGNATURES[name].parameters);
+    if (!LOGINS.has(name)) return run(input as never, call);
+    const { db, login } = input;
+    return this.#tried(call.endpoint, JSON.stringify([db, login]), () => run(input as never, call), isSomebody);
   }
 
-  /** Whether this is the master password. Throws HttpRefusal 429 for an address that has tried too often. */
+  /** Whether this is the master password. Rejects with HttpRefusal 429 for an address that has tried too often, with INTERNAL where its hook fails. */
   async isMaster(shown: string, endpoint: string): Promise<boolean> {
     const password = this.#masterPassword;
     if (password === undefined) return false;
-    // The port changes with every connection.
-    const address = endpoint.replace(/^[a-z]+:\/\/|:\d+$/g, "").replace(/^\[|\]$/g, "");
-    const blockedMs = this.#failures.blockedMs(address, "");
-    if (blockedMs > 0) throw tooManyFailures(blockedMs);
-    // Counted before its outcome is known, so that many at once are no way around the limit.
-    this.#failures.begin(address, "");
     // Nothing but true opens: a hook without types may give back whatever its database said.
-    const answer: unknown = typeof password === "string" ? constantTimeEqual(shown, password) : await password(shown);
-    if (answer === true) this.#failures.undo(address, "");
-    return answer === true;
+    const compared = async (): Promise<boolean> => {
+      const answer: unknown = typeof password === "string" ? constantTimeEqual(shown, password) : await password(shown);
+      return answer === true;
+    };
+    try {
+      return await this.#tried(endpoint, "", compared, (isRight) => isRight);
+    } catch (thrown) {
+      if (thrown instanceof HttpRefusal) throw thrown;
+      // What a hook throws is for the log: whoever hears this has proved nothing.
+      const message = "the master password cannot be checked at the moment; try again later";
+      throw new RpcError("INTERNAL", message, { reason: "INTERNAL", cause: thrown });
+    }
+  }
+
+  /** A try to prove something, counted when it is none. Whatever it throws is no failure of the caller's, but for a refusal. */
+  async #tried<T>(
+    endpoint: string,
+    user: string,
+    attempt: () => Awaitable<T>,
+    isRight: (value: T) => boolean,
+  ): Promise<T> {
+    // Without address and user there would be nothing to count by: better none of those gets in than anybody may guess on.
+    const address = addressIn(endpoint) || (user === "" ? "?" : "");
+    for (;;) {
+      const blockedMs = this.#failures.blockedMs(address, user);
+      if (blockedMs > 0) throw tooManyFailures(blockedMs);
+      const wait = this.#failures.wait(address, user);
+      if (wait === undefined) break;
+      await wait;
+    }
+    this.#failures.begin(address, user);
+    let isFailure = false;
+    try {
+      const value = await attempt();
+      isFailure = !isRight(value);
+      return value;
+    } catch (thrown) {
+      isFailure = thrown instanceof HttpRefusal || (thrown instanceof RpcError && DENIALS.has(thrown.code));
+      throw thrown;
+    } finally {
+      this.#failures.end(address, user, isFailure);
+    }
   }
 
   needsPassword(name: string): boolean {
@@ -225,6 +261,14 @@ export class AdminDesk {
       throw new HttpRefusal(401, `'${name}' needs the master password, as the password of HTTP Basic`);
     throw new HttpRefusal(403, "Access Denied");
   }
+}
+
+/** Functions that tell a right password from a wrong one to whoever asks. */
+const LOGINS: ReadonlySet<string> = new Set(["login", "authenticate"]);
+const DENIALS: ReadonlySet<StatusCode> = new Set(["PERMISSION_DENIED", "UNAUTHENTICATED"]);
+
+function isSomebody(uid: unknown): boolean {
+  return uid !== false && uid !== null && uid !== undefined;
 }
 
 function tooManyFailures(blockedMs: number): HttpRefusal {

@@ -1,9 +1,10 @@
 import { type Awaitable, type Clock, RpcError } from "@rpc/core";
 import { statusHeaders } from "../fault-mapping.ts";
+import { isPromiseLike } from "../server/handler-context.ts";
 import { HttpRefusal } from "../server/service.ts";
 import { keyedHash } from "./constant-time.ts";
 import type { ShownCredentials } from "./exchange.ts";
-import { type AuthFailureLimits, FailureLimit } from "./failure-limit.ts";
+import { addressIn, type AuthFailureLimits, FailureLimit } from "./failure-limit.ts";
 
 /**
  * Says who somebody is who shows credentials; undefined refuses (403). An HttpRefusal is answered as it is (403 "use an API key", for an account
@@ -59,17 +60,21 @@ export class CredentialCheck {
     const address = addressIn(shown.endpoint);
     const blockedMs = this.#failures?.blockedMs(address, shown.user) ?? 0;
     if (blockedMs > 0) throw this.#refusal(endpoint, 429, "Too many failed attempts; try again later", blockedMs);
+    // Looked up again then: by that time the very same may have been proved.
+    const wait = this.#failures?.wait(address, shown.user);
+    if (wait !== undefined) return wait.then(() => this.identify(shown, endpoint));
     this.#failures?.begin(address, shown.user);
+    const end = (isFailure: boolean): void => this.#failures?.end(address, shown.user, isFailure);
     const admit = (identity: string | undefined): string => {
+      end(typeof identity !== "string");
       if (typeof identity !== "string") throw this.#refusal(endpoint, 403, "Access denied");
-      this.#failures?.undo(address, shown.user);
       if (cacheMs > 0) this.#keep(key, identity);
       return identity;
     };
     const fail = (thrown: unknown): never => {
+      // No failure of the caller's where the hook broke: a database that is away must not lock everybody out for a minute more.
+      end(thrown instanceof HttpRefusal);
       if (thrown instanceof HttpRefusal) throw thrown;
-      // No failure of the caller's: a database that is away must not lock everybody out for a minute more.
-      this.#failures?.undo(address, shown.user);
       const error = RpcError.from(thrown);
       this.#options.onError(
         new RpcError("INTERNAL", `authenticate failed: ${error.message}`, { reason: "INTERNAL", cause: thrown }),
@@ -84,7 +89,7 @@ export class CredentialCheck {
     } catch (thrown) {
       return fail(thrown);
     }
-    return answer instanceof Promise ? answer.catch(fail).then(admit) : admit(answer);
+    return isPromiseLike(answer) ? Promise.resolve(answer).then(admit, fail) : admit(answer);
   }
 
   #keep(key: string, identity: string): void {
@@ -108,14 +113,4 @@ export class CredentialCheck {
 
 function cacheKey({ scheme, user, secret, database }: ShownCredentials): string {
   return keyedHash([scheme, user, secret, database === undefined ? "-" : `+${database}`]).toString("base64");
-}
-
-/** `http://1.2.3.4:5678` → `1.2.3.4`; empty when there is none. */
-function addressIn(endpoint: string): string {
-  return (
-    /^[a-z]+:\/\/(?:\[([^\]]*)\]|([^:/]*))/
-      .exec(endpoint)
-      ?.slice(1)
-      .find((part) => part !== undefined) ?? ""
-  );
 }

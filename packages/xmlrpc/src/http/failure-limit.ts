@@ -19,6 +19,9 @@ interface Window {
 /** Keys that are counted at once; beyond them the oldest are forgotten. */
 const MAX_KEYS = 10_000;
 
+/** Proofs that wait for others at once; more are refused. */
+const MAX_WAITING = 1_000;
+
 /** Counts failed proofs by address and by user. */
 export class FailureLimit {
   readonly #perAddress: number;
@@ -26,6 +29,9 @@ export class FailureLimit {
   readonly #windowMs: number;
   readonly #clock: Clock;
   readonly #windows = new Map<string, Window>();
+  /** Proofs whose outcome is not known yet: each may become a failure. */
+  readonly #open = new Map<string, number>();
+  #waiting: (() => void)[] = [];
 
   constructor(limits: AuthFailureLimits, clock: Clock) {
     this.#perAddress = limits.perAddress ?? 20;
@@ -34,24 +40,39 @@ export class FailureLimit {
     this.#clock = clock;
   }
 
-  /** How long nothing is looked at from there or for this user, in milliseconds; 0: go ahead. */
+  /** How long nothing is looked at from there or for this user, in milliseconds; 0: go ahead, unless there is something to {@link wait} for. */
   blockedMs(address: string, user: string): number {
     return Math.max(
-      this.#blocked(`a${networkOf(address)}`, this.#perAddress),
-      this.#blocked(`u${user}`, this.#perUser),
+      this.#blocked(addressKey(address), this.#perAddress),
+      this.#blocked(userKey(user), this.#perUser),
+      // Nobody is made to wait who would only fill the memory.
+      this.#waiting.length >= MAX_WAITING && this.#isFull(address, user) ? 1_000 : 0,
     );
   }
 
-  /** Counts a try before its outcome is known, so that many at once are no way around the limit. */
-  begin(address: string, user: string): void {
-    this.#add(`a${networkOf(address)}`, 1);
-    this.#add(`u${user}`, 1);
+  /**
+   * Many proofs at once are no way around the limit: what could go beyond it waits until one of those under way has ended, and then looks
+   * again. Undefined: there is nothing to wait for.
+   */
+  wait(address: string, user: string): Promise<void> | undefined {
+    return this.#isFull(address, user) ? new Promise((resolve) => this.#waiting.push(resolve)) : undefined;
   }
 
-  /** It was no failure. */
-  undo(address: string, user: string): void {
-    this.#add(`a${networkOf(address)}`, -1);
-    this.#add(`u${user}`, -1);
+  begin(address: string, user: string): void {
+    for (const key of keysOf(address, user)) this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
+  }
+
+  /** The outcome of what has begun. */
+  end(address: string, user: string, isFailure: boolean): void {
+    for (const key of keysOf(address, user)) {
+      const open = (this.#open.get(key) ?? 0) - 1;
+      if (open > 0) this.#open.set(key, open);
+      else this.#open.delete(key);
+      if (isFailure) this.#count(key);
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const look of waiting) look();
   }
 
   #blocked(key: string, limit: number): number {
@@ -60,22 +81,53 @@ export class FailureLimit {
     return Math.max(0, window.until - this.#clock.now());
   }
 
-  #add(key: string, change: number): void {
-    // An unknown address (an adapter that does not tell it) or nobody's name: nothing to count by.
-    if (key.length === 1) return;
+  #isFull(address: string, user: string): boolean {
+    return this.#mayExceed(addressKey(address), this.#perAddress) || this.#mayExceed(userKey(user), this.#perUser);
+  }
+
+  #mayExceed(key: string, limit: number): boolean {
+    const open = this.#open.get(key) ?? 0;
+    if (open === 0) return false;
+    const window = this.#windows.get(key);
+    const failed = window !== undefined && window.until > this.#clock.now() ? window.count : 0;
+    return failed + open >= limit;
+  }
+
+  #count(key: string): void {
     const now = this.#clock.now();
     const window = this.#windows.get(key);
     if (window !== undefined && window.until > now) {
-      window.count = Math.max(0, window.count + change);
+      window.count += 1;
       return;
     }
-    if (change < 0) return;
     this.#windows.delete(key);
     this.#windows.set(key, { count: 1, until: now + this.#windowMs });
     if (this.#windows.size <= MAX_KEYS) return;
     const oldest = this.#windows.keys().next();
     if (oldest.done !== true) this.#windows.delete(oldest.value);
   }
+}
+
+function addressKey(address: string): string {
+  return `a${networkOf(address)}`;
+}
+
+function userKey(user: string): string {
+  return `u${user}`;
+}
+
+/** An unknown address (an adapter that does not tell it) and nobody's name are nothing to count by. */
+function keysOf(address: string, user: string): string[] {
+  return [addressKey(address), userKey(user)].filter((key) => key.length > 1);
+}
+
+/** The address in an endpoint, whose port changes with every connection: `http://1.2.3.4:5678` → `1.2.3.4`; empty where it is not known. */
+export function addressIn(endpoint: string): string {
+  const address = /^[a-z]+:\/\/(?:\[([^\]]*)\]|([^:/]*))/
+    .exec(endpoint)
+    ?.slice(1)
+    .find((part) => part !== undefined);
+  return address === undefined || address === "?" ? "" : address;
 }
 
 /** Whoever has one IPv6 address usually has 2^64 of them. */
