@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { type Admitted, type Desk } from "../server/desk.ts";
 import { isPromiseLike } from "../server/handler-context.ts";
 import { HttpRefusal } from "../server/service.ts";
@@ -26,6 +27,11 @@ export function nodeAdapter(
 /** Headers of one request; more are a flood. */
 const MAX_HEADERS = 500;
 /**
+ * Requests of one connection that have no reply yet. Clients that send the next one before they have read the last reply send a few; who sends
+ * thousands would take all places of everybody, and Node, whose buffers are full of the replies behind, would not even hear him leave.
+ */
+const MAX_PIPELINED = 100;
+/**
  * How much of a refused body is read and thrown away, so that who sends it hears the refusal instead of a broken connection: Python, Ruby and
  * Java send all of it before they read. The time that a body may take bounds it as well.
  */
@@ -51,6 +57,12 @@ class NodeTurn implements PendingBody {
     const request = this.#request;
     // A broken connection is an error event too; whoever waits hears of it by `close`.
     request.on("error", ignore);
+    const turns = turnsOf(request.socket);
+    if (turns.size >= MAX_PIPELINED) {
+      request.socket.destroy();
+      return;
+    }
+    turns.add(this);
     if (request.rawHeaders.length > 2 * MAX_HEADERS)
       return this.#send(textReply(431, `More than ${MAX_HEADERS} headers`));
     const isBodyFramed = request.headers["transfer-encoding"] !== undefined;
@@ -67,7 +79,7 @@ class NodeTurn implements PendingBody {
       if (!this.#response.writableFinished) this.#lost();
     });
     // Gone while it was found out who it is.
-    if (this.#response.destroyed) return this.#lost();
+    if (this.#response.destroyed || this.#request.socket.destroyed) return this.#lost();
     if (!opened.readsBody) return this.#answer(NO_BYTES);
     if (asksToContinue) this.#response.writeContinue();
     this.#options.deadlines.add(this);
@@ -111,6 +123,7 @@ class NodeTurn implements PendingBody {
   }
 
   #lost(): void {
+    turnsOf(this.#request.socket).delete(this);
     this.#endBody();
     this.#chunks = [];
     this.#admitted?.gone();
@@ -125,6 +138,7 @@ class NodeTurn implements PendingBody {
   }
 
   #send(reply: HttpReply): void {
+    turnsOf(this.#request.socket).delete(this);
     const { body } = reply;
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const coding = this.#options.compression
@@ -189,6 +203,15 @@ class NodeTurn implements PendingBody {
     request.once("close", end);
     request.resume();
   }
+}
+
+/** Turns of a connection without a reply. */
+const TURNS = new WeakMap<Socket, Set<NodeTurn>>();
+
+function turnsOf(socket: Socket): Set<NodeTurn> {
+  let turns = TURNS.get(socket);
+  if (turns === undefined) TURNS.set(socket, (turns = new Set()));
+  return turns;
 }
 
 /** Whether more is to come after the head than Node may read and drop. */
