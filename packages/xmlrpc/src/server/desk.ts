@@ -47,7 +47,7 @@ export class Desk {
     const endpoint = this.options.endpoints.find((each) => each.matches(exchange.path));
     const refused = (thrown: unknown): HttpReply => this.refusal(thrown, endpoint);
     try {
-      if (this.#closing) throw new HttpRefusal(503, "The server is closing");
+      this.#checkOpen();
       if (endpoint === undefined) throw new HttpRefusal(404, "Not found");
       if (!endpoint.methods.includes(httpMethod))
         throw new HttpRefusal(405, "Method not allowed", { allow: endpoint.methods.join(", ") });
@@ -59,15 +59,21 @@ export class Desk {
         this.#checkLength(exchange, isBodyFramed);
         coding = codingOf(exchange.header("content-encoding"));
       }
-      if (this.#admitted.size >= this.options.maxConcurrentCalls)
-        throw new HttpRefusal(503, "Too many calls at once", { "retry-after": "1" });
+      this.#checkRoom();
       const admitted = new Admitted(this, endpoint, exchange, httpMethod, mediaType, contentType, coding);
       const admission = endpoint.admit(exchange);
       const passed = isPromiseLike(admission)
         ? Promise.resolve(admission).then((later) => this.#identify(exchange, later))
         : this.#identify(exchange, admission);
       if (passed === undefined) return this.#enter(admitted);
-      return passed.then(() => this.#enter(admitted)).catch(refused);
+      return passed
+        .then(() => {
+          // Others came, or the server closed, while it was found out who it is.
+          this.#checkOpen();
+          this.#checkRoom();
+          return this.#enter(admitted);
+        })
+        .catch(refused);
     } catch (thrown) {
       return refused(thrown);
     }
@@ -86,6 +92,15 @@ export class Desk {
     return identity.then((later) => {
       exchange.identity = later;
     });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new HttpRefusal(503, "The server is closing");
+  }
+
+  #checkRoom(): void {
+    if (this.#admitted.size >= this.options.maxConcurrentCalls)
+      throw new HttpRefusal(503, "Too many calls at once", { "retry-after": "1" });
   }
 
   #enter(admitted: Admitted): Admitted {
