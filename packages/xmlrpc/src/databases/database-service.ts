@@ -4,6 +4,7 @@ import { FaultCode, FaultError } from "../fault.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import { derivedCall, scopeOf } from "../server/front-call.ts";
+import { inFault } from "../server/front-reply.ts";
 import { isPromiseLike, runHandler } from "../server/handler-context.ts";
 import {
   type Admission,
@@ -20,7 +21,7 @@ import { databaseNotFound, databaseOf, splitMethod } from "./addressing.ts";
 import type { AdminDesk } from "./admin.ts";
 import { type Arguments, type ConventionOptions, databaseArguments, recordOf, type Struct } from "./conventions.ts";
 import type { Database, DatabaseDirectory } from "./database-call.ts";
-import { AccessDenied, AccessError } from "./exceptions.ts";
+import { AccessError } from "./exceptions.ts";
 import { inWords, isStruct, typeError } from "./error-texts.ts";
 import { databaseMethods } from "./introspection.ts";
 import type { Given, ModelCalls, OpenDatabase } from "./model-calls.ts";
@@ -270,9 +271,4 @@ function inContext(given: Arguments, ...below: readonly (Struct | undefined)[]):
 
 function notRecords(): AccessError {
   return new AccessError("Can only perform RPC calls on recordsets");
-}
-
-/** HTTP can refuse no part of a request. */
-function inFault(thrown: unknown): unknown {
-  return thrown instanceof HttpRefusal ? new AccessDenied(thrown.message) : thrown;
 }

@@ -5,7 +5,7 @@ import { fieldShapeOf } from "../server/field-shape.ts";
 import { derivedCall } from "../server/front-call.ts";
 import { HttpCallContext, isPromiseLike } from "../server/handler-context.ts";
 import { inputFromArguments, outputOf } from "../server/parameters.ts";
-import { callWithInput, wireOf } from "../server/router-service.ts";
+import { callWithInput, misfit, wireOf } from "../server/router-service.ts";
 import type { ServiceCall, ServiceHost } from "../server/service.ts";
 import type { Wire } from "../server/wire-values.ts";
 import type { Arguments } from "./conventions.ts";
@@ -103,8 +103,14 @@ export class ModelCalls {
         onError: (error) => this.#host.onError(error),
         prepare: (context) => beginCall(context, open),
       });
-    const input = fittingInput(descriptor, given, wireOf(call));
-    return isPromiseLike(input) ? Promise.resolve(input).then(run) : run(input);
+    const refuse = (thrown: unknown): Promise<never> => this.#misfit(descriptor, call, thrown);
+    let input: Awaitable<unknown>;
+    try {
+      input = fittingInput(descriptor, given, wireOf(call));
+    } catch (thrown) {
+      return refuse(thrown);
+    }
+    return isPromiseLike(input) ? Promise.resolve(input).then(run, refuse) : run(input);
   }
 
   /** The same as part of a transaction that is open, for a call that has a life of its own: it is never answered from kept replies. */
@@ -116,7 +122,12 @@ export class ModelCalls {
     { call, outer, transaction }: SequenceStep,
   ): Promise<unknown> {
     const wire = wireOf(call);
-    const input = await fittingInput(descriptor, given, wire);
+    let input: unknown;
+    try {
+      input = await fittingInput(descriptor, given, wire);
+    } catch (thrown) {
+      return this.#misfit(descriptor, call, thrown);
+    }
     const context = new HttpCallContext(descriptor, derivedCall(call, { metadata: call.metadata }), outer.deadline);
     beginCall(context, openedCall(target, model, given, call, { transaction }));
     outer.onCancel(context);
@@ -126,6 +137,10 @@ export class ModelCalls {
     } finally {
       outer.onCancel(undefined);
     }
+  }
+
+  #misfit(descriptor: MethodDescriptor, call: ServiceCall, thrown: unknown): Promise<never> {
+    return misfit(descriptor, call, thrown, (exchange, method) => this.#host.mayCall?.(exchange, method) ?? true);
   }
 
   /** No guard outlives its database. */

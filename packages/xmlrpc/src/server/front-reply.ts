@@ -1,4 +1,5 @@
 import { RpcError } from "@rpc/core";
+import { AccessDenied, MissingError } from "../databases/exceptions.ts";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import { appendMetadata, Header } from "../headers.ts";
 import type { HttpExchange } from "../http/exchange.ts";
@@ -37,6 +38,15 @@ export function unmarshallable(thrown: unknown): unknown {
   if (code === "RESOURCE_EXHAUSTED") return new RpcError(code, message, { reason, cause: thrown });
   const text = message.startsWith("cannot marshal") ? message : `cannot marshal: ${message}`;
   return new FaultError(FaultCode.Internal, `TypeError: ${text}`, { cause: thrown });
+}
+
+/** HTTP can refuse a request, but no part of one: what it becomes in a batch or a multicall. */
+export function inFault(thrown: unknown): unknown {
+  if (!(thrown instanceof HttpRefusal)) return thrown;
+  const { status, message } = thrown;
+  if (status === 404) return new MissingError(message);
+  if (status === 503) return new RpcError("UNAVAILABLE", message, { reason: "UNAVAILABLE" });
+  return new AccessDenied(message);
 }
 
 let lastId = 0;

@@ -6,7 +6,7 @@ import { Header } from "../headers.ts";
 import type { HttpReply } from "../http/reply.ts";
 import type { EndpointRequest } from "./endpoint.ts";
 import { FrontCall } from "./front-call.ts";
-import { documentStatus, isUnexpected, replyHeaders, reported, unmarshallable } from "./front-reply.ts";
+import { documentStatus, inFault, isUnexpected, replyHeaders, reported, unmarshallable } from "./front-reply.ts";
 import type { FrontSettings } from "./front-settings.ts";
 import { isPromiseLike } from "./handler-context.ts";
 import { checkedJson } from "./json-input.ts";
@@ -154,11 +154,11 @@ function failed(
   request: EndpointRequest,
   call: FrontCall,
   id: Id | undefined,
-  thrown: unknown,
+  raw: unknown,
   inBatch: boolean,
 ): Answer {
-  // HTTP can refuse a request, not one call of several.
-  if (thrown instanceof HttpRefusal && !inBatch) throw thrown;
+  if (raw instanceof HttpRefusal && !inBatch) throw raw;
+  const thrown = inFault(raw);
   const headers: Record<string, string> = { ...replyHeaders(HEADERS, request.exchange, null) };
   if (isUnexpected(thrown) || id === undefined)
     headers[Header.callId] = reported(thrown, call.method, request.exchange, settings.onError);

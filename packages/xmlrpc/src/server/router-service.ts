@@ -75,9 +75,29 @@ function callMethod(
   options: RouterServiceOptions,
 ): Awaitable<unknown> {
   const wire = wireOf(call);
-  const input = inputOf(method, call.params, wire);
+  let input: Awaitable<unknown>;
+  try {
+    input = inputOf(method, call.params, wire);
+  } catch (thrown) {
+    return misfit(method, call, thrown, options.mayCall);
+  }
   if (!isPromiseLike(input)) return callWithInput(handler, method, input, call, options);
-  return input.then((value) => callWithInput(handler, method, value, call, options)) as Promise<unknown>;
+  return Promise.resolve(input).then(
+    (value) => callWithInput(handler, method, value, call, options),
+    (thrown: unknown) => misfit(method, call, thrown, options.mayCall),
+  );
+}
+
+/** Arguments that do not fit: only who may call a method learns what it takes. `mayCall`: undefined where everybody may. */
+export async function misfit(
+  method: MethodDescriptor,
+  { exchange }: ServiceCall,
+  thrown: unknown,
+  mayCall: RouterServiceOptions["mayCall"],
+): Promise<never> {
+  if (mayCall === undefined || (await mayCall(exchange, method))) throw thrown;
+  const message = `${method.name}: the peer is not allowed to call it`;
+  throw new RpcError("PERMISSION_DENIED", message, { reason: "FORBIDDEN", delivered: "no" });
 }
 
 /** The same when the input is there already. */

@@ -2,6 +2,7 @@ import { type Awaitable, type Clock, RpcError } from "@rpc/core";
 import { shown } from "@rpc/core/transport";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import { derivedCall, scopeOf } from "./front-call.ts";
+import { inFault } from "./front-reply.ts";
 import { isPromiseLike } from "./handler-context.ts";
 import type { MethodInfo, Service, ServiceCall } from "./service.ts";
 
@@ -105,7 +106,7 @@ class SystemMethods {
       case "system.methodHelp":
         return this.#describe(call, (all) => find(all, list[0]).help);
       case "system.introspection":
-        return this.#describe(call, (all) => introspected(all, list));
+        return this.#introspection(call, list);
       case "system.status":
         return this.#describe(call, (all) => ({
           name: IDENTITY,
@@ -134,6 +135,14 @@ class SystemMethods {
     return describe([...own, ...system]);
   }
 
+  #introspection(call: ServiceCall, list: readonly unknown[]): Awaitable<unknown> {
+    const { maxCallsPerBatch } = this.#options;
+    const [names] = list;
+    // A short name asked for again and again would be answered with a long text each time.
+    if (isList(names) && names.length > maxCallsPerBatch) throw tooManyCalls(names.length, maxCallsPerBatch);
+    return this.#describe(call, (all) => introspected(all, list));
+  }
+
   #signature(call: ServiceCall, list: readonly unknown[]): Awaitable<unknown> {
     if (this.#options.profile === "python") return "signatures not supported";
     return this.#describe(call, (all) => {
@@ -159,7 +168,7 @@ class SystemMethods {
 
   /** Independent of the others: whatever goes wrong is its own fault. No promise where the handler needs none. */
   #one(call: ServiceCall, item: unknown): Awaitable<MulticallItem> {
-    const fail = (thrown: unknown): MulticallItem => faultItem(this.#options.faultOf(thrown));
+    const fail = (thrown: unknown): MulticallItem => faultItem(this.#options.faultOf(inFault(thrown)));
     try {
       const value = this.#itemValue(call, item);
       if (!isPromiseLike(value)) return [value ?? null];
