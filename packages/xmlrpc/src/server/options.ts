@@ -111,7 +111,19 @@ export function handlerSettings(options: XmlRpcHandlerOptions): HandlerSettings 
     bodyTimeoutMs: wholeNumber("bodyTimeoutMs", options.bodyTimeoutMs, 30_000),
     credentialCacheMs: wholeNumber("credentialCacheMs", options.credentialCacheMs, 60_000, MAX_CREDENTIAL_CACHE_MS),
     clock: options.clock ?? systemClock,
-    onError: options.onError ?? (() => undefined),
+    onError: quiet(options.onError),
+  };
+}
+
+/** A log that is broken must not take the replies, or the process, with it. */
+function quiet(onError: XmlRpcHandlerOptions["onError"]): (error: RpcError) => void {
+  return (error) => {
+    try {
+      const told: unknown = onError?.(error);
+      if (told instanceof Promise) told.catch(() => undefined);
+    } catch {
+      // There is nobody left to tell.
+    }
   };
 }
 

@@ -12,7 +12,7 @@ export function withPlainOutputs(handler: Handler): Handler {
   const call = (input: unknown, context: CallContext): unknown => {
     const output = handler.call(input, context);
     if (context.idempotencyKey === undefined) return output;
-    return isPromiseLike(output) ? Promise.resolve(output).then((value) => plain(value, 0)) : plain(output, 0);
+    return isPromiseLike(output) ? Promise.resolve(output).then((value) => plain(value, [])) : plain(output, []);
   };
   return {
     topicPort: handler.topicPort,
@@ -28,29 +28,32 @@ export function withPlainOutputs(handler: Handler): Handler {
 }
 
 /** What cannot be said plainly stays, for its encoder to refuse. */
-function plain(value: unknown, depth: number): unknown {
-  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return value;
+function plain(value: unknown, ancestors: readonly object[]): unknown {
+  if (typeof value !== "object" || value === null || ancestors.length > MAX_DEPTH) return value;
+  // What holds itself twice at each level would be followed more often than can be waited for.
+  if (ancestors.includes(value)) return value;
   if (value instanceof Date || value instanceof Uint8Array) return value;
   if (value instanceof Double) return value.value;
   if (value instanceof XmlRpcDateTime) return value.toDate();
-  if ("toRpc" in value && typeof value.toRpc === "function") return plain(value.toRpc(), depth + 1);
-  if (value instanceof Map) return fromEntries(value as ReadonlyMap<unknown, unknown>, depth);
+  const inside = [...ancestors, value];
+  if ("toRpc" in value && typeof value.toRpc === "function") return plain(value.toRpc(), inside);
+  if (value instanceof Map) return fromEntries(value as ReadonlyMap<unknown, unknown>, inside);
   if (Symbol.iterator in value) {
     const list: unknown[] = [];
-    for (const item of value as Iterable<unknown>) list.push(plain(item, depth + 1));
+    for (const item of value as Iterable<unknown>) list.push(plain(item, inside));
     return list;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype ? fromEntries(Object.entries(value), depth) : value;
+  return prototype === null || prototype === Object.prototype ? fromEntries(Object.entries(value), inside) : value;
 }
 
-function fromEntries(entries: Iterable<readonly [unknown, unknown]>, depth: number): unknown {
+function fromEntries(entries: Iterable<readonly [unknown, unknown]>, inside: readonly object[]): unknown {
   const record = Object.create(null) as Record<string, unknown>;
   for (const [name, member] of entries) {
     const key = String(name);
     if (Object.hasOwn(record, key))
       throw new TypeError(`cannot marshal two keys with the text ${JSON.stringify(key.slice(0, 80))}`);
-    record[key] = plain(member, depth + 1);
+    record[key] = plain(member, inside);
   }
   return record;
 }
