@@ -221,8 +221,27 @@ describe("X38 profiles", () => {
   });
 
   it("refuse an unknown name", () => {
-    expect(() => createDocumentCodec("loose" as ProfileName)).toThrow(/profile must be one of lenient, strict/);
+    expect(() => createDocumentCodec("loose" as ProfileName)).toThrow(/^option profile must be one of lenient, strict/);
     expect(() => createDocumentCodec("toString" as ProfileName)).toThrow(/profile must be/);
+  });
+
+  it("H82 has no option that turns a limit off by mistake, and none that means nothing", () => {
+    const deep = bytesOf(`<methodResponse><params><param>${"<value><array><data>".repeat(65)}`);
+    for (const maxDepth of [undefined, 64])
+      expect(() => createDocumentCodec({ limits: { maxDepth } as object }).decodeReply(deep, undefined)).toThrow(
+        /nested/,
+      );
+    for (const options of [
+      { limits: { maxDepth: Number.NaN } },
+      { limits: { maxElements: "1e6" } },
+      { limits: { maxMembers: -1 } },
+      { bigInts: "number" },
+      { bigints: "i8" },
+      { dates: "Date" },
+      { structs: "object" },
+      { illegalChars: "drop" },
+    ])
+      expect(() => createDocumentCodec(options as DocumentOptions)).toThrow(/^option /);
   });
 });
 

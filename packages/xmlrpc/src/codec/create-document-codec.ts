@@ -1,6 +1,12 @@
 import { RpcError } from "@rpc/core";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
-import { DEFAULT_DOCUMENT_LIMITS, type DocumentOptions, type ProfileName, PROFILES } from "../profiles.ts";
+import {
+  DEFAULT_DOCUMENT_LIMITS,
+  type DocumentLimits,
+  type DocumentOptions,
+  type ProfileName,
+  PROFILES,
+} from "../profiles.ts";
 import { decodeDocument } from "./charset.ts";
 import { Decoder, type DecoderRules } from "./decoder.ts";
 import type { DecodedCall, DecodedReply, DocumentCodec } from "./document-codec.ts";
@@ -13,16 +19,34 @@ import { escapeText } from "./xml-text.ts";
 export function createDocumentCodec(dialect: ProfileName | DocumentOptions = {}): DocumentCodec {
   const options = typeof dialect === "string" ? { profile: dialect } : dialect;
   const name = options.profile ?? "lenient";
-  if (!Object.hasOwn(PROFILES, name)) {
-    throw new RpcError(
-      "INVALID_ARGUMENT",
-      `profile must be one of ${Object.keys(PROFILES).join(", ")}; it is ${name}`,
-      {
-        reason: "INVALID_ARGUMENT",
-      },
-    );
-  }
+  oneOf("profile", name, Object.keys(PROFILES));
+  oneOf("bigInts", options.bigInts, ["i8", "double", "error"]);
+  oneOf("bigints", options.bigints, ["bigint", "prefer-number"]);
+  oneOf("dates", options.dates, ["dateTime", "date"]);
+  oneOf("structs", options.structs, ["record", "map"]);
+  oneOf("illegalChars", options.illegalChars, ["error", "replace"]);
   return new Codec(options, name);
+}
+
+function oneOf(option: string, value: string | undefined, words: readonly string[]): void {
+  if (value === undefined || words.includes(value)) return;
+  throw unusable(`option ${option} must be one of ${words.join(", ")}, got ${value}`);
+}
+
+/** The limits with their defaults. One that is no number would limit nothing. */
+function limitsOf(given: Partial<DocumentLimits> = {}): DocumentLimits {
+  const limits: Record<keyof DocumentLimits, number> = { ...DEFAULT_DOCUMENT_LIMITS };
+  for (const name of Object.keys(limits) as (keyof DocumentLimits)[]) {
+    const value: unknown = given[name] ?? limits[name];
+    if (typeof value !== "number" || !(value >= 0))
+      throw unusable(`option limits.${name} must be a number from 0 on, got ${String(value)}`);
+    limits[name] = value;
+  }
+  return limits;
+}
+
+function unusable(message: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 const DECLARATION = "<?xml version='1.0'?>\n";
@@ -37,7 +61,7 @@ class Codec implements DocumentCodec {
 
   constructor(options: DocumentOptions, name: ProfileName) {
     const profile = PROFILES[name];
-    const limits = { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits };
+    const limits = limitsOf(options.limits);
     this.#decoding = {
       strict: profile.strict,
       nonFinite: options.nonFinite ?? false,
