@@ -1,1 +1,13 @@
-export {};
+/** Calls that wait in a database table for a peer that is not there. */
+export { CommandFailure } from "./command/command-failure.ts";
+export type { CommandEvent } from "./command/event.ts";
+export type { Span } from "./command/span.ts";
+export type { AgentOutcome } from "./issuer/broadcast.ts";
+export { createDbQueue, createDbQueueTransport } from "./issuer/create-db-queue.ts";
+export type { DbQueue, DbQueueOptions } from "./issuer/db-queue.ts";
+export type { DynamicProxy } from "./issuer/dynamic-proxy.ts";
+export type { DbQueueEvents } from "./issuer/engine.ts";
+export type { CommandHandle } from "./issuer/handle.ts";
+export type { ProxyOptions, SendOptions } from "./issuer/options.ts";
+export type { ReaperOptions } from "./issuer/reaper.ts";
+export type { QueueTransaction } from "./issuer/transaction.ts";

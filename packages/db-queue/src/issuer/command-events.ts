@@ -1,0 +1,63 @@
+import type { MethodDescriptor } from "@rpc/core/transport";
+import { type CommandEvent, readEvent } from "../command/event.ts";
+import { noCommandError } from "../store/store-errors.ts";
+import type { Engine } from "./engine.ts";
+import { isOver } from "./outcomes.ts";
+
+const LIMIT = 1000;
+
+/**
+ * A command's events after `afterSeq`, those that are there and those that come, until it has ended and all have been read. Rejects NOT_FOUND
+ * for a command that is not there.
+ */
+export async function* commandEvents(
+  engine: Engine,
+  id: number,
+  afterSeq: number,
+  method: MethodDescriptor | undefined,
+): AsyncGenerator<CommandEvent, void, undefined> {
+  const bell = new Bell();
+  const unlisten = engine.outcomes.listen(id, bell);
+  try {
+    let seq = afterSeq;
+    for (;;) {
+      bell.silence();
+      // First whether it is over: an agent writes its events before its answer.
+      const [outcome] = await engine.store.outcomes([id]);
+      if (outcome === undefined) throw noCommandError(id);
+      for (;;) {
+        const rows = await engine.store.readEvents(id, { afterSeq: seq, limit: LIMIT });
+        for (const row of rows) {
+          seq = row.seq;
+          yield readEvent(row, method);
+        }
+        if (rows.length < LIMIT) break;
+      }
+      if (isOver(outcome.state)) return;
+      if (engine.refusal !== undefined) throw engine.refusal;
+      await bell.rung();
+    }
+  } finally {
+    unlisten();
+  }
+}
+
+/** Remembers that it was rung while nobody listened. */
+class Bell {
+  #isRung = false;
+  #wake: (() => void) | undefined = undefined;
+
+  changed(): void {
+    this.#isRung = true;
+    this.#wake?.();
+  }
+
+  silence(): void {
+    this.#isRung = false;
+  }
+
+  rung(): Promise<void> {
+    if (this.#isRung) return Promise.resolve();
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+}

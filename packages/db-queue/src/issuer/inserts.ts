@@ -1,0 +1,118 @@
+import { RpcError } from "@rpc/core";
+import type { QueueStore } from "../store/store.ts";
+import type { Inserted, NewCommand } from "../store/store-words.ts";
+
+/** Commands of one insert, and characters of their arguments. */
+const MAX_COMMANDS = 1000;
+const MAX_CHARACTERS = 8 * 1024 * 1024;
+
+/** A command on its way into the store. */
+export interface Insertion {
+  readonly command: NewCommand;
+  /** Nobody wants it any more: it is not inserted. Asked when its turn has come. */
+  readonly isDropped: boolean;
+  /** It goes to the store now. */
+  leaving(): void;
+  inserted(row: Inserted): void;
+  refused(error: RpcError): void;
+}
+
+export interface InsertsListener {
+  /** An insert is under way: ids that nobody knows yet may be woken. */
+  began(): void;
+  ended(): void;
+}
+
+/**
+ * Gathers what one turn of the event loop issues into one insert. One is under way at a time, so that ids have the order of the calls, and
+ * the slower the database is, the more goes into the next.
+ */
+export class Inserts {
+  readonly #store: QueueStore;
+  readonly #listener: InsertsListener;
+  #waiting: Insertion[] = [];
+  #isScheduled = false;
+  #isBusy = false;
+  #idle: PromiseWithResolvers<void> | undefined = undefined;
+
+  constructor(store: QueueStore, listener: InsertsListener) {
+    this.#store = store;
+    this.#listener = listener;
+  }
+
+  add(insertion: Insertion): void {
+    this.#waiting.push(insertion);
+    this.#schedule();
+  }
+
+  get count(): number {
+    return this.#waiting.length;
+  }
+
+  /** Settles when nothing waits and nothing is under way. */
+  idle(): Promise<void> {
+    if (!this.#isBusy && this.#waiting.length === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    return this.#idle.promise;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isBusy) return;
+    this.#isScheduled = true;
+    // Not a microtask: what follows from one batch of outcomes, call upon call, goes into the next insert together.
+    setImmediate(() => {
+      this.#isScheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const batch = this.#take();
+    if (batch.length > 0) {
+      this.#isBusy = true;
+      this.#listener.began();
+      try {
+        this.#tell(batch, await this.#store.insert(batch.map(({ command }) => command)));
+      } catch (thrown) {
+        for (const insertion of batch) insertion.refused(RpcError.from(thrown));
+      } finally {
+        this.#isBusy = false;
+        this.#listener.ended();
+      }
+    }
+    if (this.#waiting.length > 0) return this.#schedule();
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  }
+
+  #take(): Insertion[] {
+    const batch: Insertion[] = [];
+    let characters = 0;
+    let taken = 0;
+    for (const insertion of this.#waiting) {
+      if (batch.length >= MAX_COMMANDS || characters > MAX_CHARACTERS) break;
+      taken += 1;
+      if (insertion.isDropped) continue;
+      insertion.leaving();
+      characters += (insertion.command.args?.length ?? 0) + (insertion.command.kwargs?.length ?? 0);
+      batch.push(insertion);
+    }
+    this.#waiting = this.#waiting.slice(taken);
+    return batch;
+  }
+
+  #tell(batch: readonly Insertion[], results: readonly (Inserted | RpcError)[]): void {
+    for (const [index, insertion] of batch.entries()) {
+      const result = results[index];
+      if (result === undefined || result instanceof RpcError) insertion.refused(result ?? lost());
+      else insertion.inserted(result);
+    }
+  }
+}
+
+function lost(): RpcError {
+  return new RpcError("INTERNAL", "the store gave no answer to an insert", {
+    reason: "INTERNAL",
+    delivered: "unknown",
+  });
+}
