@@ -1,4 +1,4 @@
-import type { Metadata } from "@rpc/core";
+import { type Awaitable, type Metadata, RpcError } from "@rpc/core";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { EndpointRequest } from "../server/endpoint.ts";
 import { FrontCall } from "../server/front-call.ts";
@@ -81,7 +81,7 @@ export class LegacyServices {
 
   async #logIn(db: string, login: string, password: string, request: EndpointRequest): Promise<number | false> {
     if (!isDatabaseName(db) || password === "") return false;
-    await this.#service.open(db);
+    await unproved(() => this.#service.open(db));
     const identity = await this.#prove(db, login, password, request);
     if (identity === undefined) return false;
     const uid = await (this.#options.uidOf ?? uidOfIdentity)(identity, db);
@@ -114,11 +114,10 @@ export class LegacyServices {
     );
     if (typeof uid !== "number" || !Number.isSafeInteger(uid)) throw new AccessDenied();
     if (!isDatabaseName(database)) throw new AccessDenied();
-    const target = await this.#service.open(database);
+    const target = await unproved(() => this.#service.open(database));
+    const { loginOf } = this.#options;
     const login =
-      this.#options.loginOf === undefined
-        ? this.#logins.get(`${database}/${uid}`)
-        : await this.#options.loginOf(uid, database);
+      loginOf === undefined ? this.#logins.get(`${database}/${uid}`) : await unproved(() => loginOf(uid, database));
     if (login === undefined || secret === "") throw new AccessDenied();
     const identity = await this.#prove(database, login, secret, request);
     if (identity === undefined) throw new AccessDenied();
@@ -173,6 +172,17 @@ export class LegacyServices {
     if (typeof password !== "string" || !(await this.#admin.isMaster(password, request.exchange.endpoint)))
       throw new AccessDenied();
     return this.#admin.run(name, rest, adminCall(name, request));
+  }
+}
+
+/** What hooks throw before anybody has proved who he is is for the log alone. */
+async function unproved<T>(ask: () => Awaitable<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    if (thrown instanceof HttpRefusal) throw thrown;
+    const message = "the database cannot be asked at the moment; try again later";
+    throw new RpcError("INTERNAL", message, { reason: "INTERNAL", cause: thrown });
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Awaitable, type Clock, RpcError } from "@rpc/core";
 import { statusHeaders } from "../fault-mapping.ts";
-import { isPromiseLike } from "../server/handler-context.ts";
+import { isPromiseLike, tamed } from "../server/handler-context.ts";
 import { HttpRefusal } from "../server/service.ts";
 import { keyedHash } from "./constant-time.ts";
 import type { ShownCredentials } from "./exchange.ts";
@@ -71,7 +71,8 @@ export class CredentialCheck {
       if (cacheMs > 0) this.#keep(key, identity);
       return identity;
     };
-    const fail = (thrown: unknown): never => {
+    const fail = (raw: unknown): never => {
+      const thrown = tamed(raw);
       // No failure of the caller's where the hook broke: a database that is away must not lock everybody out for a minute more.
       end(thrown instanceof HttpRefusal);
       if (thrown instanceof HttpRefusal) throw thrown;
@@ -86,10 +87,11 @@ export class CredentialCheck {
     let answer: Awaitable<string | undefined>;
     try {
       answer = this.#options.authenticate?.(shown);
+      if (isPromiseLike(answer)) return Promise.resolve(answer).then(admit, fail);
     } catch (thrown) {
       return fail(thrown);
     }
-    return isPromiseLike(answer) ? Promise.resolve(answer).then(admit, fail) : admit(answer);
+    return admit(answer);
   }
 
   #keep(key: string, identity: string): void {

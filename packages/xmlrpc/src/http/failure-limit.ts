@@ -30,7 +30,7 @@ export class FailureLimit {
   readonly #clock: Clock;
   readonly #windows = new Map<string, Window>();
   /** Proofs whose outcome is not known yet: each may become a failure. */
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, Window>();
   #waiting: (() => void)[] = [];
 
   constructor(limits: AuthFailureLimits, clock: Clock) {
@@ -59,14 +59,20 @@ export class FailureLimit {
   }
 
   begin(address: string, user: string): void {
-    for (const key of keysOf(address, user)) this.#open.set(key, (this.#open.get(key) ?? 0) + 1);
+    const until = this.#clock.now() + this.#windowMs;
+    for (const key of keysOf(address, user)) {
+      const open = this.#open.get(key);
+      if (open !== undefined && isLive(open, this.#clock)) open.count += 1;
+      // Those that have not ended in a whole window never may: nobody is to wait for them.
+      else this.#open.set(key, { count: 1, until });
+    }
   }
 
   /** The outcome of what has begun. */
   end(address: string, user: string, isFailure: boolean): void {
     for (const key of keysOf(address, user)) {
-      const open = (this.#open.get(key) ?? 0) - 1;
-      if (open > 0) this.#open.set(key, open);
+      const open = this.#open.get(key);
+      if (open !== undefined && open.count > 1) open.count -= 1;
       else this.#open.delete(key);
       if (isFailure) this.#count(key);
     }
@@ -86,11 +92,11 @@ export class FailureLimit {
   }
 
   #mayExceed(key: string, limit: number): boolean {
-    const open = this.#open.get(key) ?? 0;
-    if (open === 0) return false;
+    const open = this.#open.get(key);
+    if (open === undefined || !isLive(open, this.#clock)) return false;
     const window = this.#windows.get(key);
-    const failed = window !== undefined && window.until > this.#clock.now() ? window.count : 0;
-    return failed + open >= limit;
+    const failed = window !== undefined && isLive(window, this.#clock) ? window.count : 0;
+    return failed + open.count >= limit;
   }
 
   #count(key: string): void {
@@ -106,6 +112,10 @@ export class FailureLimit {
     const oldest = this.#windows.keys().next();
     if (oldest.done !== true) this.#windows.delete(oldest.value);
   }
+}
+
+function isLive({ until }: Window, clock: Clock): boolean {
+  return until > clock.now();
 }
 
 function addressKey(address: string): string {

@@ -88,6 +88,8 @@ async function responseOf(reply: HttpReply, request: Request, compression: boole
     // A header that HTTP cannot carry, from a hook: the status must arrive all the same.
     return new Response(null, { status: 500 });
   }
+  // No status of a reply, from a hook as well.
+  if (!(status >= 200 && status <= 599)) return new Response(null, { status: 500 });
   if (status === 204) return new Response(null, { status, headers });
   headers.set("content-length", String(body.length));
   if (coding !== undefined) {

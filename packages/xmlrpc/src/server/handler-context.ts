@@ -120,7 +120,7 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** What was thrown, as something that may be asked what it is: a revoked proxy answers even that by throwing. */
-function tamed(thrown: unknown): Error {
+export function tamed(thrown: unknown): Error {
   try {
     return thrown instanceof Error ? thrown : RpcError.from(thrown);
   } catch {

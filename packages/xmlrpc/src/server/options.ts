@@ -117,9 +117,9 @@ export function handlerSettings(options: XmlRpcHandlerOptions): HandlerSettings 
 
 /** A log that is broken must not take the replies, or the process, with it. */
 function quiet(onError: XmlRpcHandlerOptions["onError"]): (error: RpcError) => void {
-  return (error) => {
+  return (failure) => {
     try {
-      const told: unknown = onError?.(error);
+      const told: unknown = onError?.(failure);
       if (told instanceof Promise) told.catch(() => undefined);
     } catch {
       // There is nobody left to tell.
