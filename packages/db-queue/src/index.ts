@@ -1,4 +1,7 @@
 /** Calls that wait in a database table for a peer that is not there. */
+export type { DbQueueAgentOptions } from "./agent/agent-options.ts";
+export { type DbQueueAgent, serveDbQueue } from "./agent/serve-db-queue.ts";
+export { type Target, withTarget } from "./agent/with-target.ts";
 export { CommandFailure } from "./command/command-failure.ts";
 export type { CommandEvent } from "./command/event.ts";
 export type { Span } from "./command/span.ts";

@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { parse } from "node:path";
+import { type Awaitable, type Clock, RpcError, systemClock } from "@rpc/core";
+import { durationFault, textFault } from "../store/checked-command.ts";
+import type { AgentRef } from "../store/store-words.ts";
+import type { QueueStore } from "../store/store.ts";
+import type { ReaperOptions } from "../issuer/reaper.ts";
+
+export interface DbQueueAgentOptions {
+  /** Where the commands are: a queue, or its store. One of the two. */
+  readonly queue?: { readonly store: QueueStore } | undefined;
+  readonly store?: QueueStore | undefined;
+  /** The mailbox whose commands it runs. */
+  readonly address: string;
+  /** Who it is, also after a restart. Of two with the same name the later one fences the earlier one. Default: the program's name, without extension. */
+  readonly name?: string | undefined;
+  /** Tells a restarted agent from the one before. Default: `<name>-<pid>-<random>`. */
+  readonly incarnation?: string | undefined;
+  /** Commands at once. Default: 1, strictly one after the other. */
+  readonly concurrency?: number | undefined;
+  /** Commands that wait here while `concurrency` others run: saves a round trip for each, at the cost of fairness between agents. Default: 0. */
+  readonly prefetch?: number | undefined;
+  /** How long a command is this agent's without a sign of life; renewed after each third of it. From 100. Default: 30,000. */
+  readonly leaseMs?: number | undefined;
+  /** How often it looks without having been woken, a quarter more or less. From 10. Default: 20,000. */
+  readonly pollMs?: number | undefined;
+  /** What a cancelled command's handler, or one whose deadline has passed, may still take to end by itself; then its row is ended without it. Default: 30,000. */
+  readonly abortGraceMs?: number | undefined;
+  /** Largest result, in bytes of its text; a larger one fails the command. Default: 1 MiB. */
+  readonly maxResultBytes?: number | undefined;
+  /** Called after subscribing and before the first command. When it throws, the agent ends and `serveDbQueue` rejects. */
+  readonly onStartup?: (() => Awaitable<void>) | undefined;
+  /** `true`: ends when there is nothing left that could start now. `"one"`: ends after one command, or when there is none. Default: false. */
+  readonly singleShot?: boolean | "one" | undefined;
+  /** Waits for an address that does not exist, instead of ending NO_ADDRESS. Default: false. */
+  readonly waitForAddress?: boolean | undefined;
+  /** Ends the agent, also while it starts; running commands have `drainMs` then. */
+  readonly signal?: AbortSignal | undefined;
+  /** For ends that nobody has called `close` for. Default: 0. */
+  readonly drainMs?: number | undefined;
+  /** Ends what has expired, and takes back what other agents have lost: one for each store of a process. Default: on. */
+  readonly reaper?: ReaperOptions | false | undefined;
+  /** What nobody else hears of: a database that is away, refused late answers, failed notifications. Default: dropped. */
+  readonly onError?: ((error: RpcError) => void) | undefined;
+  /** For timers and deadlines. Default: the process's. */
+  readonly clock?: Clock | undefined;
+  /** From 0 to below 1, spreads pauses. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined;
+  /** Whether errors in rows carry the handler's stack. Default: false. */
+  readonly exposeStacks?: boolean | undefined;
+}
+
+export interface AgentSettings {
+  readonly store: QueueStore;
+  readonly ref: AgentRef;
+  readonly concurrency: number;
+  readonly prefetch: number;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  readonly abortGraceMs: number;
+  readonly maxResultBytes: number;
+  readonly onStartup: (() => Awaitable<void>) | undefined;
+  readonly singleShot: boolean | "one";
+  readonly waitForAddress: boolean;
+  readonly drainMs: number;
+  readonly reaper: ReaperOptions | false;
+  readonly onError: (error: RpcError) => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly exposeStacks: boolean;
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function agentSettings(options: DbQueueAgentOptions): AgentSettings {
+  const store = options.store ?? options.queue?.store;
+  if (store === undefined) throw refused("give the agent a queue or a store");
+  const agent = options.name ?? programName();
+  const incarnation = options.incarnation ?? `${agent}-${process.pid}-${randomBytes(4).toString("hex")}`;
+  for (const [what, text] of [
+    ["address", options.address],
+    ["name", agent],
+    ["incarnation", incarnation],
+  ] as const) {
+    const fault = textFault(what, text);
+    if (fault !== undefined) throw fault;
+  }
+  const { onError, singleShot = false } = options;
+  return {
+    store,
+    ref: { address: options.address, agent, incarnation },
+    concurrency: whole("concurrency", options.concurrency ?? 1, 1),
+    prefetch: whole("prefetch", options.prefetch ?? 0, 0),
+    leaseMs: duration("leaseMs", options.leaseMs ?? 30_000, 100),
+    pollMs: duration("pollMs", options.pollMs ?? 20_000, 10),
+    abortGraceMs: duration("abortGraceMs", options.abortGraceMs ?? 30_000, 0),
+    maxResultBytes: whole("maxResultBytes", options.maxResultBytes ?? 1 << 20, 0),
+    onStartup: options.onStartup,
+    singleShot,
+    waitForAddress: options.waitForAddress ?? false,
+    drainMs: duration("drainMs", options.drainMs ?? 0, 0),
+    reaper: options.reaper ?? {},
+    onError: onError === undefined ? () => undefined : guarded(onError),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    exposeStacks: options.exposeStacks ?? false,
+  };
+}
+
+function programName(): string {
+  const { name } = parse(process.argv[1] ?? "");
+  return name === "" ? "agent" : name.slice(0, 100);
+}
+
+/** A report that fails is nobody's, least of all the agent's. */
+function guarded(onError: (error: RpcError) => void): (error: RpcError) => void {
+  return (error) => {
+    try {
+      onError(error);
+    } catch {
+      // See above.
+    }
+  };
+}
+
+function whole(option: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw refused(`${option} must be a whole number of at least ${least}, got ${String(value)}`);
+}
+
+function duration(option: string, ms: number, least: number): number {
+  const fault = durationFault(option, ms);
+  if (fault !== undefined) throw fault;
+  if (ms >= least) return ms;
+  throw refused(`${option} must be at least ${least} ms, got ${ms}`);
+}
+
+function refused(message: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+}

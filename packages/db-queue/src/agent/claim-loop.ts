@@ -1,0 +1,130 @@
+import { RpcError } from "@rpc/core";
+import { Backoff } from "@rpc/core/transport";
+import type { Claim } from "../store/store-words.ts";
+import { unstoredError } from "./agent-errors.ts";
+import type { AgentSettings } from "./agent-options.ts";
+
+/** Of one claim. */
+const MAX_CLAIMS = 1000;
+/** A delayed command may fall due for another agent: who looks at it has had a pause. */
+const LEAST_PAUSE_MS = 5;
+
+export interface ClaimOwner {
+  /** Calls `run` soon. */
+  schedule(): void;
+  /** How many commands it can take now. */
+  free(): number;
+  /** `sentAt`: when they were asked for, on the local clock. */
+  take(claims: readonly Claim[], sentAt: number): void;
+  /** There was nothing. */
+  foundNothing(): void;
+  /** NO_ADDRESS, FENCED, or the store was closed: there is nothing more to claim here. */
+  refused(error: RpcError): void;
+}
+
+/**
+ * Claims until there is nothing, waits, claims again. What ends the wait says only that there may be something: `#isDue` stays set until a
+ * claim that began later has looked, so that no wake-up is lost between an empty claim and the wait.
+ */
+export class ClaimLoop {
+  readonly #settings: AgentSettings;
+  readonly #owner: ClaimOwner;
+  readonly #backoff: Backoff;
+  #isOpen = false;
+  #isDue = false;
+  #claiming: Promise<void> | undefined = undefined;
+  /** Until the next look. */
+  #timer: unknown = undefined;
+  /** `#timer` is a pause after a failure, which no wake-up ends: who is woken often would try as often. */
+  #isFailing = false;
+
+  constructor(settings: AgentSettings, owner: ClaimOwner) {
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
+  }
+
+  get isClaiming(): boolean {
+    return this.#claiming !== undefined;
+  }
+
+  open(): void {
+    this.#isOpen = true;
+    this.due();
+  }
+
+  /** Settles when no claim is under way any more. */
+  close(): Promise<void> {
+    this.#isOpen = false;
+    this.#clearTimer();
+    return this.#claiming ?? Promise.resolve();
+  }
+
+  /** There may be something. */
+  due(): void {
+    this.#isDue = true;
+    if (this.#isOpen && !this.#isFailing && this.#claiming === undefined) this.#owner.schedule();
+  }
+
+  run(): void {
+    if (!this.#isOpen || !this.#isDue || this.#isFailing || this.#claiming !== undefined) return;
+    const max = Math.min(this.#owner.free(), MAX_CLAIMS);
+    if (max <= 0) return;
+    this.#isDue = false;
+    this.#clearTimer();
+    this.#claiming = this.#claim(max).finally(() => {
+      this.#claiming = undefined;
+      if (this.#isOpen && this.#isDue) this.#owner.schedule();
+    });
+  }
+
+  /** Never rejects. */
+  async #claim(max: number): Promise<void> {
+    const { store, ref, leaseMs, clock, onError } = this.#settings;
+    const sentAt = clock.now();
+    try {
+      const [claimed] = await store.claim([{ ...ref, max, leaseMs }]);
+      if (claimed === undefined) throw new RpcError("INTERNAL", "the store gave no answer to a claim");
+      if (claimed instanceof RpcError) throw claimed;
+      this.#backoff.reset();
+      const { claims, nextDueMs } = claimed;
+      if (claims.length > 0) this.#owner.take(claims, sentAt);
+      if (claims.length >= max) this.#isDue = true;
+      else this.#wait(nextDueMs);
+      if (claims.length === 0) this.#owner.foundNothing();
+    } catch (thrown) {
+      const error = RpcError.from(thrown);
+      // What is due stays due.
+      this.#isDue = true;
+      if (isRefusal(error)) return this.#owner.refused(error);
+      onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
+      this.#isFailing = true;
+      this.#arm(this.#backoff.nextMs());
+    }
+  }
+
+  #wait(nextDueMs: number | undefined): void {
+    const { pollMs, random } = this.#settings;
+    const nextPollMs = pollMs * (0.75 + random() / 2);
+    this.#arm(nextDueMs === undefined ? nextPollMs : Math.min(Math.max(nextDueMs, LEAST_PAUSE_MS), nextPollMs));
+  }
+
+  #arm(ms: number): void {
+    this.#clearTimer();
+    if (!this.#isOpen) return;
+    this.#timer = this.#settings.clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#isFailing = false;
+      this.due();
+    }, ms);
+  }
+
+  #clearTimer(): void {
+    this.#settings.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function isRefusal({ reason }: RpcError): boolean {
+  return reason === "FENCED" || reason === "NO_ADDRESS" || reason === "CLOSED";
+}

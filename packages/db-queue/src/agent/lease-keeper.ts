@@ -1,0 +1,198 @@
+import { RpcError } from "@rpc/core";
+import { Backoff } from "@rpc/core/transport";
+import type { Extended } from "../store/store-words.ts";
+import { unstoredError } from "./agent-errors.ts";
+import type { AgentSettings } from "./agent-options.ts";
+import type { HeldCommand } from "./held-command.ts";
+
+/** After a wake-up that may have meant any topic, cancellations are read no more often than this: rows are read whole. */
+const READ_CANCELS_MS = 250;
+/** Renewals that may stay without an answer for a third of a lease each, before the lease counts as over. */
+const MAX_UNANSWERED = 3;
+
+export interface LeaseOwner {
+  readonly held: Iterable<HeldCommand>;
+  /** Somebody wants it to end. May be said several times. */
+  cancelRequested(command: HeldCommand, why: string): void;
+  /** The row belongs to somebody else. */
+  lost(command: HeldCommand, error: RpcError): void;
+  /** The row may belong to somebody else: the database could not be reached for as long as the lease was. */
+  overdue(command: HeldCommand): void;
+  fenced(error: RpcError): void;
+}
+
+/** Renews what this agent holds, shows that it lives, and hears of cancellations. */
+export class LeaseKeeper {
+  readonly #settings: AgentSettings;
+  readonly #owner: LeaseOwner;
+  readonly #backoff: Backoff;
+  readonly #aliveBackoff: Backoff;
+  #renewTimer: unknown = undefined;
+  #aliveTimer: unknown = undefined;
+  #readTimer: unknown = undefined;
+  #isRenewing = false;
+  #unanswered = 0;
+  #isReading = false;
+  #lastReadAt = Number.NEGATIVE_INFINITY;
+  #isStopped = false;
+
+  constructor(settings: AgentSettings, owner: LeaseOwner) {
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
+    this.#aliveBackoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
+  }
+
+  /** From the subscription on. */
+  start(): void {
+    this.#aliveAfter(this.#settings.leaseMs / 2);
+  }
+
+  /** There are leases to be renewed. */
+  watch(): void {
+    if (this.#renewTimer === undefined) this.#renewAfter(this.#thirdMs);
+  }
+
+  /** Somebody has asked for the end of this command, which may be of this agent; why, the next renewal says. */
+  cancelPushed(id: number): void {
+    const meant = [...this.#owner.held].filter((command) => command.claim.id === id && isOurs(command));
+    if (meant.length > 0 && !this.#isStopped) void this.#extend(meant);
+  }
+
+  /**
+   * Any command may have been meant. Read, not renewed: a renewal is a commit, which would wake the agents of other processes in the same
+   * way, and theirs this one again, for ever.
+   */
+  anyPushed(): void {
+    if (this.#isStopped || this.#isReading || this.#readTimer !== undefined) return;
+    const { clock } = this.#settings;
+    const waitMs = this.#lastReadAt + READ_CANCELS_MS - clock.now();
+    if (waitMs <= 0) return void this.#readCancels();
+    this.#readTimer = clock.setTimeout(() => {
+      this.#readTimer = undefined;
+      void this.#readCancels();
+    }, waitMs);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    const { clock } = this.#settings;
+    for (const timer of [this.#renewTimer, this.#aliveTimer, this.#readTimer]) clock.clearTimeout(timer);
+  }
+
+  get #thirdMs(): number {
+    return this.#settings.leaseMs / 3;
+  }
+
+  #renewAfter(ms: number): void {
+    if (this.#isStopped) return;
+    this.#renewTimer = this.#settings.clock.setTimeout(() => this.#renew(), ms);
+  }
+
+  #renew(): void {
+    this.#renewTimer = undefined;
+    const held = [...this.#owner.held].filter(isOurs);
+    if (held.length === 0) return;
+    if (this.#isRenewing) {
+      // Counted, not measured: a process that stood still for a while has one such turn, not three, and finds the answer right after it.
+      if (++this.#unanswered >= MAX_UNANSWERED) this.#expireOverdue(held);
+      return this.#renewAfter(this.#thirdMs);
+    }
+    this.#isRenewing = true;
+    this.#unanswered = 0;
+    void this.#extend(held).then((isDone) => {
+      this.#isRenewing = false;
+      if (isDone) return this.#backoff.reset();
+      this.#expireOverdue(held);
+      this.#settings.clock.clearTimeout(this.#renewTimer);
+      return this.#renewAfter(Math.min(this.#thirdMs, this.#backoff.nextMs()));
+    });
+    this.#renewAfter(this.#thirdMs);
+  }
+
+  /** Never rejects; says whether the database has answered. */
+  async #extend(commands: readonly HeldCommand[]): Promise<boolean> {
+    const { store, clock, leaseMs, onError } = this.#settings;
+    const sentAt = clock.now();
+    let results: readonly (Extended | RpcError)[];
+    try {
+      results = await store.extend(commands.map(({ claim: { id, token } }) => ({ id, token, leaseMs })));
+    } catch (thrown) {
+      onError(unstoredError(`${commands.length} leases could not be renewed`, RpcError.from(thrown)));
+      return false;
+    }
+    for (const [index, command] of commands.entries()) {
+      const result = results[index];
+      // What has been answered since is for the answer to find out.
+      if (!isOurs(command) || result === undefined) continue;
+      if (result instanceof RpcError) {
+        if (result.reason === "LEASE_LOST") {
+          if (command.state !== "answered") this.#owner.lost(command, result);
+        } else {
+          onError(unstoredError(`the lease of command ${command.claim.id} could not be renewed`, result));
+        }
+        continue;
+      }
+      command.leaseUntil = Math.max(command.leaseUntil, sentAt + leaseMs);
+      if (result.cancel !== undefined) this.#owner.cancelRequested(command, result.cancel);
+    }
+    return true;
+  }
+
+  #expireOverdue(commands: readonly HeldCommand[]): void {
+    const now = this.#settings.clock.now();
+    for (const command of commands) {
+      if (command.leaseUntil <= now && (command.state === "waiting" || command.state === "running"))
+        this.#owner.overdue(command);
+    }
+  }
+
+  async #readCancels(): Promise<void> {
+    const { store, clock, onError } = this.#settings;
+    const commands = [...this.#owner.held].filter(
+      (command) => (command.state === "waiting" || command.state === "running") && command.interruption === undefined,
+    );
+    if (commands.length === 0) return;
+    this.#isReading = true;
+    this.#lastReadAt = clock.now();
+    try {
+      const rows = await store.read(commands.map(({ claim }) => claim.id));
+      for (const [index, command] of commands.entries()) {
+        const row = rows[index];
+        const isTheirs = row?.incarnation !== this.#settings.ref.incarnation || row.state !== "claimed";
+        // That the row is another's, the renewal says for certain.
+        if (row === undefined || isTheirs || row.cancelRequestedAt === undefined || !isOurs(command)) continue;
+        this.#owner.cancelRequested(command, row.cancelReason ?? "");
+      }
+    } catch (thrown) {
+      // The next renewal brings it.
+      onError(unstoredError("cancellations could not be read", RpcError.from(thrown)));
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #aliveAfter(ms: number): void {
+    if (this.#isStopped) return;
+    this.#aliveTimer = this.#settings.clock.setTimeout(() => void this.#showLife(), ms);
+  }
+
+  /** Never rejects. */
+  async #showLife(): Promise<void> {
+    const { store, ref, leaseMs, onError } = this.#settings;
+    try {
+      const [error] = await store.keepAlive([ref]);
+      if (error?.reason === "FENCED") return this.#owner.fenced(error);
+      if (error !== undefined) throw error;
+      this.#aliveBackoff.reset();
+      this.#aliveAfter(leaseMs / 2);
+    } catch (thrown) {
+      onError(unstoredError("the agent could not show that it lives", RpcError.from(thrown)));
+      this.#aliveAfter(Math.min(leaseMs / 2, this.#aliveBackoff.nextMs()));
+    }
+  }
+}
+
+function isOurs({ state }: HeldCommand): boolean {
+  return state !== "over";
+}
