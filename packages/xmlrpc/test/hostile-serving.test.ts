@@ -198,6 +198,15 @@ describe.each(ADAPTERS)("what is broken or hostile over %s", (_name, open) => {
       expect(faultIn(await rig.call("trees.read", [], { ...AUTHORIZED, ...key })).code).toBe(-32_603);
   });
 
+  it("takes the keys of callers that nobody can tell apart for no one's", async () => {
+    await using rig = await open(databases({ mydb: { models: { partner: createDemo().router } } }));
+    for (const id of [1, 2]) {
+      const body = callXml("partner.hello", [[id], ["Ada"]]);
+      const { text } = await rig.send({ path: "/RPC2/mydb", headers: { ...XML, "idempotency-key": "1" }, body });
+      expect(text).toContain("hello Ada");
+    }
+  });
+
   it("X09 refuses a locked function in a JSON-RPC batch by an error of its own", async () => {
     await using rig = await open(databases({}, { admin: { drop: () => true }, masterPassword: "master" }));
     const drop = { jsonrpc: "2.0", id: 1, method: "drop", params: ["db"] };

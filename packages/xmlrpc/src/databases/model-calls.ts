@@ -92,8 +92,9 @@ export class ModelCalls {
     const handler = this.#guarded(target.name, model ?? "", found.handler);
     const open = openedCall(target, model, given, call, undefined);
     const timed = this.withReserved(call, given);
-    if (timed.idempotencyKey !== undefined) {
-      const { identity = call.exchange.header(Header.instanceId) ?? "" } = call.exchange;
+    const { identity = call.exchange.header(Header.instanceId) ?? "" } = call.exchange;
+    // Nobody's replies are kept, and the next one without a name may use the same key.
+    if (timed.idempotencyKey !== undefined && identity !== "") {
       const method = wholeName(model, descriptor);
       this.#keys.check(identity, target.name, method, timed.idempotencyKey, [given.records, given.context]);
     }
