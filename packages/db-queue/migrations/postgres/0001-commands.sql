@@ -87,13 +87,25 @@ CREATE TABLE rpc_command_event (
 
 -- Wakes whoever listens, at the commit: JSON lists of topics on the channel rpc_wake_<schema>, where null stands for any. A payload must stay
 -- below 8000 bytes, hence a topic below 1900.
-CREATE FUNCTION rpc_wake(topics text[]) RETURNS bigint
-LANGUAGE sql VOLATILE SET search_path FROM CURRENT AS $$
-  SELECT count(pg_notify('rpc_wake_' || current_schema(), list)) FROM (
-    SELECT json_agg(topic)::text AS list FROM (
-      SELECT topic, sum(octet_length(to_json(topic)::text) + 2) OVER (ORDER BY topic) / 6000 AS part
-        FROM (SELECT DISTINCT unnest(topics) AS topic) AS each_once) AS measured
-     GROUP BY part) AS lists
+CREATE FUNCTION rpc_wake(topics text[]) RETURNS integer
+LANGUAGE plpgsql VOLATILE SET search_path FROM CURRENT AS $$
+DECLARE
+  channel text := 'rpc_wake_' || current_schema();
+  topic text;
+  list text := '';
+BEGIN
+  FOREACH topic IN ARRAY coalesce(topics, '{}') LOOP
+    IF list <> '' AND octet_length(list) > 5900 THEN
+      PERFORM pg_notify(channel, '[' || list || ']');
+      list := '';
+    END IF;
+    list := concat_ws(',', nullif(list, ''), coalesce(to_json(topic)::text, 'null'));
+  END LOOP;
+  IF list <> '' THEN
+    PERFORM pg_notify(channel, '[' || list || ']');
+  END IF;
+  RETURN cardinality(topics);
+END
 $$;
 
 -- Called in the statement that has ended commands. Deletes those whose outcome nobody wants, and ends broadcasts of which it was the last copy.

@@ -28,7 +28,7 @@ u AS (
     error = CASE WHEN c.state = 'queued' THEN ${outcomeError("CANCELLED", "c.attempts > 0")} ELSE c.error END,
     cancel_requested_at = coalesce(c.cancel_requested_at, clock.now),
     cancel_reason = CASE WHEN c.cancel_requested_at IS NULL THEN x.reason ELSE c.cancel_reason END
-    FROM all_of x, clock WHERE c.id = x.id AND c.state IN ('queued', 'claimed', 'waiting') RETURNING c.*),
+    FROM all_of x, clock WHERE c.id = ANY (ARRAY(SELECT id FROM all_of)) AND c.id = x.id AND c.state IN ('queued', 'claimed', 'waiting') RETURNING c.*),
 touched AS (SELECT ${TOUCHED} FROM u)
 SELECT id, ${afterwards("touched", wakes)} FROM u`),
     states: make("SELECT id, state FROM rpc_command WHERE id = ANY ($1::bigint[])"),

@@ -36,6 +36,20 @@ export interface RunOptions {
 const MIN_VERSION = 140_000;
 const MAX_TRIES = 4;
 
+// Plans are kept for as long as a connection, and the first ones are of tables that are small: whatever reads a table whole, or sorts it, is wrong
+// a minute later. The planner does not know how few rows a limit or a list stands for, and would plan each claim anew, which takes as long as the
+// claim. A program's own pool is left as it is; its statements are planned well once the tables have been analyzed.
+const PLANS = [
+  "jit=off",
+  "plan_cache_mode=force_generic_plan",
+  "enable_seqscan=off",
+  "enable_hashjoin=off",
+  "enable_mergejoin=off",
+  "enable_sort=off",
+]
+  .map((setting) => `-c ${setting}`)
+  .join(" ");
+
 const INT8 = 20;
 const NUMBERS: ReadonlySet<number> = new Set([INT8, 21, 23, 700, 701, 1700]);
 const BOOLEAN = 16;
@@ -245,7 +259,7 @@ export function connectionConfig(settings: PostgresSettings): PoolConfig {
     application_name: "rpc-db-queue",
     keepAlive: true,
     // Poolers know few parameters of a session, and refuse it for the others.
-    ...(settings.isPooled ? {} : { statement_timeout: settings.statementTimeoutMs, options: "-c jit=off" }),
+    ...(settings.isPooled ? {} : { statement_timeout: settings.statementTimeoutMs, options: PLANS }),
   };
 }
 

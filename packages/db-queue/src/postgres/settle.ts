@@ -23,6 +23,9 @@ export interface SettleStatements {
 const AGAIN = `(x.outcome = 'failed' AND x.retryable AND c.cancel_requested_at IS NULL AND c.attempts < c.max_attempts
       AND (c.expires_at IS NULL OR c.expires_at > clock.now))`;
 const GIVEN_BACK = "(x.outcome = 'released' AND c.cancel_requested_at IS NULL)";
+// Not as a plain test of the state: that would offer the planner the index of leases, which it takes for short when it was so a minute ago, and
+// compares each of its rows with each of the list.
+const HELD = "c.claim_token::text = x.token AND (c.state || '') = 'claimed'";
 const REST_MS = "coalesce(x.delay_ms, least(1000 * power(2::float8, c.attempts - 1), 300000) * (0.5 + random()))";
 
 export function settleStatements(
@@ -47,7 +50,7 @@ u AS (
     error = CASE WHEN x.outcome = 'done' THEN NULL WHEN ${GIVEN_BACK} THEN c.error
                  WHEN x.outcome = 'released' THEN ${outcomeError("CANCELLED", "c.attempts > 1")} ELSE x.error END
     FROM x, clock
-   WHERE c.id = x.id AND c.claim_token::text = x.token AND c.state = 'claimed'
+   WHERE c.id = x.id AND ${HELD}
   RETURNING c.*, x.n, x.outcome, extract(epoch FROM c.not_before - clock.now) * 1000 AS rest_ms),
 touched AS (SELECT ${TOUCHED} FROM u)
 SELECT n, state, CASE WHEN state <> 'queued' THEN NULL WHEN outcome = 'released' THEN 0 ELSE rest_ms END, ${afterwards("touched", wakes)} FROM u`),
@@ -55,7 +58,7 @@ SELECT n, state, CASE WHEN state <> 'queued' THEN NULL WHEN outcome = 'released'
   LEFT JOIN rpc_command c ON c.id = x.id WHERE c.id IS NULL OR (c.claim_token::text = x.token AND c.finished_at IS NOT NULL)`),
     extend: make(`UPDATE rpc_command c SET lease_until = clock_timestamp() + x.lease_ms * interval '1 ms'
   FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS x(id, token, lease_ms)
- WHERE c.id = x.id AND c.claim_token::text = x.token AND c.state = 'claimed'
+ WHERE c.id = x.id AND ${HELD}
 RETURNING c.id, c.claim_token::text, floor(extract(epoch FROM c.lease_until) * 1000),
   CASE WHEN c.cancel_requested_at IS NOT NULL THEN coalesce(c.cancel_reason, '') END`),
     // The row counts its events: of two appends at once the second one waits for the first, and goes on where that has ended.
@@ -63,9 +66,9 @@ RETURNING c.id, c.claim_token::text, floor(extract(epoch FROM c.lease_until) * 1
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[], $4::json[]) WITH ORDINALITY AS t(id, token, size, progress, n)),
 e AS MATERIALIZED (SELECT * FROM unnest($5::int[], $6::int[], $7::text[], $8::json[]) AS t(n, at_place, kind, data)),
 u AS (
-  UPDATE rpc_command c SET last_event = c.last_event + b.size, progress = coalesce(b.progress, c.progress) FROM b
-   WHERE c.id = b.id AND c.claim_token::text = b.token AND c.state = 'claimed'
-  RETURNING b.n, c.id, c.last_event, c.last_event - b.size AS before),
+  UPDATE rpc_command c SET last_event = c.last_event + x.size, progress = coalesce(x.progress, c.progress) FROM b AS x
+   WHERE c.id = x.id AND ${HELD}
+  RETURNING x.n, c.id, c.last_event, c.last_event - x.size AS before),
 made AS (
   INSERT INTO rpc_command_event (command_id, seq, kind, data) SELECT u.id, u.before + e.at_place, e.kind, e.data FROM u JOIN e ON e.n = u.n)
 SELECT n, before${wakesForEvents ? ", (SELECT rpc_wake(array_agg('events of: ' || id)) FROM u HAVING count(*) > 0)" : ""} FROM u`),

@@ -28,7 +28,7 @@ export function upkeepStatements(make: (text: string) => Statement, wakes: boole
     make(`WITH c AS MATERIALIZED (
   SELECT id FROM rpc_command WHERE finished_at <= clock_timestamp() - $1::float8 * interval '1 ms' AND state IN (${states}) AND parent_id IS NULL
    ORDER BY finished_at LIMIT $2::int FOR UPDATE SKIP LOCKED),
-gone AS (DELETE FROM rpc_command r USING c WHERE r.id = c.id RETURNING r.id)
+gone AS (DELETE FROM rpc_command r WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.id)
 SELECT count(*) FROM gone`);
   return {
     expire: make(`WITH c AS MATERIALIZED (
@@ -36,7 +36,7 @@ SELECT count(*) FROM gone`);
 u AS (
   UPDATE rpc_command r SET state = 'expired', finished_at = clock_timestamp(),
          error = CASE WHEN attempts = 0 THEN '${EXPIRED_ERROR}'::json ELSE '${EXPIRED_TRIED_ERROR}'::json END
-    FROM c WHERE r.id = c.id RETURNING r.*),
+   WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.*),
 touched AS (SELECT ${TOUCHED} FROM u)
 SELECT state, ${after} FROM u`),
     lapse: make(`WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
@@ -52,7 +52,7 @@ u AS (
     error = CASE WHEN c.again THEN r.error WHEN r.cancel_requested_at IS NOT NULL THEN '${CANCELLED_CLAIMED_ERROR}'::json
                  ELSE '${LEASE_LOST_ERROR}'::json END,
     lease_until = NULL, claim_token = NULL
-    FROM c, clock WHERE r.id = c.id RETURNING r.*),
+    FROM c, clock WHERE r.id = ANY (ARRAY(SELECT id FROM c)) AND r.id = c.id RETURNING r.*),
 touched AS (SELECT ${TOUCHED} FROM u)
 SELECT state, ${after} FROM u`),
     orphans: make(`WITH c AS MATERIALIZED (
@@ -61,7 +61,7 @@ SELECT state, ${after} FROM u`),
        AND g.last_seen > clock_timestamp() - $2::float8 * interval '1 ms')
    LIMIT $1::int FOR UPDATE OF c SKIP LOCKED),
 u AS (
-  UPDATE rpc_command r SET state = 'failed', finished_at = clock_timestamp(), error = '${NO_AGENT_ERROR}'::json FROM c WHERE r.id = c.id
+  UPDATE rpc_command r SET state = 'failed', finished_at = clock_timestamp(), error = '${NO_AGENT_ERROR}'::json WHERE r.id = ANY (ARRAY(SELECT id FROM c))
   RETURNING r.*),
 touched AS (SELECT ${TOUCHED} FROM u)
 SELECT state, ${after} FROM u`),
