@@ -13,7 +13,8 @@ type Step = (store: QueueStore, model: StoreModel, advance: (ms: number) => void
 
 const agent = fc.constantFrom(...AGENTS);
 const span = fc.constantFrom(0, 500, 1000, 5000, 20_000);
-const maybe = <T>(some: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(some, { nil: undefined, freq: 2 });
+const maybe = <T>(some: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight, arbitrary: some }, { weight: 2, arbitrary: fc.constant(undefined) });
 
 const insert: fc.Arbitrary<Step> = fc
   .record({

@@ -59,8 +59,8 @@ export function openConnection(settings: SqliteSettings): Connection {
   const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
   const database = new DatabaseSync(settings.file, { enableForeignKeyConstraints: true });
   try {
-    // Short on purpose: SQLite waits by stopping the whole process. Whoever finds the database locked comes back by a timer.
-    database.exec("PRAGMA busy_timeout = 2");
+    // SQLite would wait by stopping the whole process. Whoever finds the database locked comes back by a timer.
+    database.exec("PRAGMA busy_timeout = 0");
     const { journal_mode: mode } = database.prepare("PRAGMA journal_mode = WAL").get() as { journal_mode: string };
     if (mode !== "wal" && mode !== "memory") {
       throw new RpcError(

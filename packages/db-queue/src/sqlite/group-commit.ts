@@ -7,7 +7,8 @@ import { Work } from "./work.ts";
 
 /** Verbs of one transaction; what comes beyond goes into the next, so that other processes get their turn. */
 const MAX_VERBS = 1000;
-const RETRY_MS = 2;
+/** How long the pause before the next look at a locked database grows. */
+const LONGEST_PAUSE_MS = 10;
 
 interface Verb {
   readonly isWrite: boolean;
@@ -28,6 +29,7 @@ export class GroupCommit {
   #isScheduled = false;
   /** When it was first found locked. */
   #lockedSince: number | undefined;
+  #pauseMs = 1;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(settings: SqliteSettings, wake: (topics: ReadonlySet<string>) => void) {
@@ -93,16 +95,20 @@ export class GroupCommit {
   #begin(isWrite: boolean): Connection | undefined {
     try {
       this.#connection ??= openConnection(this.#settings);
-      this.#connection.database.exec(isWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+      beginTransaction(this.#connection, isWrite);
       this.#lockedSince = undefined;
+      this.#pauseMs = 1;
       return this.#connection;
     } catch (thrown) {
       if (isBusy(thrown) && this.#mayWait()) {
         this.#isScheduled = true;
-        this.#settings.clock.setTimeout(this.#flush, RETRY_MS * (1 + this.#settings.random()));
+        // Spread, so that those who wait do not all come back at once.
+        this.#settings.clock.setTimeout(this.#flush, this.#pauseMs * (0.5 + this.#settings.random()));
+        this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
         return undefined;
       }
       this.#lockedSince = undefined;
+      this.#pauseMs = 1;
       const error = sqliteError(thrown, this.#settings.file);
       for (const verb of this.#verbs.splice(0)) verb.reject(error);
       if (this.#closing !== undefined) this.#end();
@@ -187,6 +193,18 @@ export function inSavepoint<T>(work: Work, run: (work: Work) => T): T {
     } catch {
       // A full disk may have ended the whole transaction; whoever asks sees that it is gone.
     }
+    throw thrown;
+  }
+}
+
+function beginTransaction(connection: Connection, isWrite: boolean): void {
+  if (isWrite) return connection.database.exec("BEGIN IMMEDIATE");
+  connection.database.exec("BEGIN");
+  try {
+    // Takes the lock now, where it can be waited for: after a crash the first to come reads the log, and all others are locked out meanwhile.
+    connection.get("SELECT 1 FROM sqlite_schema WHERE rowid = 1");
+  } catch (thrown) {
+    rollBack(connection);
     throw thrown;
   }
 }

@@ -1,0 +1,229 @@
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { createSqliteStore } from "../src/sqlite/sqlite-store.ts";
+import { commandTopic } from "../src/store/store.ts";
+import { openSqliteRig, type SqliteRig } from "./sqlite-rig.ts";
+import { ADDRESS, claimedIds, inserted, rejection, settled, claimedOne, subscribed } from "./store-rig.ts";
+
+let rig: SqliteRig;
+beforeEach(async () => {
+  rig = await openSqliteRig();
+  await subscribed(rig.store, "bot");
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rig.close();
+});
+
+/** Another program that writes, until it is told to stop. */
+function writer(): { stop: () => void } {
+  const handle = new DatabaseSync(rig.file);
+  handle.exec("BEGIN IMMEDIATE");
+  return {
+    stop: () => {
+      handle.exec("ROLLBACK");
+      handle.close();
+    },
+  };
+}
+
+it("commits once what was asked for in one turn of the loop", async () => {
+  const exec = vi.spyOn(DatabaseSync.prototype, "exec");
+  await Promise.all(Array.from({ length: 100 }, () => inserted(rig.store, {})));
+  expect(exec.mock.calls.map(([sql]) => sql)).toEqual(["BEGIN IMMEDIATE", "COMMIT"]);
+});
+
+it("undoes of one turn only the verb that failed", async () => {
+  const wrong = rig.store.settle([
+    { id: 1, token: "x", outcome: "done", result: Symbol("no value for SQLite") as never },
+  ]);
+  const answers = await Promise.allSettled([inserted(rig.store, {}), wrong, inserted(rig.store, {})]);
+  expect(answers.map((answer) => answer.status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(await claimedIds(rig.store, "bot")).toHaveLength(2);
+});
+
+it("wakes nobody for a verb that failed", async () => {
+  const woken: string[] = [];
+  await rig.store.watch({ wake: (topic) => woken.push(topic), wakeAll: () => woken.push("all") }).ready;
+  const commands = [
+    { address: ADDRESS, method: "a" },
+    { address: ADDRESS, method: "b", args: Symbol("none") as never },
+  ];
+  await expect(rig.store.insert(commands)).rejects.toThrow();
+  expect(woken).toEqual([]);
+  expect(await claimedIds(rig.store, "bot")).toEqual([]);
+});
+
+it("waits for another writer without stopping the loop, and goes on when it has finished", async () => {
+  const other = writer();
+  const answer = inserted(rig.store, {});
+  for (let i = 0; i < 20; i += 1) await rig.tick();
+  // Readers do not wait for writers, where no writing verb of the same turn is before them.
+  other.stop();
+  await rig.tick();
+  expect(await answer).toHaveLength(1);
+});
+
+it("says that the database is locked when another writer does not finish, and works afterwards", async () => {
+  const other = writer();
+  const refused = rejection(inserted(rig.store, {}));
+  await rig.tick();
+  await rig.advance(6000);
+  await rig.tick();
+  expect(await refused).toBe("UNAVAILABLE DATABASE_LOCKED");
+  const error: unknown = await Promise.all([inserted(rig.store, {}), rig.tick().then(() => rig.advance(6000))]).catch(
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toMatchObject({ retryable: true, delivered: "no" });
+  other.stop();
+  expect(await inserted(rig.store, {})).toHaveLength(1);
+});
+
+it("reads while another program writes", async () => {
+  const other = writer();
+  expect(await rig.store.listAddresses()).toHaveLength(1);
+  other.stop();
+});
+
+it("says that the disk is full, keeps what was there, and works again when there is room", async () => {
+  const small = await openSqliteRig({}, { maxFileBytes: 400_000 });
+  try {
+    await subscribed(small.store, "bot");
+    const args = JSON.stringify(["x".repeat(20_000)]);
+    let kept = 0;
+    let refused: unknown;
+    while (refused === undefined) {
+      await inserted(small.store, { args }).then(
+        () => (kept += 1),
+        (error: unknown) => (refused = error),
+      );
+    }
+    expect(refused).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      reason: "DISK_FULL",
+      retryable: true,
+      delivered: "no",
+    });
+    expect(kept).toBeGreaterThan(5);
+    expect(await small.store.list()).toHaveLength(kept);
+    await small.store.cancel((await small.store.list()).map(({ id }) => ({ id })));
+    await small.advance(1000);
+    expect(await small.store.prune({ othersMs: 0 })).toBe(kept);
+    expect(await inserted(small.store, { args })).toHaveLength(1);
+  } finally {
+    await small.close();
+  }
+});
+
+it("says what is wrong with a file that cannot be opened", async () => {
+  const missing = createSqliteStore({ file: `${rig.file}-folder/queue.db` });
+  expect(await rejection(missing.migrate())).toBe("FAILED_PRECONDITION DATABASE_CANNOT_OPEN");
+  mkdirSync(`${rig.file}-folder`);
+  // What was wrong may be put right while the program runs.
+  expect((await missing.migrate()).version).toBeGreaterThan(0);
+  await missing.close();
+  writeFileSync(`${rig.file}-text`, "no database".repeat(100));
+  const text = createSqliteStore({ file: `${rig.file}-text` });
+  expect(await rejection(text.migrate())).toBe("DATA_LOSS DATABASE_CORRUPT");
+  await text.close();
+  const folder = createSqliteStore({ file: `${rig.file}-folder` });
+  expect(await rejection(folder.migrate())).toBe("FAILED_PRECONDITION DATABASE_CANNOT_OPEN");
+  await folder.close();
+});
+
+it("refuses options that cannot be meant", () => {
+  for (const options of [
+    { file: "" },
+    { file: "x", tablePrefix: "x; DROP TABLE" },
+    { file: "x", tablePrefix: "" },
+    { file: "x", pollIntervalMs: 0 },
+    { file: "x", lockTimeoutMs: Number.NaN },
+  ]) {
+    expect(() => createSqliteStore(options)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  }
+});
+
+it("lets nobody but the owner read its files", async () => {
+  await inserted(rig.store, {});
+  for (const ending of ["", "-wal", "-shm"]) expect(statSync(rig.file + ending).mode & 0o777).toBe(0o600);
+  const open = createSqliteStore({ file: `${rig.file}-group`, fileMode: 0o660 });
+  await open.migrate();
+  expect(statSync(`${rig.file}-group`).mode & 0o777).toBe(0o660);
+  await open.close();
+});
+
+it("looks for other processes' commits only while somebody watches", async () => {
+  expect(rig.clock.pendingCount).toBe(0);
+  const one = rig.store.watch({ wake: () => undefined, wakeAll: () => undefined });
+  const two = rig.store.watch({ wake: () => undefined, wakeAll: () => undefined });
+  await Promise.all([one.ready, two.ready]);
+  expect(rig.clock.pendingCount).toBe(1);
+  one.close();
+  expect(rig.clock.pendingCount).toBe(1);
+  two.close();
+  two.close();
+  expect(rig.clock.pendingCount).toBe(0);
+});
+
+it("wakes by its topics for its own commits, and for all when another connection has committed", async () => {
+  const other = rig.another();
+  const wakes: string[] = [];
+  await rig.store.watch({ wake: (topic) => wakes.push(topic), wakeAll: () => wakes.push("all") }).ready;
+  await inserted(rig.store, {});
+  await rig.tick();
+  expect(wakes.splice(0)).toEqual([commandTopic(ADDRESS)]);
+  await inserted(other, {});
+  await rig.tick();
+  expect(wakes.splice(0)).toEqual(["all"]);
+  await rig.tick();
+  expect(wakes).toEqual([]);
+});
+
+it("keeps stores with different prefixes apart in one file", async () => {
+  const other = createSqliteStore({
+    file: rig.file,
+    tablePrefix: "my_",
+    clock: rig.clock,
+    wallClock: () => rig.clock.now(),
+  });
+  await other.migrate();
+  await subscribed(other, "bot");
+  await inserted(rig.store, { method: "ours" });
+  await inserted(other, { method: "theirs" });
+  expect((await other.list()).map((row) => row.method)).toEqual(["theirs"]);
+  const claim = await claimedOne(other, "bot");
+  expect(await settled(other, { ...claim, outcome: "done", result: "1" })).toBe("done");
+  expect((await rig.store.list()).map((row) => row.state)).toEqual(["queued"]);
+  expect(await rig.query("SELECT name FROM sqlite_master WHERE name LIKE '%rpc_%' AND tbl_name LIKE 'my_%'")).toEqual(
+    [],
+  );
+  await other.close();
+});
+
+it("uses an index for each thing that an agent asks again and again", async () => {
+  await inserted(rig.store, ...Array.from({ length: 50 }, () => ({ delayMs: 1000, orderingKey: "k" })));
+  const statements: string[] = [];
+  const prepare = DatabaseSync.prototype.prepare;
+  vi.spyOn(DatabaseSync.prototype, "prepare").mockImplementation(function spy(this: DatabaseSync, sql: string) {
+    statements.push(sql);
+    return prepare.call(this, sql);
+  });
+  const store = rig.another();
+  const claim = { address: ADDRESS, agent: "bot", incarnation: "bot-1", max: 1, leaseMs: 1000 };
+  await store.claim([claim]);
+  await store.reap({ agentLostMs: 1000 });
+  await store.prune({});
+  await store.outcomes([1]);
+  await store.list({ states: ["failed"] });
+  vi.restoreAllMocks();
+  const asked = statements.filter((sql) => /^\s*(SELECT|UPDATE|DELETE)/.test(sql));
+  expect(asked.length).toBeGreaterThan(8);
+  for (const sql of asked) {
+    const plan = await rig.query(`EXPLAIN QUERY PLAN ${sql}`);
+    expect(
+      plan.filter((row) => /^SCAN/.test(String(row["detail"]))),
+      sql,
+    ).toEqual([]);
+  }
+});
