@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { createFakeClock } from "@rpc/testkit";
 import { expect, it } from "vitest";
 import { createSqliteStore } from "../src/sqlite/sqlite-store.ts";
@@ -29,7 +29,7 @@ const insert: fc.Arbitrary<Step> = fc
   })
   .map((command) => async (store, model) => {
     const [row] = await store.insert([{ address: ADDRESS, method: "m", ...command }]);
-    expect(row).toEqual(model.insert(command));
+    agree(row, model.insert(command));
   });
 
 const claim: fc.Arbitrary<Step> = fc
@@ -42,11 +42,14 @@ const claim: fc.Arbitrary<Step> = fc
   .map(({ agent, max, leaseMs, stale }) => async (store, model) => {
     const incarnation = stale === 0 ? "0" : model.incarnation(agent);
     const [claimed] = await store.claim([{ address: ADDRESS, agent, incarnation, max, leaseMs }]);
-    if (stale === 0) return expect(refusal(claimed)).toBe("ABORTED FENCED");
+    if (stale === 0) return agree(refusal(claimed), "ABORTED FENCED");
     if (claimed === undefined || claimed instanceof Error) throw new Error("a claim", { cause: claimed });
     const expected = model.claim(agent, max, leaseMs, claimed.claims);
-    expect(claimed.claims.map(({ id, attempt }) => ({ id, attempt }))).toEqual(expected.claims);
-    expect(claimed.nextDueMs).toBe(expected.nextDueMs);
+    agree(
+      claimed.claims.map(({ id, attempt }) => ({ id, attempt })),
+      expected.claims,
+    );
+    agree(claimed.nextDueMs, expected.nextDueMs);
   });
 
 /** Of a claim that is still held, or was once. */
@@ -61,8 +64,8 @@ const settle: fc.Arbitrary<Step> = fc
     if (held === undefined) return;
     const [settled] = await store.settle([answer(held, outcome, retryDelayMs)]);
     const expected = model.settle(held, outcome, retryDelayMs);
-    if (expected === undefined) expect(refusal(settled)).toBe("UNAVAILABLE LEASE_LOST");
-    else expect(settled).toEqual(expected);
+    if (expected === undefined) agree(refusal(settled), "UNAVAILABLE LEASE_LOST");
+    else agree(settled, expected);
   });
 
 const extend: fc.Arbitrary<Step> = fc.nat().map((pick) => async (store, model) => {
@@ -70,8 +73,8 @@ const extend: fc.Arbitrary<Step> = fc.nat().map((pick) => async (store, model) =
   if (held === undefined) return;
   const [extended] = await store.extend([{ ...held, leaseMs: 10_000 }]);
   const expected = model.extend(held, 10_000);
-  if (expected === undefined) expect(refusal(extended)).toBe("UNAVAILABLE LEASE_LOST");
-  else expect(extended).toEqual(expected);
+  if (expected === undefined) agree(refusal(extended), "UNAVAILABLE LEASE_LOST");
+  else agree(extended, expected);
 });
 
 const cancel: fc.Arbitrary<Step> = fc.nat().map((pick) => async (store, model) => {
@@ -79,8 +82,8 @@ const cancel: fc.Arbitrary<Step> = fc.nat().map((pick) => async (store, model) =
   if (id === undefined) return;
   const [cancelled] = await store.cancel([{ id, reason: "why" }]);
   const expected = model.cancel(id);
-  if (expected === undefined) expect(refusal(cancelled)).toBe("NOT_FOUND NO_COMMAND");
-  else expect(cancelled).toEqual({ state: expected });
+  if (expected === undefined) agree(refusal(cancelled), "NOT_FOUND NO_COMMAND");
+  else agree(cancelled, { state: expected });
 });
 
 const pass: fc.Arbitrary<Step> = span.map((ms) => async (_store, model, advance) => {
@@ -89,7 +92,7 @@ const pass: fc.Arbitrary<Step> = span.map((ms) => async (_store, model, advance)
 });
 
 const reap: fc.Arbitrary<Step> = fc.constant(async (store: QueueStore, model: StoreModel) => {
-  expect(await store.reap()).toEqual(model.reap());
+  agree(await store.reap(), model.reap());
 });
 
 const resubscribe: fc.Arbitrary<Step> = agent.map((agent) => async (store, model) => {
@@ -148,4 +151,8 @@ function answer(held: Held, outcome: string, retryDelayMs: number | undefined): 
     default:
       return { ...held, outcome: "released" };
   }
+}
+
+function agree(actual: unknown, expected: unknown): void {
+  expect(actual).toEqual(expected);
 }

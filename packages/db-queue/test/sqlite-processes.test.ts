@@ -64,17 +64,23 @@ it(
     let look: (topic?: string) => void = () => undefined;
     await rig.store.watch({ wake: (topic) => look(topic), wakeAll: () => look() }).ready;
     await word(start("serve", "bot"));
+    const answered: (string | undefined)[] = [];
     for (let round = 0; round < 50; round += 1) {
       const [id] = await inserted(rig.store, { args: `[${round}]` });
       await new Promise<void>((resolve, reject) => {
         look = (topic) => {
           if (topic !== undefined && topic !== resultTopic(id ?? 0)) return;
-          rig.store.outcomes([id ?? 0]).then(([outcome]) => outcome?.state === "done" && resolve(), reject);
+          rig.store.outcomes([id ?? 0]).then(([outcome]) => {
+            if (outcome?.state !== "done") return;
+            answered[round] = outcome.result;
+            resolve();
+          }, reject);
         };
         // Between the insert and this line it may have been woken already.
         look();
       });
     }
+    expect(answered).toEqual(Array.from({ length: 50 }, (_, round) => `[${round}]`));
   },
 );
 

@@ -149,12 +149,12 @@ export class StoreModel {
 
   reap(): Reaped {
     const count = { expired: 0, requeued: 0, failed: 0, cancelled: 0 };
-    for (const row of [...this.#rows]) {
+    for (const row of this.#rows) {
       if (row.state !== "queued" || !this.#isExpired(row)) continue;
       this.#end(row, "expired");
       count.expired += 1;
     }
-    for (const row of [...this.#rows]) {
+    for (const row of this.#rows) {
       if (row.state !== "claimed" || (row.leaseUntilAt ?? 0) > this.now) continue;
       if (this.#canRunAgain(row)) {
         this.#again(row, 0, this.now + this.#backOff(row));

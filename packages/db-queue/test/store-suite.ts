@@ -8,9 +8,19 @@ import type { StoreSuiteOptions } from "./store-rig.ts";
 
 /** What every store must do, whatever its database. Titles name the rows of the feature list that they prove. */
 export function storeSuite({ name, open }: StoreSuiteOptions): void {
-  describe(`${name}: commands and addresses`, () => commandCases(open));
-  describe(`${name}: claims`, () => claimCases(open));
-  describe(`${name}: answers, cancellation and broadcasts`, () => endingCases(open));
-  describe(`${name}: wake-ups and the caller's own transactions`, () => wakeUpCases(open));
-  describe(`${name}: reaper, retention, figures and migrations`, () => upkeepCases(open));
+  describe(`${name}: commands and addresses`, () => {
+    commandCases(open);
+  });
+  describe(`${name}: claims`, () => {
+    claimCases(open);
+  });
+  describe(`${name}: answers, cancellation and broadcasts`, () => {
+    endingCases(open);
+  });
+  describe(`${name}: wake-ups and the caller's own transactions`, () => {
+    wakeUpCases(open);
+  });
+  describe(`${name}: reaper, retention, figures and migrations`, () => {
+    upkeepCases(open);
+  });
 }

@@ -50,6 +50,8 @@ export function settleClaim(work: Work, answer: Answer): Settled | RpcError {
       return { state: "cancelled", delayMs: undefined };
     case "released":
       return release(work, held);
+    default:
+      return answer satisfies never;
   }
 }
 

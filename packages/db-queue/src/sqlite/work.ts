@@ -21,8 +21,9 @@ export class Work {
   }
 
   isInTransaction(): boolean {
-    // Node 22.13 cannot say; then the commit will.
-    return this.connection.database.isTransaction !== false;
+    // Node before 22.16 cannot say, whatever the type does; then the commit will.
+    const isIn: boolean | undefined = this.connection.database.isTransaction;
+    return isIn ?? true;
   }
 
   wakeAgents(address: string): void {
