@@ -131,9 +131,7 @@ class Codec implements DocumentCodec {
     document: Uint8Array,
     contentType: string | undefined,
   ): Decoder {
-    const decoder = new Decoder(root, this.#decoding);
-    this.#reader.read(decodeDocument(document, contentType), decoder);
-    return decoder;
+    return this.#reader.read(decodeDocument(document, contentType), () => new Decoder(root, this.#decoding));
   }
 }
 
