@@ -15,7 +15,7 @@ export interface Profile {
   readonly nil: Spelling;
   /** How i8, biginteger and bigdecimal are written. */
   readonly extensions: Spelling;
-  readonly bigInts: BigIntPolicy;
+  readonly writeBigInts: BigIntPolicy;
 }
 
 /**
@@ -26,11 +26,11 @@ export interface Profile {
  * - `odoo`: as lenient.
  */
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  lenient: { strict: false, nil: "bare", extensions: "bare", bigInts: "i8" },
-  strict: { strict: true, nil: "none", extensions: "none", bigInts: "error" },
-  python: { strict: false, nil: "none", extensions: "none", bigInts: "error" },
-  apache: { strict: false, nil: "prefixed", extensions: "prefixed", bigInts: "i8" },
-  odoo: { strict: false, nil: "bare", extensions: "bare", bigInts: "i8" },
+  lenient: { strict: false, nil: "bare", extensions: "bare", writeBigInts: "i8" },
+  strict: { strict: true, nil: "none", extensions: "none", writeBigInts: "error" },
+  python: { strict: false, nil: "none", extensions: "none", writeBigInts: "error" },
+  apache: { strict: false, nil: "prefixed", extensions: "prefixed", writeBigInts: "i8" },
+  odoo: { strict: false, nil: "bare", extensions: "bare", writeBigInts: "i8" },
 };
 
 /** Bounds of one document. Reaching one is the fault -32400. `0` means zero. */
@@ -62,9 +62,9 @@ export interface DocumentOptions {
   /** Whether `null` is written; default: as the profile says. */
   readonly nil?: boolean | undefined;
   /** Default: as the profile says. */
-  readonly bigInts?: BigIntPolicy | undefined;
+  readonly writeBigInts?: BigIntPolicy | undefined;
   /** What a read i8 or biginteger becomes: always `bigint` (default), or `number` when that is exact. */
-  readonly bigints?: "bigint" | "prefer-number" | undefined;
+  readonly readBigInts?: "bigint" | "prefer-number" | undefined;
   /** What a read dateTime becomes: {@link XmlRpcDateTime} (default), or `Date`, a naive one taken as UTC. */
   readonly dates?: "dateTime" | "date" | undefined;
   /** What a read struct becomes: a record without prototype (default), or a `Map`. */

@@ -209,8 +209,8 @@ describe("X38 profiles", () => {
     }
     expect(refusal(new Decimal("1"), strict).message).toContain("no extensions");
     expect(written(2 ** 31, apache)).toBe("<ex:i8>2147483648</ex:i8>");
-    expect(written(2 ** 31, createDocumentCodec({ bigInts: "double" }))).toBe("<double>2147483648.0</double>");
-    expect(refusal(2 ** 31, createDocumentCodec({ bigInts: "error" })).message).toBe("int exceeds XML-RPC limits");
+    expect(written(2 ** 31, createDocumentCodec({ writeBigInts: "double" }))).toBe("<double>2147483648.0</double>");
+    expect(refusal(2 ** 31, createDocumentCodec({ writeBigInts: "error" })).message).toBe("int exceeds XML-RPC limits");
   });
 
   it("bind Apache's prefix, and write zones and fractions there", () => {
@@ -235,8 +235,8 @@ describe("X38 profiles", () => {
       { limits: { maxDepth: Number.NaN } },
       { limits: { maxElements: "1e6" } },
       { limits: { maxMembers: -1 } },
-      { bigInts: "number" },
-      { bigints: "i8" },
+      { writeBigInts: "number" },
+      { readBigInts: "i8" },
       { dates: "Date" },
       { structs: "object" },
       { illegalChars: "drop" },
@@ -250,7 +250,7 @@ describe("options", () => {
 
   it("say what big integers, dates and structs become", () => {
     expect(back(2 ** 40)).toBe(2n ** 40n);
-    const numbers = withOptions({ bigints: "prefer-number" });
+    const numbers = withOptions({ readBigInts: "prefer-number" });
     expect(back(2n ** 40n, numbers)).toBe(2 ** 40);
     expect(back(2n ** 60n, numbers)).toBe(2n ** 60n);
     const date = new Date(Date.UTC(2026, 10, 21));

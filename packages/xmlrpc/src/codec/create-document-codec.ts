@@ -20,8 +20,8 @@ export function createDocumentCodec(dialect: ProfileName | DocumentOptions = {})
   const options = typeof dialect === "string" ? { profile: dialect } : dialect;
   const name = options.profile ?? "lenient";
   oneOf("profile", name, Object.keys(PROFILES));
-  oneOf("bigInts", options.bigInts, ["i8", "double", "error"]);
-  oneOf("bigints", options.bigints, ["bigint", "prefer-number"]);
+  oneOf("writeBigInts", options.writeBigInts, ["i8", "double", "error"]);
+  oneOf("readBigInts", options.readBigInts, ["bigint", "prefer-number"]);
   oneOf("dates", options.dates, ["dateTime", "date"]);
   oneOf("structs", options.structs, ["record", "map"]);
   oneOf("illegalChars", options.illegalChars, ["error", "replace"]);
@@ -65,7 +65,7 @@ class Codec implements DocumentCodec {
     this.#decoding = {
       strict: profile.strict,
       nonFinite: options.nonFinite ?? false,
-      preferNumber: options.bigints === "prefer-number",
+      preferNumber: options.readBigInts === "prefer-number",
       asDate: options.dates === "date",
       asMap: options.structs === "map",
       limits,
@@ -73,7 +73,7 @@ class Codec implements DocumentCodec {
     this.#encoding = {
       nil: options.nil === undefined ? profile.nil : options.nil ? spelt(profile.nil) : "none",
       extensions: profile.extensions,
-      bigInts: options.bigInts ?? profile.bigInts,
+      writeBigInts: options.writeBigInts ?? profile.writeBigInts,
       nonFinite: options.nonFinite ?? false,
       replaceIllegal: options.illegalChars === "replace",
       zoneSuffix: options.zoneSuffix ?? false,

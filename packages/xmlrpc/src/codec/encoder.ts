@@ -7,7 +7,7 @@ import { escapeText } from "./xml-text.ts";
 export interface EncoderRules {
   readonly nil: Spelling;
   readonly extensions: Spelling;
-  readonly bigInts: BigIntPolicy;
+  readonly writeBigInts: BigIntPolicy;
   readonly nonFinite: boolean;
   readonly replaceIllegal: boolean;
   readonly zoneSuffix: boolean;
@@ -73,9 +73,9 @@ export class Encoder {
   #number(value: number): string {
     if (Number.isInteger(value) && !Object.is(value, -0)) {
       if (value >= -2147483648 && value <= 2147483647) return `<value><int>${value}</int></value>`;
-      if (this.#rules.bigInts === "error") throw beyondLimits();
+      if (this.#rules.writeBigInts === "error") throw beyondLimits();
       // Beyond 2^53 a number is no count any more but a measure.
-      if (this.#rules.bigInts === "i8" && Number.isSafeInteger(value)) return this.#extension("i8", String(value));
+      if (this.#rules.writeBigInts === "i8" && Number.isSafeInteger(value)) return this.#extension("i8", String(value));
     }
     return `<value><double>${this.#double(value)}</double></value>`;
   }
