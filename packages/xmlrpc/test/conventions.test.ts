@@ -105,6 +105,20 @@ describe("subject form", () => {
     expect(fault).toEqual({ code: -32_602, message: "TypeError: unknown key 'company' in the RPC subject" });
   });
 
+  it("X13 refuses a lone struct that has nothing of a subject: as one, its members would be lost", () => {
+    for (const struct of [{ domain: [], limit: 5 }, new Map([["domain", []]])])
+      expect(refusal(() => read([struct]))).toEqual({
+        code: -32_602,
+        message:
+          "TypeError: the only parameter is a dict that has 'domain' but neither records nor context. Did you mean {'kwargs': {...}}?",
+      });
+    expect(refusal(() => read([{ args: [] }], { convention: "subject" })).message).toMatch(
+      /Did you mean \[false, \{\.\.\.\}\]\?$/,
+    );
+    expect(databaseArguments([{ timeout: 1, domain: [] }], AUTO)).toMatchObject({ form: "subject", timeout: 1 });
+    expect(read([{ domain: [] }, null])).toMatchObject({ form: "subject" });
+  });
+
   it("X13 reads the reserved keys in either form, and refuses what they cannot be", () => {
     const keys = { timeout: 1.5, idempotencyKey: "k", trace: "00-1-2-01" };
     expect(databaseArguments([{ records: [1], ...keys }], AUTO)).toMatchObject(keys);
@@ -176,7 +190,9 @@ describe("single struct", () => {
     kwargs["__proto__"] = { polluted: true };
     const given = databaseArguments([[], [], kwargs], AUTO);
     expect(Object.keys(given.kwargs)).toEqual(["__proto__"]);
-    expect(read([JSON.parse('{"constructor": 1}') as Record<string, unknown>])).toMatchObject({ form: "subject" });
+    const subject = JSON.parse('{"records": [1], "constructor": 1}') as Record<string, unknown>;
+    expect(read([subject])).toMatchObject({ form: "subject", records: [1] });
+    expect(refusal(() => read([{ constructor: 1 }])).code).toBe(-32_602);
   });
 });
 

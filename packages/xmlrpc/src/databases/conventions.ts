@@ -3,7 +3,8 @@ import { type EndpointKind, inWords, isStruct, quoted, typeError, wrongEnvelope 
 
 /**
  * How callers may pass their arguments. `subject`: `[subject, args?, kwargs?]` · `struct`: `[{ records?, context?, args?, kwargs? }]` · `auto`:
- * both; one struct that has `args` or `kwargs` is the single struct, everything else begins with a subject.
+ * both; one struct that has `args` or `kwargs` is the single struct, everything else begins with a subject. A lone struct that has nothing of
+ * either is refused.
  */
 export type Convention = "auto" | "struct" | "subject";
 
@@ -105,6 +106,7 @@ function subjectForm(params: readonly unknown[], options: ConventionOptions): Ar
   const [subject, second = null, third = null] = params;
   if (params.length > 3) throw typeError(`a call takes a subject, args and kwargs, got ${params.length} parameters`);
   const given = subjectOf(subject, options);
+  if (params.length === 1) refuseArguments(given.subject, options);
   if (isStruct(second)) {
     if (third !== null)
       throw typeError(`kwargs are given twice: the second parameter is a dict, the third ${inWords(third)}`);
@@ -119,6 +121,17 @@ function subjectForm(params: readonly unknown[], options: ConventionOptions): Ar
     args: second === null ? NONE : (second as readonly unknown[]),
     kwargs: third === null ? EMPTY : recordOf(third),
   };
+}
+
+/** A lone struct with nothing of a subject is arguments in the wrong place: as a subject they would be lost without a word. */
+function refuseArguments(subject: Struct, { convention }: ConventionOptions): void {
+  const keys = Object.keys(subject);
+  const [first] = keys;
+  if (first === undefined || keys.some((key) => SUBJECT_KEYS.has(key))) return;
+  const meant = convention === "subject" ? "[false, {...}]" : "{'kwargs': {...}}";
+  throw typeError(
+    `the only parameter is a dict that has '${quoted(first)}' but neither records nor context. Did you mean ${meant}?`,
+  );
 }
 
 /** Who a call is about. Throws FaultError -32602 for what can be no subject. */
