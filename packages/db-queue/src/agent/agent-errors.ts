@@ -13,12 +13,16 @@ export function leaseOverError(claim: Claim, cause: RpcError | undefined): RpcEr
   });
 }
 
-export function lateAnswerError(claim: Claim, outcome: Answer["outcome"], cause: RpcError | undefined): RpcError {
-  return new RpcError(
-    "ABORTED",
-    `command ${claim.id} (${claim.method}): its answer (${outcome}) came too late and was refused: its lease was over`,
-    { reason: "LEASE_LOST", cause },
-  );
+/** `isUncertain`: it was sent before, and the database did not say what became of it. */
+export function lateAnswerError(
+  claim: Claim,
+  outcome: Answer["outcome"],
+  cause: RpcError | undefined,
+  isUncertain = false,
+): RpcError {
+  const why = isUncertain ? "its lease was over, or it had arrived at the first try" : "its lease was over";
+  const message = `command ${claim.id} (${claim.method}): its answer (${outcome}) came too late and was refused: ${why}`;
+  return new RpcError("ABORTED", message, { reason: "LEASE_LOST", cause });
 }
 
 export function closingError(claim: Claim): RpcError {

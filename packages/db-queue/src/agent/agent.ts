@@ -21,7 +21,7 @@ import { Enrolment } from "./enrolment.ts";
 import { HeldCommand, type HeldOptions, type Verdict } from "./held-command.ts";
 import { LeaseKeeper, type LeaseOwner } from "./lease-keeper.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
-import { Countdown, settlesWithin, turn } from "./pauses.ts";
+import { answeredWithin, Countdown, settlesWithin, turn } from "./pauses.ts";
 
 /** Handlers that are started before everybody else has a turn. */
 const STARTS_PER_TURN = 256;
@@ -279,11 +279,14 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
   /** Not subscribed any more: because somebody else is, or because the whole address is gone, which may come back. */
   async #expelled(error: RpcError): Promise<void> {
     if (this.#phase !== "open" && this.#phase !== "starting") return;
-    const { store, ref, waitForAddress, onError } = this.settings;
+    const { store, ref, waitForAddress, onError, leaseMs, clock } = this.settings;
     let reason = error;
     if (error.reason === "FENCED") {
-      const address = await store.findAddress(ref.address).catch(() => undefined);
-      if (address === undefined) reason = noAddressError(ref.address);
+      const isThere = await answeredWithin(store.findAddress(ref.address), leaseMs, clock).then(
+        (address) => address !== undefined,
+        () => true,
+      );
+      if (!isThere) reason = noAddressError(ref.address);
     }
     onError(reason);
     if (reason.reason !== "NO_ADDRESS" || !waitForAddress || this.#phase !== "open") return this.end(reason, 0);

@@ -1,8 +1,10 @@
 import { RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
 import type { Claim } from "../store/store-words.ts";
+import type { QueueStore } from "../store/store.ts";
 import { unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
+import { answeredWithin } from "./pauses.ts";
 
 /** Of one claim. */
 const MAX_CLAIMS = 1000;
@@ -83,7 +85,7 @@ export class ClaimLoop {
     const { store, ref, leaseMs, clock, onError } = this.#settings;
     const sentAt = clock.now();
     try {
-      const [claimed] = await store.claim([{ ...ref, max, leaseMs }]);
+      const [claimed] = await this.#answered(store.claim([{ ...ref, max, leaseMs }]), sentAt);
       if (claimed === undefined) throw new RpcError("INTERNAL", "the store gave no answer to a claim");
       if (claimed instanceof RpcError) throw claimed;
       this.#backoff.reset();
@@ -100,6 +102,21 @@ export class ClaimLoop {
       onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
       this.#isFailing = true;
       this.#arm(this.#backoff.nextMs());
+    }
+  }
+
+  /** What comes too late is taken all the same: it is this agent's, and nobody else would give it back. */
+  async #answered(answer: ReturnType<QueueStore["claim"]>, sentAt: number): ReturnType<QueueStore["claim"]> {
+    const { leaseMs, clock } = this.#settings;
+    try {
+      return await answeredWithin(answer, leaseMs, clock);
+    } catch (thrown) {
+      const take = ([claimed]: Awaited<typeof answer>): void => {
+        if (claimed !== undefined && !(claimed instanceof RpcError) && claimed.claims.length > 0)
+          this.#owner.take(claimed.claims, sentAt);
+      };
+      if (RpcError.from(thrown).reason === "NO_ANSWER") answer.then(take, () => undefined);
+      throw thrown;
     }
   }
 

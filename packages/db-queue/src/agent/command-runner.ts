@@ -1,5 +1,5 @@
 import { type Handler, RpcError } from "@rpc/core";
-import { DEFAULT_LIMITS, MAX_TIMER_MS } from "@rpc/core/transport";
+import { DEFAULT_LIMITS, MAX_TIMER_MS, shown } from "@rpc/core/transport";
 import { inputOf } from "../command/arguments.ts";
 import { failureOf, type FailureOptions } from "../command/failure.ts";
 import { replyText } from "../command/reply.ts";
@@ -61,6 +61,8 @@ export class CommandRunner {
 
   /** Aborts the handler's signal; the first reason stays. */
   interrupt(command: HeldCommand, how: Interruption, reason: RpcError): void {
+    // The agent does not outlive it: whoever ignores its signal is given up now.
+    if (how === "closing") this.#endGrace(command);
     if (command.interruption !== undefined) return;
     command.interruption = how;
     const { clock, abortGraceMs } = this.#settings;
@@ -151,11 +153,15 @@ export class CommandRunner {
     command.isRunning = false;
     this.#running--;
     command.onCancel(undefined);
-    if (command.graceTimer !== undefined) this.#settings.clock.clearTimeout(command.graceTimer);
-    command.graceTimer = undefined;
+    this.#endGrace(command);
     if (command.state === "running") this.#owner.answered(command, verdict);
     else this.#settings.onError(lateAnswerError(command.claim, verdict.outcome, command.cancelReason));
     this.#owner.freed(command);
+  }
+
+  #endGrace(command: HeldCommand): void {
+    if (command.graceTimer !== undefined) this.#settings.clock.clearTimeout(command.graceTimer);
+    command.graceTimer = undefined;
   }
 
   /** It does not heed its signal: the row does not wait for it, its place does. */
@@ -170,7 +176,7 @@ export class CommandRunner {
 }
 
 function notServed({ method }: HeldCommand): RpcError {
-  return new RpcError("UNIMPLEMENTED", `${method.name.slice(0, 200)} is not served at this address`, {
+  return new RpcError("UNIMPLEMENTED", `${shown(method.name, 200)} is not served at this address`, {
     reason: "METHOD_NOT_FOUND",
     delivered: "no",
   });

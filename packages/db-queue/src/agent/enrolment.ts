@@ -4,7 +4,7 @@ import { noAddressError } from "../store/store-errors.ts";
 import type { WakeListener, Watch } from "../store/store.ts";
 import { closedError, isFinal, unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
-import { Countdown } from "./pauses.ts";
+import { answeredWithin, Countdown } from "./pauses.ts";
 
 /** Listens, finds the address, subscribes: in this order, so that nothing that comes to the address is missed. */
 export class Enrolment {
@@ -57,14 +57,15 @@ export class Enrolment {
   }
 
   async #try(): Promise<void> {
-    const { store, ref, concurrency, onError } = this.#settings;
+    const { store, ref, concurrency, onError, leaseMs, clock } = this.#settings;
     if (this.#watch === undefined) {
       this.#watch = store.watch(this.#listener);
-      await this.#watch.ready.catch((thrown: unknown) =>
+      await answeredWithin(this.#watch.ready, leaseMs, clock).catch((thrown: unknown) =>
         onError(unstoredError("no wake-ups: commands are looked for from time to time", RpcError.from(thrown))),
       );
     }
-    if ((await store.findAddress(ref.address)) === undefined) throw noAddressError(ref.address);
-    await store.subscribe({ ...ref, concurrency, methods: this.#methods() });
+    const address = await answeredWithin(store.findAddress(ref.address), leaseMs, clock);
+    if (address === undefined) throw noAddressError(ref.address);
+    await answeredWithin(store.subscribe({ ...ref, concurrency, methods: this.#methods() }), leaseMs, clock);
   }
 }

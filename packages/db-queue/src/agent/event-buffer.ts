@@ -34,8 +34,9 @@ export class EventBuffer {
   }
 
   push(event: NewEvent): void {
-    // Of how far it is, only the last word counts.
-    if (event.kind === "progress") this.#remove(this.#waiting.findIndex(({ kind }) => kind === "progress"));
+    // Of how far it is, only the last word counts, where there is too much to pass all of them on.
+    if (event.kind === "progress" && this.#waiting.length >= MAX_EVENTS)
+      this.#remove(this.#waiting.findIndex(({ kind }) => kind === "progress"));
     this.#waiting.push(event);
     this.#characters += event.data.length;
     while (this.#waiting.length > MAX_WAITING || this.#characters > MAX_WAITING_CHARACTERS) {

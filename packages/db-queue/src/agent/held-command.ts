@@ -44,6 +44,8 @@ export class HeldCommand extends CallScope implements Expiring {
   graceTimer: unknown = undefined;
   /** The database could not hold the first one. */
   isAnswerReplaced = false;
+  /** It was sent, and nobody knows whether it has arrived. */
+  isAnswerUncertain = false;
   readonly #options: HeldOptions;
   #events: EventBuffer | undefined = undefined;
   #peer: Peer | undefined = undefined;
@@ -76,9 +78,9 @@ export class HeldCommand extends CallScope implements Expiring {
   get parent(): undefined {
     return undefined;
   }
-  /** Rows are read by people, too, and later: only of a notification nothing is kept. */
+  /** Rows are read by people, too, and later; not those of notifications, and not where the caller has said that nobody does. */
   get observed(): boolean {
-    return !this.claim.notification;
+    return !this.claim.notification && this.meta.observed !== false;
   }
   get peer(): Peer {
     const { createdBy, id } = this.claim;

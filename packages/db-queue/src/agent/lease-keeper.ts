@@ -4,11 +4,10 @@ import type { Extended } from "../store/store-words.ts";
 import { unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand } from "./held-command.ts";
+import { answeredWithin } from "./pauses.ts";
 
 /** After a wake-up that may have meant any topic, cancellations are read no more often than this: rows are read whole. */
 const READ_CANCELS_MS = 250;
-/** Renewals that may stay without an answer for a third of a lease each, before the lease counts as over. */
-const MAX_UNANSWERED = 3;
 
 export interface LeaseOwner {
   readonly held: Iterable<HeldCommand>;
@@ -31,7 +30,6 @@ export class LeaseKeeper {
   #aliveTimer: unknown = undefined;
   #readTimer: unknown = undefined;
   #isRenewing = false;
-  #unanswered = 0;
   #isReading = false;
   #lastReadAt = Number.NEGATIVE_INFINITY;
   #isStopped = false;
@@ -93,13 +91,9 @@ export class LeaseKeeper {
     this.#renewTimer = undefined;
     const held = [...this.#owner.held].filter(isOurs);
     if (held.length === 0) return;
-    if (this.#isRenewing) {
-      // Counted, not measured: a process that stood still for a while has one such turn, not three, and finds the answer right after it.
-      if (++this.#unanswered >= MAX_UNANSWERED) this.#expireOverdue(held);
-      return this.#renewAfter(this.#thirdMs);
-    }
+    this.#renewAfter(this.#thirdMs);
+    if (this.#isRenewing) return;
     this.#isRenewing = true;
-    this.#unanswered = 0;
     void this.#extend(held).then((isDone) => {
       this.#isRenewing = false;
       if (isDone) return this.#backoff.reset();
@@ -107,7 +101,6 @@ export class LeaseKeeper {
       this.#settings.clock.clearTimeout(this.#renewTimer);
       return this.#renewAfter(Math.min(this.#thirdMs, this.#backoff.nextMs()));
     });
-    this.#renewAfter(this.#thirdMs);
   }
 
   /** Never rejects; says whether the database has answered. */
@@ -116,7 +109,9 @@ export class LeaseKeeper {
     const sentAt = clock.now();
     let results: readonly (Extended | RpcError)[];
     try {
-      results = await store.extend(commands.map(({ claim: { id, token } }) => ({ id, token, leaseMs })));
+      const leases = commands.map(({ claim: { id, token } }) => ({ id, token, leaseMs }));
+      // One third has passed since the last one: when this time is over, so is the lease.
+      results = await answeredWithin(store.extend(leases), (leaseMs * 2) / 3, clock);
     } catch (thrown) {
       onError(unstoredError(`${commands.length} leases could not be renewed`, RpcError.from(thrown)));
       return false;
@@ -148,7 +143,7 @@ export class LeaseKeeper {
   }
 
   async #readCancels(): Promise<void> {
-    const { store, clock, onError } = this.#settings;
+    const { store, clock, onError, leaseMs } = this.#settings;
     const commands = [...this.#owner.held].filter(
       (command) => (command.state === "waiting" || command.state === "running") && command.interruption === undefined,
     );
@@ -156,7 +151,8 @@ export class LeaseKeeper {
     this.#isReading = true;
     this.#lastReadAt = clock.now();
     try {
-      const rows = await store.read(commands.map(({ claim }) => claim.id));
+      const ids = commands.map(({ claim }) => claim.id);
+      const rows = await answeredWithin(store.read(ids), leaseMs, clock);
       for (const [index, command] of commands.entries()) {
         const row = rows[index];
         const isTheirs = row?.incarnation !== this.#settings.ref.incarnation || row.state !== "claimed";
@@ -179,9 +175,9 @@ export class LeaseKeeper {
 
   /** Never rejects. */
   async #showLife(): Promise<void> {
-    const { store, ref, leaseMs, onError } = this.#settings;
+    const { store, ref, leaseMs, onError, clock } = this.#settings;
     try {
-      const [error] = await store.keepAlive([ref]);
+      const [error] = await answeredWithin(store.keepAlive([ref]), leaseMs, clock);
       if (error?.reason === "FENCED") return this.#owner.fenced(error);
       if (error !== undefined) throw error;
       this.#aliveBackoff.reset();

@@ -5,6 +5,7 @@ import type { Answer, EventBatch, Settled } from "../store/store-words.ts";
 import { lateAnswerError, unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand } from "./held-command.ts";
+import { answeredWithin } from "./pauses.ts";
 
 /** How long what a handler says waits for more. */
 const EVENTS_MS = 250;
@@ -57,7 +58,8 @@ export class Outbox {
   eventful(command: HeldCommand): void {
     this.#eventful.add(command);
     if (command.events?.isFull === true) this.#owner.schedule();
-    else this.#eventTimer ??= this.#settings.clock.setTimeout(() => this.#eventsDue(), EVENTS_MS);
+    // The first word after a silence goes at once, what follows is gathered.
+    else if (this.#eventTimer === undefined) this.#sendEvents();
   }
 
   /** Nothing more is to be said about it. */
@@ -94,6 +96,7 @@ export class Outbox {
     this.#isClosed = true;
     this.#clearRetry();
     this.#settings.clock.clearTimeout(this.#eventTimer);
+    this.#eventTimer = undefined;
     this.#onRound?.(false);
     for (const { claim, verdict } of this.#answered) {
       const message = `command ${claim.id} (${claim.method}): its answer (${verdict?.outcome}) could not be stored before the agent was closed`;
@@ -105,8 +108,13 @@ export class Outbox {
 
   #eventsDue(): void {
     this.#eventTimer = undefined;
+    if (this.#eventful.size > 0 && !this.#isClosed) this.#sendEvents();
+  }
+
+  #sendEvents(): void {
     this.#eventsAreDue = true;
     this.#owner.schedule();
+    this.#eventTimer = this.#settings.clock.setTimeout(() => this.#eventsDue(), EVENTS_MS);
   }
 
   #hasWork(): boolean {
@@ -173,7 +181,7 @@ export class Outbox {
     }));
     let results: Awaited<ReturnType<AgentSettings["store"]["appendEvents"]>>;
     try {
-      results = await this.#settings.store.appendEvents(batches);
+      results = await this.#asked(this.#settings.store.appendEvents(batches));
     } catch (thrown) {
       this.#eventsAreDue = true;
       throw thrown;
@@ -210,7 +218,13 @@ export class Outbox {
     const answers = commands.map(
       ({ claim: { id, token }, verdict }) => ({ ...(verdict ?? { outcome: "released" }), id, token }) as Answer,
     );
-    const results = await this.#settings.store.settle(answers);
+    let results: Awaited<ReturnType<AgentSettings["store"]["settle"]>>;
+    try {
+      results = await this.#asked(this.#settings.store.settle(answers));
+    } catch (thrown) {
+      if (RpcError.from(thrown).delivered !== "no") for (const command of commands) command.isAnswerUncertain = true;
+      throw thrown;
+    }
     let again: RpcError | undefined = undefined;
     for (const [index, command] of commands.entries()) again = this.#settled(command, results[index]) ?? again;
     if (again !== undefined) throw again;
@@ -249,8 +263,15 @@ export class Outbox {
   #refused(command: HeldCommand, error: RpcError): void {
     const { verdict } = command;
     this.#answered.delete(command);
-    if (verdict !== undefined) this.#settings.onError(lateAnswerError(command.claim, verdict.outcome, error));
+    if (verdict !== undefined) {
+      const { claim, isAnswerUncertain } = command;
+      this.#settings.onError(lateAnswerError(claim, verdict.outcome, error, isAnswerUncertain));
+    }
     this.#owner.lost(command, error);
+  }
+
+  #asked<T>(promise: Promise<T>): Promise<T> {
+    return answeredWithin(promise, this.#settings.leaseMs, this.#settings.clock);
   }
 
   #clearRetry(): void {

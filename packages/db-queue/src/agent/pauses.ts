@@ -1,4 +1,4 @@
-import type { Clock } from "@rpc/core";
+import { type Clock, RpcError } from "@rpc/core";
 import { MAX_TIMER_MS } from "@rpc/core/transport";
 
 /** A wait that ends by itself or is ended. Asked for again, it can only become shorter. */
@@ -43,6 +43,21 @@ export async function settlesWithin(promise: Promise<unknown>, ms: number, clock
   promise.then(settle, settle);
   await countdown.done;
   return hasSettled;
+}
+
+/**
+ * What a verb of the store gives, or UNAVAILABLE when it has not answered in time: a connection that is dead without anybody having been
+ * told must not stop an agent. An answer that waits to be read when the time is over, because this process stood still, counts.
+ */
+export function answeredWithin<T>(promise: Promise<T>, ms: number, clock: Clock): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => {
+      const message = `the database has not answered for ${Math.round(ms)} ms`;
+      reject(new RpcError("UNAVAILABLE", message, { reason: "NO_ANSWER", delivered: "unknown" }));
+    };
+    const timer = clock.setTimeout(() => void setImmediate(late), Math.min(ms, MAX_TIMER_MS));
+    promise.then(resolve, reject).finally(() => clock.clearTimeout(timer));
+  });
 }
 
 /** Lets promises and input have their turn. */
