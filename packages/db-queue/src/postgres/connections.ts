@@ -10,7 +10,7 @@ import pg, {
 } from "pg";
 import { storeClosedError } from "../store/store-errors.ts";
 import { endpointOf, type PostgresSettings } from "./options.ts";
-import { isConnectionLost, isStalePlan, isWorthRepeating, postgresError } from "./status.ts";
+import { isConnectionLost, isStalePlan, isTimeout, isWorthRepeating, postgresError } from "./status.ts";
 
 /** A statement of this package. The name is of its text: equal on all connections, also on those that a program shares with others. */
 export interface Statement {
@@ -35,6 +35,8 @@ export interface RunOptions {
 
 const MIN_VERSION = 140_000;
 const MAX_TRIES = 4;
+/** The server's own limit comes first: its answer leaves the connection usable. */
+const GRACE_MS = 1000;
 
 // Plans are kept for as long as a connection, and the first ones are of tables that are small: whatever reads a table whole, or sorts it, is wrong
 // a minute later. The planner does not know how few rows a limit or a list stands for, and would plan each claim anew, which takes as long as the
@@ -119,7 +121,7 @@ export class Connections {
     this.#isClosed = true;
     await Promise.allSettled(this.#busy);
     if (this.#ownsPool) await this.#pool.end();
-    this.#pool.off("error", ignore);
+    else this.#pool.off("error", ignore);
   }
 
   #run<T>(verb: (session: ClientSession, isRepeat: boolean) => Promise<T>, options: RunOptions): Promise<T> {
@@ -144,12 +146,12 @@ export class Connections {
       } catch (thrown) {
         const isLost = isLostUnderIt(thrown);
         isUseless = isLost || isStalePlan(thrown);
-        const again = isWorthRepeating(thrown) || (isLost && options.isIdempotent === true);
+        const again = isWorthRepeating(thrown) || (isLost && !isTimeout(thrown) && options.isIdempotent === true);
         if (!again || tries === MAX_TRIES) throw postgresError(thrown, this.#endpoint, "unknown");
         isRepeat ||= isLost;
       } finally {
-        client.off("error", ignore);
-        // Whoever has lost its connection, or its plans, is not to be given out again.
+        // Whoever has lost its connection, or its plans, is not to be given out again; it may still have an error to tell, which nobody wants.
+        if (!isUseless) client.off("error", ignore);
         client.release(isUseless);
       }
     }
@@ -165,7 +167,6 @@ export class Connections {
       return client;
     } catch (thrown) {
       this.#version = undefined;
-      client.off("error", ignore);
       client.release(true);
       throw postgresError(thrown, this.#endpoint);
     }
@@ -227,7 +228,7 @@ export class ClientSession implements Session {
   constructor(client: Pick<PoolClient, "query">, settings: PostgresSettings) {
     this.#client = client;
     this.#isNamed = !settings.isPooled;
-    this.#timeoutMs = settings.statementTimeoutMs;
+    this.#timeoutMs = settings.statementTimeoutMs + GRACE_MS;
   }
 
   async rows(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {

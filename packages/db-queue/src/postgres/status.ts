@@ -85,7 +85,7 @@ const OF_THE_LANGUAGE = [TypeError, RangeError, SyntaxError, ReferenceError];
 export function postgresError(thrown: unknown, endpoint: string, delivered: Delivered = "no"): RpcError {
   if (thrown instanceof RpcError) return thrown;
   const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
-  const known = rowOf(thrown, text);
+  const known = rowOf(thrown);
   if (known === undefined) return new RpcError("INTERNAL", `${endpoint}: ${text}`, { delivered: "no", cause: thrown });
   return new RpcError(known.code, `${endpoint}: ${text}: ${known.advice}`, {
     reason: known.reason,
@@ -101,6 +101,11 @@ export function isConnectionLost(thrown: unknown): boolean {
   // Errors of the library and of sockets are plain ones; those of the language are ours, and no sign of the connection.
   if (state === undefined) return thrown instanceof Error && !OF_THE_LANGUAGE.some((kind) => thrown instanceof kind);
   return state.startsWith("08") || ["57P01", "57P02", "57P03", "57P05", "25P03"].includes(state);
+}
+
+/** The connection may be well, and the server at work on it still: not to be asked the same again. */
+export function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.message === "Query read timeout";
 }
 
 /** Nothing was kept, and the same again may succeed at once: a deadlock, or a plan or a statement that the connection does not have any more. */
@@ -132,11 +137,11 @@ function sqlState(thrown: unknown): string | undefined {
   return /^[0-9A-Z]{5}$/.test(thrown.code) && "severity" in thrown ? thrown.code : undefined;
 }
 
-function rowOf(thrown: unknown, text: string): Row | undefined {
+function rowOf(thrown: unknown): Row | undefined {
   const state = sqlState(thrown);
   if (state !== undefined) return ROWS.get(state) ?? ROWS.get(state.slice(0, 2));
   if (!isConnectionLost(thrown)) return undefined;
-  return text.includes("read timeout") ? TIMED_OUT : LOST;
+  return isTimeout(thrown) ? TIMED_OUT : LOST;
 }
 
 function row(code: StatusCode, reason: string, retryable: boolean, advice: string): Row {
