@@ -18,7 +18,13 @@ export {
   type TransactionCall,
 } from "./databases/transactions.ts";
 export { batch } from "./client/batch.ts";
-export type { XmlRpcAuth, XmlRpcProtocol, XmlRpcTlsOptions, XmlRpcTransportOptions } from "./client/options.ts";
+export type {
+  XmlRpcParamsForm,
+  XmlRpcAuth,
+  XmlRpcProtocol,
+  XmlRpcTlsOptions,
+  XmlRpcTransportOptions,
+} from "./client/options.ts";
 export {
   type AnyNames,
   type XmlRpcCallOptions,

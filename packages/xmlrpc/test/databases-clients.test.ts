@@ -1,9 +1,9 @@
-import { createRouter, defineContract, unary } from "@rpc/core";
+import { createClient, createRouter, defineContract, unary } from "@rpc/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { databases } from "../src/databases/databases.ts";
-import { rpc2, xmlRpcProxy, type XmlRpcProxy } from "../src/index.ts";
-import { looseModel, partnerBench } from "./partners.ts";
+import { createXmlRpcTransport, rpc2, xmlRpcProxy, type XmlRpcProxy } from "../src/index.ts";
+import { looseModel, partnerBench, Partners } from "./partners.ts";
 import { rpc2Bench, type Rpc2Bench } from "./rpc2-bench.ts";
 
 const Values = defineContract("demo.Values", {
@@ -11,6 +11,8 @@ const Values = defineContract("demo.Values", {
   when: unary({ input: z.object({ at: z.date() }), output: z.date() }),
   shared: unary({}),
   twice: unary({}),
+  sum: unary({ input: z.array(z.int()), output: z.int() }),
+  nothing: unary({ output: z.string() }),
 });
 
 /** A value that names itself. */
@@ -46,6 +48,8 @@ const values = createRouter(Values, {
     loop.self = loop;
     return loop;
   },
+  sum: (numbers) => numbers.reduce((total, each) => total + each, 0),
+  nothing: () => "nothing",
   twice: () =>
     new Map<unknown, unknown>([
       [1, "number"],
@@ -57,8 +61,15 @@ describe.each(["xml-rpc", "json-rpc"] as const)("our client over %s", (protocol)
   const { partners, calls, names } = partnerBench();
   let bench: Rpc2Bench;
   let db: XmlRpcProxy;
+  const models = {
+    "res.partner": partners,
+    values,
+    loose: looseModel(),
+    "demo.Partners": partners,
+    "demo.Values": values,
+  };
   beforeAll(async () => {
-    bench = await rpc2Bench(databases({ mydb: { models: { "res.partner": partners, values, loose: looseModel() } } }));
+    bench = await rpc2Bench(databases({ mydb: { models } }));
     db = xmlRpcProxy(`${bench.origin.replace("//", "//ada:ada-pw@")}/RPC2?db=mydb`, { protocol });
   });
   afterAll(async () => {
@@ -75,6 +86,19 @@ describe.each(["xml-rpc", "json-rpc"] as const)("our client over %s", (protocol)
     const partner = rpc2(db, { lang: "fr_FR" }).model("res.partner").browse([2]);
     expect(await partner.call("read", [["name"]])).toEqual([{ id: 2, name: "Grace" }]);
     expect(calls.at(-1)).toMatchObject({ records: [2], context: { lang: "fr_FR" } });
+  });
+
+  it("X05 X12 serves a typed client whose records are arguments by name", async () => {
+    const url = `${bench.origin.replace("//", "//ada:ada-pw@")}/RPC2/mydb`;
+    const transport = createXmlRpcTransport(url, { protocol, params: "kwargs" });
+    expect(await createClient(Partners, transport).search({ domain: [], limit: 1 })).toEqual([1]);
+    await createClient(Partners, transport).touch();
+    const client = createClient(Values, transport);
+    expect(await client.sum([1, 2, 3])).toBe(6);
+    expect(await client.nothing()).toBe("nothing");
+    const at = new Date("2024-05-06T07:08:09Z");
+    expect(await client.when({ at })).toEqual(at);
+    await transport.close();
   });
 
   it("X28 runs a sequence", async () => {

@@ -7,6 +7,9 @@ import type { DocumentOptions, ProfileName } from "../profiles.ts";
 /** What stands behind the URL: XML-RPC (the default), JSON-RPC 2.0 at the same URL, or the facade `POST /json/2/<model>/<method>`. */
 export type XmlRpcProtocol = "xml-rpc" | "json-rpc" | "json-2";
 
+/** What becomes of an input: see {@link XmlRpcTransportOptions.params}. */
+export type XmlRpcParamsForm = "struct" | "positional" | "kwargs";
+
 /** What every request shows: a user with a password or an API key, or a bearer token, asked for at each request when it is a function. */
 export type XmlRpcAuth =
   | { readonly user: string; readonly password: string }
@@ -58,9 +61,11 @@ export interface XmlRpcTransportOptions {
   readonly maxCallsPerBatch?: number | undefined;
   /**
    * What becomes of an input. `struct`: the one parameter. `positional`: a list is the parameters, a record gives its fields in the order of
-   * the contract (without one: in its own order), for foreign servers. Default: `struct`.
+   * the contract (without one: in its own order), for foreign servers. `kwargs`: a record is the arguments by name of a database's method,
+   * `[{ kwargs: input }]`, any other input its one argument, `[{ args: [input] }]`; in JSON-2, where all arguments have names, as `struct`.
+   * Default: `struct`.
    */
-  readonly params?: "struct" | "positional" | undefined;
+  readonly params?: XmlRpcParamsForm | undefined;
   /** JSON-2: the database, where it stands neither in the path nor in `?db=`. */
   readonly database?: string | undefined;
   readonly tls?: XmlRpcTlsOptions | undefined;
@@ -94,7 +99,7 @@ export interface ClientSettings {
   readonly gzipRequestsFromBytes: number;
   readonly batches: boolean;
   readonly maxCallsPerBatch: number;
-  readonly positional: boolean;
+  readonly params: XmlRpcParamsForm;
   readonly tls: XmlRpcTlsOptions | undefined;
   readonly document: DocumentOptions;
   readonly headers: readonly string[];
@@ -106,7 +111,7 @@ export function clientSettings(options: XmlRpcTransportOptions): ClientSettings 
   const { protocol = "xml-rpc", timeoutMs, multicall = "off", params = "struct" } = options;
   oneOf("protocol", protocol, ["xml-rpc", "json-rpc", "json-2"]);
   oneOf("multicall", multicall, ["auto", "off"]);
-  oneOf("params", params, ["struct", "positional"]);
+  oneOf("params", params, ["struct", "positional", "kwargs"]);
   return {
     protocol,
     timeoutMs: timeoutMs === undefined ? undefined : wholeNumber("timeoutMs", timeoutMs, 1, 1),
@@ -118,7 +123,7 @@ export function clientSettings(options: XmlRpcTransportOptions): ClientSettings 
     gzipRequestsFromBytes: wholeNumber("gzipRequestsFromBytes", options.gzipRequestsFromBytes, 0),
     batches: multicall === "auto" && protocol !== "json-2",
     maxCallsPerBatch: wholeNumber("maxCallsPerBatch", options.maxCallsPerBatch, 1_000, 1),
-    positional: params === "positional",
+    params: params === "kwargs" && protocol === "json-2" ? "struct" : params,
     tls: options.tls,
     document: documentOptions(options),
     headers: checkedHeaders(options.headers ?? {}),

@@ -1,12 +1,14 @@
 import { RpcError } from "@rpc/core";
 import { dynamicCodec, EncodedPayload, type MethodDescriptor, readUtf8 } from "@rpc/core/transport";
 import type { Params } from "../server/service.ts";
+import type { XmlRpcParamsForm } from "./options.ts";
 
 /** The parameters that an input becomes. Undefined is none; named: a record travels by name, where the protocol has names. */
-export function paramsOf(input: unknown, method: MethodDescriptor, positional: boolean, named: boolean): Params {
+export function paramsOf(input: unknown, method: MethodDescriptor, form: XmlRpcParamsForm, named: boolean): Params {
   const value = dynamicOf(input, method);
   if (value === undefined) return [];
-  if (positional) return inOrder(value, method);
+  if (form === "positional") return inOrder(value, method);
+  if (form === "kwargs") return [isRecord(value) ? { kwargs: value } : { args: [value] }];
   // An empty record by name would be no parameters at all.
   return named && isRecord(value) && Object.keys(value).length > 0 ? value : [value];
 }

@@ -118,8 +118,8 @@ class NativeTransport implements XmlRpcTransport {
   }
 
   #paramsOf(input: unknown, method: MethodDescriptor): Params {
-    const { positional, protocol } = this.#caller.settings;
-    return paramsOf(input, method, positional, protocol !== "xml-rpc");
+    const { params, protocol } = this.#caller.settings;
+    return paramsOf(input, method, params, protocol !== "xml-rpc");
   }
 }
 
