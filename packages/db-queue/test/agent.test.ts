@@ -434,14 +434,15 @@ describe("leases and cancellation", () => {
 });
 
 describe("progress and log (Q53)", () => {
-  it("come in batches of 250 ms, the last progress of each, and all of it before the answer", async () => {
+  it("come at once, then in batches of 250 ms, and all of it before the answer", async () => {
     const steps = [gate(), gate()];
     await rig.serve(
       bot(async (_input, context) => {
         context.progress(1);
         context.log("one");
-        context.progress(2);
         await steps[0]?.promise;
+        context.progress(2);
+        await steps[1]?.promise;
         context.log("two", { part: "b" }, "warning");
         context.progress(3);
         return "done";
@@ -450,15 +451,20 @@ describe("progress and log (Q53)", () => {
     const id = await rig.insert("run");
     await rig.until(async () => (await rig.row(id)).state === "claimed");
     await turns(10);
-    expect(await rig.store.readEvents(id)).toEqual([]);
-    await rig.advance(250, 50);
-    expect((await rig.store.readEvents(id)).map(({ kind, data }) => [kind, data])).toEqual([
+    const said = async (): Promise<unknown> => (await rig.store.readEvents(id)).map(({ kind, data }) => [kind, data]);
+    const first = [
+      ["progress", "1"],
       ["log", '{"level":"info","message":"one"}'],
-      ["progress", "2"],
-    ]);
+    ];
+    expect(await said()).toEqual(first);
     steps[0]?.open();
+    await turns(10);
+    expect(await said()).toEqual(first);
+    await rig.advance(250, 50);
+    expect(await said()).toEqual([...first, ["progress", "2"]]);
+    steps[1]?.open();
     expect((await rig.ended(id)).progress).toBe("3");
-    expect((await rig.store.readEvents(id)).map(({ kind, data }) => [kind, data]).slice(2)).toEqual([
+    expect((await rig.store.readEvents(id)).map(({ kind, data }) => [kind, data]).slice(3)).toEqual([
       ["log", '{"level":"warning","message":"two","fields":{"part":"b"}}'],
       ["progress", "3"],
     ]);
