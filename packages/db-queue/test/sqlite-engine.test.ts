@@ -51,7 +51,7 @@ it("wakes nobody for a verb that failed", async () => {
     { address: ADDRESS, method: "a" },
     { address: ADDRESS, method: "b", args: Symbol("none") as never },
   ];
-  expect(await rejection(rig.store.insert(commands))).toBe("INTERNAL");
+  expect(await rejection(rig.store.insert(commands))).toBe("INVALID_ARGUMENT");
   expect(woken).toEqual([]);
   expect(await claimedIds(rig.store, "bot")).toEqual([]);
 });
@@ -60,9 +60,9 @@ it("waits for another writer without stopping the loop, and goes on when it has 
   const other = writer();
   const answer = inserted(rig.store, {});
   for (let i = 0; i < 20; i += 1) await rig.tick();
-  // Readers do not wait for writers, where no writing verb of the same turn is before them.
   other.stop();
-  await rig.tick();
+  // Longer than any pause between two looks.
+  await rig.advance(20);
   expect(await answer).toHaveLength(1);
 });
 
@@ -165,6 +165,23 @@ it("looks for other processes' commits only while somebody watches", async () =>
   two.close();
   two.close();
   expect(rig.clock.pendingCount).toBe(0);
+});
+
+it("leaves no timer behind when it is closed, or watched afterwards", async () => {
+  const store = rig.another();
+  await store.watch({ wake: () => undefined, wakeAll: () => undefined }).ready;
+  await store.close();
+  const late = store.watch({ wake: () => undefined, wakeAll: () => undefined });
+  expect(await rejection(late.ready)).toBe("FAILED_PRECONDITION CLOSED");
+  await rig.tick();
+  expect(rig.clock.pendingCount).toBe(0);
+});
+
+it("Q07 refuses a transaction on another file", () => {
+  const handle = new DatabaseSync(`${rig.file}-other`);
+  handle.exec("BEGIN");
+  expect(() => rig.store.inTransaction(handle)).toThrow(expect.objectContaining({ reason: "NOT_THIS_STORE" }));
+  handle.close();
 });
 
 it("wakes by its topics for its own commits, and for all when another connection has committed", async () => {

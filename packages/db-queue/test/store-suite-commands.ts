@@ -50,7 +50,7 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
   });
 
   it("Q02 refuses names that are empty, too long, or not text for every database", async () => {
-    for (const name of ["", "x".repeat(201), "a\0b"]) {
+    for (const name of ["", "x".repeat(201), "a\0b", "\ud800"]) {
       expect(await rejection(rig.store.ensureAddress(name))).toBe("INVALID_ARGUMENT");
     }
   });

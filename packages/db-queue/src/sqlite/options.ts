@@ -18,7 +18,7 @@ export interface SqliteStoreOptions {
   readonly synchronous?: "full" | "normal" | undefined;
   /** How long a verb waits while another process writes; then UNAVAILABLE, reason `DATABASE_LOCKED`. The event loop goes on meanwhile. Default: 5000. */
   readonly lockTimeoutMs?: number | undefined;
-  /** How often it looks whether another process has written, while somebody watches; half of it is the wake-up's mean delay between processes. Default: 5. */
+  /** How often it looks whether another process has written, while somebody watches; half of it is the wake-up's mean delay between processes, and the timer costs a small machine about 2 % of a core at 5. Default: 5. */
   readonly pollIntervalMs?: number | undefined;
   /** The file grows no larger: RESOURCE_EXHAUSTED, reason `DISK_FULL`. The `-wal` file is not counted. Default: as large as the disk. */
   readonly maxFileBytes?: number | undefined;

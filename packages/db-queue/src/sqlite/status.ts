@@ -22,7 +22,7 @@ const ROWS: ReadonlyMap<number, Row> = new Map<number, Row>([
   [26, row("DATA_LOSS", "DATABASE_CORRUPT", false, "the file is no SQLite database")],
 ]);
 
-/** `kept`: what is known about the transaction when it fails. */
+/** `delivered`: whether what was to be written may be there all the same. */
 export function sqliteError(thrown: unknown, file: string, delivered: "no" | "unknown" = "no"): RpcError {
   if (thrown instanceof RpcError) return thrown;
   const code = resultCode(thrown);
@@ -30,6 +30,12 @@ export function sqliteError(thrown: unknown, file: string, delivered: "no" | "un
   if (code === 1 && /no such (table|column)/.test(text)) {
     return new RpcError("FAILED_PRECONDITION", `sqlite ${file}: ${text}: call migrate() first`, {
       reason: "NOT_MIGRATED",
+      delivered,
+      cause: thrown,
+    });
+  }
+  if (thrown instanceof Error && "code" in thrown && thrown.code === "ERR_INVALID_ARG_TYPE") {
+    return new RpcError("INVALID_ARGUMENT", `sqlite ${file}: ${text}: give texts and finite numbers`, {
       delivered,
       cause: thrown,
     });

@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { RpcError } from "@rpc/core";
 import { storeClosedError } from "../store/store-errors.ts";
@@ -57,10 +58,23 @@ export class CallersTransactions {
     }
     let connection = this.#connections.get(handle);
     if (connection === undefined) {
+      this.#mustBeThisFile(handle);
       connection = new Connection(handle, this.#settings.tablePrefix);
       this.#connections.set(handle, connection);
     }
     return connection;
+  }
+
+  #mustBeThisFile(database: DatabaseSync): void {
+    const main = database.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").get();
+    // Empty for a database in memory, which nobody can share.
+    const file = String(main?.["file"] ?? "");
+    if (isSameFile(file, this.#settings.file)) return;
+    throw new RpcError(
+      "FAILED_PRECONDITION",
+      `inTransaction() needs a handle on ${this.#settings.file}, got ${file === "" ? "one in memory" : file}`,
+      { reason: "NOT_THIS_STORE" },
+    );
   }
 
   #mustBeInTransaction(database: DatabaseSync): void {
@@ -80,4 +94,12 @@ export class CallersTransactions {
 
 function isDatabase(handle: unknown): handle is DatabaseSync {
   return handle instanceof process.getBuiltinModule("node:sqlite").DatabaseSync;
+}
+
+function isSameFile(one: string, other: string): boolean {
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return false;
+  }
 }

@@ -19,6 +19,7 @@ export class WakeUps {
   readonly #intervalMs: number;
   #seen: number | undefined;
   #timer: unknown;
+  #isClosed = false;
 
   constructor(source: WakeSource, clock: Clock, intervalMs: number) {
     this.#source = source;
@@ -48,6 +49,7 @@ export class WakeUps {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#listeners.clear();
     this.#stop();
   }
@@ -58,7 +60,7 @@ export class WakeUps {
       // A version that others go by already is theirs to compare with: one taken over here would hide a commit from them.
       this.#seen ??= version;
     } finally {
-      if (this.#listeners.has(listener)) this.#schedule();
+      if (this.#listeners.has(listener) && !this.#isClosed) this.#schedule();
     }
   }
 

@@ -21,11 +21,11 @@ export function commandFault(command: NewCommand): RpcError | undefined {
   );
 }
 
-/** A name or a key: 1 to 200 characters, none of them NUL, which PostgreSQL has no place for. */
+/** A name or a key: 1 to 200 characters, no NUL, which PostgreSQL has no place for, and no half of a surrogate pair, which no UTF-8 has. */
 export function textFault(what: string, text: string): RpcError | undefined {
-  if (text !== "" && text.length <= MAX_NAME && !text.includes("\0")) return undefined;
+  if (text !== "" && text.length <= MAX_NAME && !text.includes("\0") && text.isWellFormed()) return undefined;
   return invalid(
-    `${what} must be 1 to ${MAX_NAME} characters without NUL, got ${JSON.stringify(text.slice(0, 40))} (${text.length})`,
+    `${what} must be 1 to ${MAX_NAME} characters of Unicode without NUL, got ${JSON.stringify(text.slice(0, 40))} (${text.length})`,
   );
 }
 
