@@ -7,6 +7,7 @@ import type { BodyDeadlines, PendingBody } from "./body-deadlines.ts";
 import { packed, replyCoding } from "./content-coding.ts";
 import { IncomingExchange } from "./incoming-exchange.ts";
 import { type HttpReply, textReply } from "./reply.ts";
+import { endReply } from "./reply-body.ts";
 
 export interface NodeAdapterOptions {
   readonly desk: Desk;
@@ -173,11 +174,8 @@ class NodeTurn implements PendingBody {
       return;
     }
     const text = this.#request.method === "HEAD" ? undefined : body;
-    if (!isUnread) {
-      response.end(text);
-      return;
-    }
-    this.#endUnread(text);
+    if (isUnread) this.#endUnread(text);
+    else endReply(response, text, length, this.#options.deadlines);
   }
 
   /** The reply is complete before the connection ends: closing with unread bytes would take it away from who still sends. */
@@ -190,7 +188,7 @@ class NodeTurn implements PendingBody {
     const end = (): void => {
       this.#options.deadlines.delete(discarding);
       request.pause();
-      response.end();
+      endReply(response, undefined, 0, this.#options.deadlines);
     };
     const discarding: PendingBody = { expire: end };
     this.#options.deadlines.add(discarding);

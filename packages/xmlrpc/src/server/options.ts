@@ -42,7 +42,7 @@ export interface XmlRpcHandlerOptions {
   readonly maxConcurrentCalls?: number | undefined;
   /** Calls in one multicall or batch. Default: 1,000. */
   readonly maxCallsPerBatch?: number | undefined;
-  /** How long a body may take. Default: 30,000. */
+  /** How long a body may take, and how long a reply may wait for somebody to take a part of it. Default: 30,000. */
   readonly bodyTimeoutMs?: number | undefined;
 
   /**
