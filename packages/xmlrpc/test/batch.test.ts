@@ -113,6 +113,26 @@ describe("by hand", () => {
     expect(await call).toEqual(["shop.add", 1]);
   });
 
+  it("lets no call fail unheard that was made before the callback threw", async () => {
+    const server = await shop();
+    const { transport } = clientOf(server);
+    const db = xmlRpcProxy<Names>(transport);
+    const unheard: unknown[] = [];
+    const note = (reason: unknown): unknown => unheard.push(reason);
+    process.on("unhandledRejection", note);
+    onTestFinished(() => void process.off("unhandledRejection", note));
+    const mine = (): never => {
+      throw new Error("mine");
+    };
+    expect(() => db.$batch((b) => [b.shop.fail(), b.$call(""), b.shop.add(() => 1), mine()])).toThrow("mine");
+    expect(() => batch(transport, (b) => [createClient(Shop, b).fail(), mine()])).toThrow("mine");
+    // Waits for both of them.
+    await transport.close({ drainMs: 1_000 });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unheard).toEqual([]);
+    expect(server.asked.filter((asked) => JSON.stringify(asked).includes("shop.fail"))).toHaveLength(2);
+  });
+
   it("simply calls over a transport of another package", async () => {
     const memory = createMemoryTransport(
       createRouter(Shop, { add: (input) => input, fail: () => undefined, look: () => undefined }),

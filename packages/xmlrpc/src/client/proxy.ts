@@ -1,7 +1,8 @@
 import { type CallOptions, RpcError, type Transport } from "@rpc/core";
-import type { BatchedCall, Caller } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import { DynamicContext, dynamicMethod } from "./dynamic-call.ts";
 import type { XmlRpcTransportOptions } from "./options.ts";
+import { OpenBatch } from "./open-batch.ts";
 import { createSequence, type Sequence } from "./sequence.ts";
 import { callerOf, createXmlRpcTransport } from "./transport.ts";
 
@@ -27,7 +28,8 @@ export interface XmlRpcProxyTools<Names extends object = AnyNames> {
   $with(options: XmlRpcCallOptions): XmlRpcProxy<Names>;
   /**
    * Calls made in `build`, before it returns, travel as one `system.multicall` or JSON-RPC batch; each settles by itself. Gives what `build`
-   * gives: `await Promise.all(db.$batch((b) => [b.version(), b.list()]))`.
+   * gives: `await Promise.all(db.$batch((b) => [b.version(), b.list()]))`. When `build` throws, what it has called is sent all the same, and
+   * fails unheard.
    */
   $batch<T>(build: (proxy: XmlRpcProxy<Names>) => T): T;
   /** A call whose result the next ones are applied to, all in one request and one transaction: `system.sequence`. */
@@ -70,7 +72,7 @@ interface Shared {
   readonly owned: boolean;
   readonly options: XmlRpcCallOptions;
   /** Where calls are collected; undefined: they are sent at once. */
-  readonly batch: { readonly calls: BatchedCall[]; isOpen: boolean } | undefined;
+  readonly batch: OpenBatch | undefined;
 }
 
 /** Names that JavaScript asks values for: a proxy with a `then` would be awaited by mistake. They are no methods at any depth. */
@@ -94,13 +96,8 @@ function rootOf<Names extends object>(shared: Shared): XmlRpcProxy<Names> {
     $call: (name, ...params) => callByName(shared, name, params),
     $with: (options) => rootOf({ ...shared, options: { ...shared.options, ...options } }),
     $batch: (build) => {
-      const batch = { calls: [] as BatchedCall[], isOpen: true };
-      try {
-        return build(rootOf({ ...shared, batch }));
-      } finally {
-        batch.isOpen = false;
-        shared.caller.send(batch.calls);
-      }
+      const batch = new OpenBatch(shared.caller);
+      return batch.run(() => build(rootOf({ ...shared, batch })));
     },
     $sequence: (name, ...params) =>
       createSequence(name, params, (call, pipeline) => callByName(shared, "system.sequence", [call, pipeline])),
@@ -157,8 +154,9 @@ function callByName(shared: Shared, name: string, params: readonly unknown[]): P
       });
     const { idempotent = false, ...callOptions } = options;
     const context = new DynamicContext(dynamicMethod(name, idempotent), callOptions, caller.settings.clock);
-    return caller.call(context, () => params, batch?.isOpen === true ? batch.calls : undefined);
+    return (batch ?? caller).call(context, () => params);
   } catch (thrown) {
-    return Promise.reject(RpcError.from(thrown));
+    const refused = Promise.reject(RpcError.from(thrown));
+    return batch === undefined ? refused : batch.keep(refused);
   }
 }

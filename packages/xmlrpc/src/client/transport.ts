@@ -3,9 +3,10 @@ import { RpcError } from "@rpc/core";
 import { type CallContext, gapOf, type MethodDescriptor } from "@rpc/core/transport";
 import type { Params } from "../server/service.ts";
 import { capabilitiesOf } from "../capabilities.ts";
-import { type BatchedCall, Caller } from "./caller.ts";
+import { Caller } from "./caller.ts";
 import { dynamicMethod, DynamicContext } from "./dynamic-call.ts";
 import { clientSettings, type ClientSettings, type Target, targetOf, type XmlRpcTransportOptions } from "./options.ts";
+import { OpenBatch } from "./open-batch.ts";
 import { paramsOf } from "./params.ts";
 import type { ClientWire } from "./wire.ts";
 import { json2Root, json2Wire } from "./wire-json2.ts";
@@ -64,26 +65,19 @@ class NativeTransport implements XmlRpcTransport {
   }
 
   batch<T>(build: (transport: Transport) => T): T {
-    const collected: BatchedCall[] = [];
-    let isOpen = true;
+    const batch = new OpenBatch(this.#caller);
     const part: Transport = {
       endpoint: this.endpoint,
       capabilities: this.capabilities,
       clock: this.clock,
-      call: (input, context) =>
-        this.#caller.call(context, () => this.#paramsOf(input, context.method), isOpen ? collected : undefined),
+      call: (input, context) => batch.call(context, () => this.#paramsOf(input, context.method)),
       stream: (input, context) => this.stream(input, context),
       ready: () => this.ready(),
       // It holds nothing of its own.
       close: () => Promise.resolve(),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
-    try {
-      return build(part);
-    } finally {
-      isOpen = false;
-      this.#caller.send(collected);
-    }
+    return batch.run(() => build(part));
   }
 
   /** Asks the server for nothing (`system.noop`): an answer of any kind will do, unless it refuses who we are. */
