@@ -11,7 +11,7 @@ export interface CommandMeta {
   /** `traceparent` is among it. */
   readonly metadata?: Metadata | undefined;
   readonly depth?: number | undefined;
-  /** Somebody reads progress and log. Missing: nobody has asked for them; they are written all the same where the agent says so. */
+  /** False: nobody reads progress and log, which are not written then. Missing: whoever looks at the table may. */
   readonly observed?: boolean | undefined;
   /** `protobuf`: the one argument is a message that a gateway passed on as it was. */
   readonly payload?: "protobuf" | undefined;
@@ -40,7 +40,7 @@ export function readMeta(text: JsonText): CommandMeta {
     callId: textIn(json, "callId"),
     metadata: readMetadata(memberOf(json, "metadata")),
     depth: depth !== undefined && Number.isInteger(depth) && depth >= 0 ? depth : undefined,
-    observed: memberOf(json, "observed") === true ? true : undefined,
+    observed: memberOf(json, "observed") === false ? false : undefined,
     payload: memberOf(json, "payload") === "protobuf" ? "protobuf" : undefined,
     deadlineLagMs: numberIn(json, "deadlineLagMs"),
     retryOf: numberIn(json, "retryOf"),

@@ -8,8 +8,10 @@ export function shortName(method: MethodDescriptor): string {
   return method.name.startsWith(prefix) ? method.name.slice(prefix.length) : method.name;
 }
 
-const OF_CALLS: readonly MethodKind[] = ["unary", "job", "notification"];
-const OF_NOTIFICATIONS: readonly MethodKind[] = ["notification", "unary", "job"];
+const OF_CALLS: readonly MethodKind[] = ["unary", "job"];
+const OF_NOTIFICATIONS: readonly MethodKind[] = ["notification"];
+/** Of whoever has no contract, and takes what there is. */
+const ANY_KIND: readonly MethodKind[] = ["unary", "job", "notification"];
 
 /**
  * The method that a command means; undefined: not served. A command without a contract, from somebody who knew only the name, is looked for
@@ -20,7 +22,7 @@ export function methodOf(
   command: { readonly method: string; readonly notification: boolean },
   meta: CommandMeta,
 ): MethodDescriptor | undefined {
-  const kinds = command.notification ? OF_NOTIFICATIONS : OF_CALLS;
+  const kinds = meta.contract === undefined ? ANY_KIND : command.notification ? OF_NOTIFICATIONS : OF_CALLS;
   const find = (name: string): MethodDescriptor | undefined => {
     for (const kind of kinds) {
       const method = handler.method(name, kind);

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { type Contract, type ContractMethod, createClient, RpcError, systemClock, type Transport } from "@rpc/core";
-import type { MethodDescriptor } from "@rpc/core/transport";
+import { DEFAULT_LIMITS, type MethodDescriptor } from "@rpc/core/transport";
 import { argumentsOf, DYNAMIC_CONTRACT, rowArguments } from "../command/arguments.ts";
 import { readMeta, metaText } from "../command/meta.ts";
 import { spanMs } from "../command/span.ts";
@@ -37,6 +37,8 @@ export function createDbQueue(store: QueueStore, options: DbQueueOptions = {}): 
     pollMs: checkedCount("pollMs", options.pollMs ?? 15_000),
     createdBy: options.name ?? `${basename(process.argv[1] ?? "node").replace(/\.[^.]*$/, "")}-${process.pid}`,
     maxArgumentBytes: checkedCount("maxArgumentBytes", options.maxArgumentBytes ?? 1024 * 1024),
+    maxResultBytes: checkedCount("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes),
+    maxMetadataBytes: checkedCount("maxMetadataBytes", options.maxMetadataBytes ?? DEFAULT_LIMITS.maxMetadataBytes),
     liveAgentMs: checkedCount("liveAgentMs", options.liveAgentMs ?? 45_000),
     reaper: options.reaper ?? {},
   });

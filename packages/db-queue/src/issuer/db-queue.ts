@@ -32,6 +32,10 @@ export interface DbQueueOptions {
   readonly pollMs?: number | undefined;
   /** Of a command, by position and by name each. Default: 1 MiB. */
   readonly maxArgumentBytes?: number | undefined;
+  /** Of a result; a larger one rejects RESOURCE_EXHAUSTED. Default: 4 MiB. */
+  readonly maxResultBytes?: number | undefined;
+  /** Of a command's metadata. Default: 16 KiB. */
+  readonly maxMetadataBytes?: number | undefined;
   /** `failFast`: an agent seen so recently is alive. Default: 45,000, three signs of life. */
   readonly liveAgentMs?: number | undefined;
   /** Ends what has expired while this process waits for outcomes; one runs for each store. False: other processes do it. */

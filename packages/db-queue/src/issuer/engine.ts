@@ -11,6 +11,7 @@ export interface EngineSettings extends CommandSettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly pollMs: number;
+  readonly maxResultBytes: number;
   readonly reaper: ReaperOptions | false;
 }
 
@@ -89,6 +90,13 @@ export class Engine {
   /** Why no call can be made any more. */
   get refusal(): RpcError | undefined {
     return this.#refusal;
+  }
+
+  /** What is told to whoever waits for an outcome when nobody here does any more. */
+  get abandonment(): RpcError | undefined {
+    if (this.#refusal === undefined) return undefined;
+    const message = `${this.#refusal.message}; the command goes on, and its outcome can be had by handle(id)`;
+    return new RpcError("UNAVAILABLE", message, { reason: "CLOSED", delivered: "unknown", retryable: false });
   }
 
   get waitingInserts(): number {
@@ -175,13 +183,7 @@ export class Engine {
       this.#idle = Promise.withResolvers();
       await this.#idle.promise;
     }
-    this.outcomes.close(
-      new RpcError("UNAVAILABLE", `${message}; the command goes on, and its outcome can be had by handle(id)`, {
-        reason: "CLOSED",
-        delivered: "unknown",
-        retryable: false,
-      }),
-    );
+    this.outcomes.close(this.abandonment ?? this.#refusal);
     this.#sweep.stop();
     await this.#reaping;
   }

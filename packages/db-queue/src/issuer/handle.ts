@@ -10,7 +10,7 @@ import type { CommandRow, CommandState, Inserted, NewCommand, Outcome } from "..
 import { commandEvents } from "./command-events.ts";
 import type { Engine } from "./engine.ts";
 import type { Insertion } from "./inserts.ts";
-import { unreadable } from "./issued-call.ts";
+import { parsedResult, unreadable } from "./issued-call.ts";
 import { isOver, type Waiter } from "./outcomes.ts";
 
 /**
@@ -166,7 +166,7 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
     const { name } = this.#method;
     try {
       if (outcome.state === "done" || (outcome.state === "cancelled" && outcome.result !== undefined)) {
-        const json = parsedJson(outcome.result ?? "null", `${name}: result`);
+        const json = parsedResult(outcome, name, this.#engine.settings);
         const { value, metadata } = this.#read(this.#method, json, outcome.id);
         this.#keep(metadata);
         this.#state = stateOf(outcome.state);
@@ -197,8 +197,8 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
   }
 
   #wait(id: number): void {
-    const { refusal } = this.#engine;
-    if (refusal !== undefined) return this.abandoned(refusal);
+    const { abandonment } = this.#engine;
+    if (abandonment !== undefined) return this.abandoned(abandonment);
     this.#engine.outcomes.wait(id, this, true);
   }
 

@@ -127,9 +127,9 @@ export class IssuedCall implements Insertion, Waiter, CancelListener, Expiring {
     this.#engine.expect(this);
   }
 
-  /** Ended by its transport. The command goes on: its agent may be at it, and its effect is wanted. */
+  /** Ended by its transport. A call is cancelled: its caller is gone. A job goes on, and so does a notification. */
   end(error: RpcError): void {
-    this.#giveUp(undefined);
+    this.#giveUp(this.#context.method.kind === "unary" ? error.message : undefined);
     this.#fail(error);
   }
 
@@ -163,7 +163,7 @@ export class IssuedCall implements Insertion, Waiter, CancelListener, Expiring {
     if (outcome === undefined) return this.#fail(noCommandError(this.#id));
     try {
       if (outcome.state === "done") {
-        const { value, metadata } = readReply(method, parsedJson(outcome.result ?? "null", `${method.name}: result`));
+        const { value, metadata } = readReply(method, parsedResult(outcome, method.name, this.#engine.settings));
         for (const [key, text] of metadata ?? []) this.#context.responseMetadata.set(key, text);
         return this.#settle(() => this.#end.resolve(value));
       }
@@ -193,6 +193,22 @@ export function deadlineExceeded(method: string, delivered: "no" | "unknown"): R
   return new RpcError("DEADLINE_EXCEEDED", `${method}: deadline exceeded`, { reason: "DEADLINE", delivered });
 }
 
-export function unreadable(method: string, id: number, { message, reason }: RpcError): RpcError {
-  return new RpcError("INTERNAL", `${method}: what command ${id} has come to cannot be read: ${message}`, { reason });
+/** The result's JSON. Throws RESOURCE_EXHAUSTED for one that is too large. */
+export function parsedResult(
+  { result = "null" }: Outcome,
+  method: string,
+  { maxResultBytes }: { readonly maxResultBytes: number },
+): unknown {
+  if (result.length * 3 > maxResultBytes && Buffer.byteLength(result) > maxResultBytes) {
+    throw new RpcError("RESOURCE_EXHAUSTED", `the result has more than ${maxResultBytes} bytes`, {
+      reason: "maxResultBytes",
+    });
+  }
+  return parsedJson(result, `${method}: result`);
+}
+
+export function unreadable(method: string, id: number, { code, message, reason }: RpcError): RpcError {
+  const isTooLarge = code === "RESOURCE_EXHAUSTED";
+  const text = `${method}: what command ${id} has come to cannot be read: ${message}`;
+  return new RpcError(isTooLarge ? code : "INTERNAL", text, { reason });
 }

@@ -33,6 +33,7 @@ export type ProxyOptions = Omit<SendOptions, "idempotencyKey" | "metadata">;
 export interface CommandSettings {
   readonly createdBy: string | undefined;
   readonly maxArgumentBytes: number;
+  readonly maxMetadataBytes: number;
   readonly liveAgentMs: number;
 }
 
@@ -56,6 +57,7 @@ export function newCommand(
 ): NewCommand {
   checkSize(method, args, settings.maxArgumentBytes);
   checkSize(method, kwargs, settings.maxArgumentBytes);
+  checkMetadata(method, words.meta.metadata, settings.maxMetadataBytes);
   const delayMs = options.delay === undefined ? undefined : spanMs(options.delay, "delay");
   const given = options.expires === undefined ? undefined : spanMs(options.expires, "expires");
   if (given !== undefined && delayMs !== undefined && given <= delayMs) {
@@ -63,7 +65,7 @@ export function newCommand(
     throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT", delivered: "no" });
   }
   const { remainingMs } = words;
-  const expiresMs = given ?? (remainingMs === undefined ? undefined : Math.max(1, Math.ceil(remainingMs)));
+  const expiresMs = given ?? (isFinal(remainingMs) ? Math.max(1, Math.ceil(remainingMs)) : undefined);
   const lagMs = remainingMs === undefined || expiresMs === undefined ? undefined : Math.ceil(remainingMs) - expiresMs;
   const meta: CommandMeta = {
     ...words.meta,
@@ -91,6 +93,19 @@ export function newCommand(
   };
 }
 
+/** Beyond ten years a store keeps no time, and nobody waits. */
+const LONGEST_MS = 315_360_000_000;
+
+function isFinal(remainingMs: number | undefined): remainingMs is number {
+  return remainingMs !== undefined && remainingMs <= LONGEST_MS;
+}
+
+function checkMetadata(method: MethodDescriptor, metadata: Metadata | undefined, maxBytes: number): void {
+  if (metadata === undefined || metadata.lengthInCharacters <= maxBytes) return;
+  const message = `${method.name}: metadata of more than ${maxBytes} bytes; send what is large as an argument`;
+  throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxMetadataBytes", delivered: "no" });
+}
+
 function checkSize(method: MethodDescriptor, text: string | undefined, maxBytes: number): void {
   // At most three bytes a character: what is short enough by that need not be counted.
   if (text === undefined || text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return;
@@ -114,6 +129,6 @@ export function metaOf(
     callId: call.callId,
     metadata: call.metadata,
     depth: call.depth === 0 ? undefined : call.depth,
-    observed: call.observed === true ? true : undefined,
+    observed: call.observed === false ? false : undefined,
   };
 }

@@ -5,6 +5,7 @@ import {
   gapOf,
   type JobFeed,
   type JobRequest,
+  type JobTaker,
   MAX_TIMER_MS,
   type SubmittedJob,
   type Submitter,
@@ -40,7 +41,7 @@ export class QueueTransport implements Transport {
     this.clock = engine.settings.clock;
     this.workQueue = {
       submit: (request, context, submitter) => this.#submit(request, context, submitter),
-      consume: (context) => refusedConsumer(context),
+      consume: (context, taker) => refusedConsumer(context, taker),
     };
     this.#over = (call) => {
       this.#calls.delete(call);
@@ -150,9 +151,19 @@ export class QueueTransport implements Transport {
 /** As core's queues. */
 const JOB_ATTEMPTS = 5;
 
-function refusedConsumer({ method }: CallContext): JobFeed {
-  const gap = gapOf(CAPABILITIES.queue) ?? "";
-  throw new RpcError("FAILED_PRECONDITION", `${method.name}: ${gap}`, { reason: "CAPABILITY", delivered: "no" });
+/** Ends as soon as it begins. */
+function refusedConsumer({ method }: CallContext, taker: JobTaker): JobFeed {
+  const message = `${method.name}: ${gapOf(CAPABILITIES.queue) ?? ""}`;
+  const error = new RpcError("FAILED_PRECONDITION", message, { reason: "CAPABILITY", delivered: "no" });
+  const nothing = (): void => undefined;
+  return {
+    peer: undefined,
+    open: () => queueMicrotask(() => taker.ended(error)),
+    settle: nothing,
+    resume: nothing,
+    finish: nothing,
+    close: nothing,
+  };
 }
 
 function unsent(method: string, thrown: unknown): RpcError {

@@ -1,0 +1,97 @@
+import type { DatabaseSync } from "node:sqlite";
+import { afterEach, describe, expect, it } from "vitest";
+import { turns } from "./agent-rig.ts";
+import { Bot, BOT, botOf } from "./issuer-rig.ts";
+import { openSqliteRig, type SqliteRig } from "./sqlite-rig.ts";
+import { createDbQueue } from "../src/issuer/create-db-queue.ts";
+import { serveDbQueue } from "../src/agent/serve-db-queue.ts";
+import type { DbQueue } from "../src/issuer/db-queue.ts";
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+async function open(): Promise<{ rig: SqliteRig; queue: DbQueue }> {
+  const rig = await openSqliteRig();
+  const queue = createDbQueue(rig.store, { clock: rig.clock, random: () => 0.5 });
+  closers.push(rig.close, () => queue.close());
+  await queue.ensureAddress(BOT);
+  return { rig, queue };
+}
+
+describe("in the caller's own transaction", () => {
+  it("Q07 is there, and runs, when that commits", async () => {
+    const { rig, queue } = await open();
+    const agent = await serveDbQueue(botOf(), { queue, address: BOT, clock: rig.clock, random: () => 0.5 });
+    closers.push(() => agent.close());
+    await turns(10);
+    const own = await rig.begin();
+    const ids = await queue.inTransaction(own.handle, async (transaction) => [
+      await transaction.issue(BOT, Bot.build, { branch: "main" }),
+      await transaction.send(BOT, "echo", ["by name"], {}, { priority: 5 }),
+    ]);
+    await own.commit();
+    const both = Promise.all([queue.handle(ids[0] ?? 0, Bot.build), queue.handle(ids[1] ?? 0)]);
+    for (let n = 0; n < 20; n++) await rig.tick();
+    expect(await both).toEqual([{ number: 7n }, "by name"]);
+  });
+
+  it("Q07 never was when that is rolled back: no row, no wake-up", async () => {
+    const { rig, queue } = await open();
+    const woken: string[] = [];
+    const watch = rig.store.watch({ wake: (topic) => woken.push(topic), wakeAll: () => woken.push("all") });
+    await watch.ready;
+    const own = await rig.begin();
+    await queue.inTransaction(own.handle, async (transaction) => {
+      await transaction.ensureAddress("new:1");
+      await transaction.send("new:1", "ping");
+      await transaction.notify(BOT, "ping");
+      await transaction.broadcast(BOT, "ping");
+      await transaction.publish("topic");
+    });
+    await own.rollback();
+    await rig.tick();
+    await rig.tick();
+    expect(await queue.list()).toEqual([]);
+    expect(woken).toEqual([]);
+    watch.close();
+  });
+
+  it("waits for what was issued without being awaited, and rejects with its refusal", async () => {
+    const { rig, queue } = await open();
+    const own = await rig.begin();
+    await queue.inTransaction(own.handle, (transaction) => void transaction.send(BOT, "ping"));
+    const refused = queue.inTransaction(own.handle, (transaction) => void transaction.send("nowhere", "ping"));
+    await expect(refused).rejects.toMatchObject({ reason: "NO_ADDRESS" });
+    const wrong = queue.inTransaction(own.handle, (transaction) => transaction.send(BOT, "ping", [() => 1]));
+    await expect(wrong).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await own.commit();
+    expect((await queue.list()).map(({ method }) => method)).toEqual(["ping"]);
+  });
+
+  it("cancels with the transaction", async () => {
+    const { rig, queue } = await open();
+    const id = await queue.send(BOT, "ping").accepted;
+    const first = await rig.begin();
+    expect(await queue.inTransaction(first.handle, ({ cancel }) => cancel(id, "no"))).toBe("cancelled");
+    await first.rollback();
+    expect((await queue.handle(id).row()).state).toBe("queued");
+    const second = await rig.begin();
+    await queue.inTransaction(second.handle, ({ cancel }) => cancel(id, "no"));
+    await second.commit();
+    expect((await queue.handle(id).row()).state).toBe("cancelled");
+  });
+
+  it("refuses what is no transaction", async () => {
+    const { rig, queue } = await open();
+    const run = (): Promise<void> => Promise.resolve();
+    await expect(queue.inTransaction({}, run)).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+    const own = await rig.begin();
+    await own.commit();
+    await expect(queue.inTransaction(own.handle as DatabaseSync, run)).rejects.toMatchObject({
+      reason: "NO_TRANSACTION",
+    });
+  });
+});
