@@ -64,6 +64,7 @@ export { runSuite, type SuiteOptions, type TestRunner } from "./suite.ts";
 export {
   CANCEL_REASON,
   KIND_OF_CALL,
+  REFUSAL_WHILE_DRAINING,
   type TransportPair,
   type TransportPairOptions,
   type TransportSuiteOptions,

@@ -109,7 +109,8 @@ export const capabilityCases: readonly TransportCase[] = [
       } catch (caught) {
         refused = caught;
       }
-      if (gap === undefined) {
+      const support = pair.transport.capabilities[name];
+      if (gap === undefined || (typeof support !== "string" && support.bindable === true)) {
         check(
           refused === undefined,
           `${name} is declared, and a contract that needs it is refused: ${String(refused)}`,

@@ -95,6 +95,7 @@ export const jobEndCases: readonly TransportCase[] = [
       await client.run.submit("waits", { timeoutMs: 60_000 }),
     ];
     const expired = rejects(early.result(), { code: "DEADLINE_EXCEEDED" }, "result of the expired job");
+    watch(expired);
     bench.clock.advance(999);
     await turns();
     equal(router.run.waitingCount, 2, "jobs that wait before the expiry");
@@ -118,6 +119,7 @@ export const jobEndCases: readonly TransportCase[] = [
     consuming(bench, client.run.consume({ handle: work.handle }));
     const ticket = await client.run.submit(1, { timeoutMs: 1_000 });
     const ended = rejects(ticket.result(), { code: "DEADLINE_EXCEEDED" }, "result");
+    watch(ended);
     await until(() => work.started.length === 1, "the job runs");
     await passing(bench.clock, ended, "the job ends");
     await until(() => work.contexts[0]?.signal.aborted === true, "the handler's signal aborts");
