@@ -165,13 +165,18 @@ function nameOf(thrown: unknown, error: RpcError): string {
   if (error.reason !== undefined && error.reason !== "") return error.reason;
   const original = thrown instanceof RpcError ? error.cause : thrown;
   try {
-    if (original instanceof Error && !(original instanceof RpcError) && typeof original.name === "string") {
-      return original.name;
-    }
+    if (original instanceof Error && !(original instanceof RpcError) && typeof original.name === "string")
+      return original.name === "Error" ? classNameOf(original) : original.name;
   } catch {
     // A getter that throws.
   }
   return thrown instanceof RpcError && error.code !== "UNKNOWN" ? error.code : "Exception";
+}
+
+/** A class that says no name of its own has inherited that of Error. */
+function classNameOf({ constructor }: Error): string {
+  const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
+  return typeof name === "string" && /^[A-Za-z_][\w.]*$/.test(name) ? name : "Error";
 }
 
 function stackOf(thrown: unknown): string {
@@ -191,14 +196,17 @@ const DETAILS_HEADER = "x-rpc-details";
 const MAX_DETAILS = 6 * 1024;
 const MAX_REASON = 256;
 
-/** The headers that let our own client make the very error again. None for a FaultError: its code says it all. */
+/**
+ * The headers that let our own client make the very error again. For a FaultError they say what its code means, and the code itself: JSON-2 has
+ * no place for it.
+ */
 export function statusHeaders(
   thrown: unknown,
   method: MethodDescriptor | undefined,
   mapping: FaultMapping = {},
 ): Readonly<Record<string, string>> {
-  if (faultErrorOf(thrown) !== undefined) return {};
-  const error = RpcError.from(thrown);
+  const fault = faultErrorOf(thrown)?.fault;
+  const error = fault === undefined ? RpcError.from(thrown) : errorByCode(fault);
   const wire = wireErrorOf(error, method, false);
   const { prefix, message } = spoken(thrown, mapping);
   const status = {
@@ -207,9 +215,10 @@ export function statusHeaders(
     retryable: wire.retryable,
     delivered: wire.delivered,
     text: [prefix.length, prefix.length + message.length],
+    fault: fault?.code,
   };
   const headers: Record<string, string> = { [STATUS_HEADER]: ascii(JSON.stringify(status)) };
-  const details = detailsText(wire.details);
+  const details = fault === undefined ? detailsText(wire.details) : undefined;
   if (details !== undefined) headers[DETAILS_HEADER] = details;
   return headers;
 }
@@ -235,22 +244,33 @@ export type StatusHeaders = Readonly<Record<string, string | readonly string[] |
  */
 export function errorOf(fault: Fault, method: MethodDescriptor, headers?: StatusHeaders): RpcError {
   const wire = headers === undefined ? undefined : wireOf(fault, headers);
-  if (wire !== undefined) return errorFromWire(wire, method);
+  if (wire === undefined)
+    return errorByCode(
+      fault,
+      fault.message === "" ? `${method.name}: fault ${fault.code} without a text` : fault.message,
+    );
+  const error = errorFromWire(wire, method);
+  if (wire.fault === undefined || error.details !== undefined) return error;
+  const { code, message, reason, retryable, delivered } = error;
+  return new RpcError(code, message, {
+    reason,
+    retryable,
+    delivered,
+    details: detailsOf({ ...fault, code: wire.fault }),
+  });
+}
+
+function errorByCode(fault: Fault, message: string = fault.message): RpcError {
   const [code, reason] = statusOf(fault);
-  const { legacyCode } = fault;
-  return new RpcError(
-    code,
-    fault.message === "" ? `${method.name}: fault ${fault.code} without a text` : fault.message,
-    {
-      reason,
-      details: {
-        faultCode: fault.code,
-        faultString: fault.message,
-        ...(legacyCode === undefined ? {} : { legacyCode }),
-      },
-      delivered: code === "UNAVAILABLE" ? "unknown" : undefined,
-    },
-  );
+  return new RpcError(code, message, {
+    reason,
+    details: detailsOf(fault),
+    delivered: code === "UNAVAILABLE" ? "unknown" : undefined,
+  });
+}
+
+function detailsOf({ code, message, legacyCode }: Fault): Readonly<Record<string, unknown>> {
+  return { faultCode: code, faultString: message, ...(legacyCode === undefined ? {} : { legacyCode }) };
 }
 
 function statusOf(fault: Fault): readonly [StatusCode, string] {
@@ -266,13 +286,18 @@ function legacyStatus(code: string): readonly [StatusCode, string] {
   return ["UNKNOWN", "APPLICATION"];
 }
 
-function wireOf(fault: Fault, headers: StatusHeaders): WireError | undefined {
+/** As our own server said it; `fault`: the code of the fault that was thrown as such. */
+interface SaidError extends WireError {
+  readonly fault: number | undefined;
+}
+
+function wireOf(fault: Fault, headers: StatusHeaders): SaidError | undefined {
   const text = headers[STATUS_HEADER];
   if (typeof text !== "string") return undefined;
   const status = parsed(text);
   if (status === undefined) return undefined;
   const [start, end] = rangeIn(status["text"], fault.message.length);
-  const { code, reason, retryable, delivered } = status;
+  const { code, reason, retryable, delivered, fault: faultCode } = status;
   if (typeof code !== "number" || !Object.values<number>(STATUS_NUMBERS).includes(code)) return undefined;
   return {
     code,
@@ -283,6 +308,7 @@ function wireOf(fault: Fault, headers: StatusHeaders): WireError | undefined {
     delivered: delivered === "no" || delivered === "unknown" ? delivered : undefined,
     // Behind the message and a line end: only there when the server sets exposeStacks.
     stack: fault.message.slice(end + 1),
+    fault: typeof faultCode === "number" ? faultCode : undefined,
   };
 }
 

@@ -78,7 +78,32 @@ describe("X24 errors to faults", () => {
   it("keeps a fault that was thrown as it is", () => {
     const thrown = new FaultError(-32_601, 'NameError: method "x" is not supported');
     expect(faultOf(thrown)).toEqual({ code: -32_601, message: 'NameError: method "x" is not supported' });
-    expect(statusHeaders(thrown, undefined)).toEqual({});
+  });
+
+  it("say the same of a fault that was thrown, with headers and without", () => {
+    for (const code of [-32_601, -32_602, -32_103, -32_001, -32_400, 42]) {
+      const thrown = new FaultError(code, `NameError: method "x" is not supported`);
+      const { code: status, reason, message, details, retryable, delivered } = travelled(thrown, false);
+      expect(travelled(thrown, true)).toMatchObject({ code: status, reason, message, details, retryable, delivered });
+    }
+    // JSON-2 has no place for the code.
+    const headers = statusHeaders(new FaultError(-32_601, "NameError: no model 'x' found"), undefined);
+    expect(errorOf({ code: 0, message: "no model 'x' found" }, buy, headers)).toMatchObject({
+      code: "UNIMPLEMENTED",
+      reason: "METHOD_NOT_FOUND",
+      message: "no model 'x' found",
+      details: { faultCode: -32_601, faultString: "no model 'x' found" },
+    });
+  });
+
+  it("tells an error that has no name of its own by its class", () => {
+    class OutOfStock extends Error {}
+    expect(faultOf(new OutOfStock("no tea")).message).toBe("OutOfStock: no tea");
+    expect(faultOf(new RpcError("UNKNOWN", "no tea", { cause: new OutOfStock("no tea") })).message).toBe(
+      "OutOfStock: no tea",
+    );
+    expect(faultOf(new (class extends Error {})("x")).message).toBe("Error: x");
+    expect(faultOf(Object.assign(new Error("x"), { constructor: { name: "Evil: name" } })).message).toBe("Error: x");
   });
 
   it("says everything as CPython's own server does in its dialect", () => {
