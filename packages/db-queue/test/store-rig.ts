@@ -19,7 +19,7 @@ export interface StoreRig {
   close(): Promise<void>;
 }
 
-export interface CallersTransaction {
+interface CallersTransaction {
   readonly handle: unknown;
   commit(): Promise<void>;
   rollback(): Promise<void>;
@@ -105,7 +105,7 @@ export function good<T>(item: T | RpcError | undefined): T {
   return present(item);
 }
 
-export function present<T>(value: T | undefined): T {
+function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("expected a value, got none");
   return value;
 }

@@ -26,7 +26,7 @@ export function findAddress(work: Work, address: string | number): AddressRow | 
 }
 
 /** Throws NO_ADDRESS. */
-export function addressOf(work: Work, name: string): AddressRow {
+function addressOf(work: Work, name: string): AddressRow {
   const row = stored(work, name);
   if (row === undefined) throw noAddressError(name);
   return addressRow(row);

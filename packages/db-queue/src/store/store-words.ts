@@ -79,7 +79,8 @@ export interface NewCommand {
   /** It does not start later. Undefined: never expires. */
   readonly expiresMs?: number | undefined;
   readonly createdBy?: string | undefined;
-  /** One copy for each subscribed agent; the row itself waits for them (`waiting`) and gets their outcomes (see {@link CopyOutcome}). */
+  /** One copy for each subscribed agent; the row itself waits for them (`waiting`). Its result is their list by agent,
+   * `[{agent, id, state, result?, error?}]` with values, not texts; it ends `done`, or `cancelled` with the same list when it was cancelled. */
   readonly broadcast?: boolean | undefined;
   /** Nobody wants its outcome: the row is deleted when it ends, however it does. */
   readonly notification?: boolean | undefined;
@@ -195,16 +196,6 @@ export interface Outcome {
   readonly state: CommandState;
   readonly result: JsonText | undefined;
   readonly error: JsonText | undefined;
-}
-
-/** A broadcast's result is a list of these, by agent. It ends `done`; `cancelled`, with the same list, when it was cancelled. */
-export interface CopyOutcome {
-  readonly agent: string;
-  readonly id: number;
-  readonly state: CommandState;
-  /** The value itself, not its text. */
-  readonly result?: unknown;
-  readonly error?: unknown;
 }
 
 export interface CommandRow extends Outcome {
