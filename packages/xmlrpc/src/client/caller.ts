@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { RpcError } from "@rpc/core";
 import { type CallContext, DeadlineSweep } from "@rpc/core/transport";
+import { refused } from "../errors.ts";
 import { appendMetadata, Header } from "../headers.ts";
 import type { Params } from "../server/service.ts";
 import { BatchRequest, SingleRequest } from "./requests.ts";
@@ -199,7 +200,7 @@ function headerLines(pairs: readonly string[]): string {
 function keyText(key: string): string {
   if (/^[!-$&-~]+$/.test(key)) return key;
   if (key.isWellFormed()) return encodeURIComponent(key);
-  throw new RpcError("INVALID_ARGUMENT", "the idempotency key has a lone surrogate", { reason: "INVALID_ARGUMENT" });
+  throw refused("the idempotency key has a lone surrogate");
 }
 
 function refusedBy(call: PendingCall, { code, message, reason }: RpcError): RpcError {

@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { AgentOptions } from "node:https";
-import { type Clock, RpcError, systemClock } from "@rpc/core";
-import { MAX_TIMER_MS } from "@rpc/core/transport";
+import { type Clock, systemClock } from "@rpc/core";
+import { refused, wholeNumber } from "../errors.ts";
 import type { DocumentOptions, ProfileName } from "../profiles.ts";
 
 /** What stands behind the URL: XML-RPC (the default), JSON-RPC 2.0 at the same URL, or the facade `POST /json/2/<model>/<method>`. */
@@ -244,14 +244,4 @@ export function unescaped(text: string): string {
 
 function oneOf(name: string, value: string, words: readonly string[]): void {
   if (!words.includes(value)) throw refused(`option ${name} must be one of ${words.join(", ")}, got ${value}`);
-}
-
-function wholeNumber(name: string, value: number | undefined, preset: number, least = 0): number {
-  if (value === undefined) return preset;
-  if (Number.isInteger(value) && value >= least && value <= MAX_TIMER_MS) return value;
-  throw refused(`option ${name} must be a whole number from ${least} to ${MAX_TIMER_MS}, got ${String(value)}`);
-}
-
-function refused(message: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }

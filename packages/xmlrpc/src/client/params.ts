@@ -1,5 +1,6 @@
 import { RpcError } from "@rpc/core";
 import { dynamicCodec, EncodedPayload, type MethodDescriptor, readUtf8 } from "@rpc/core/transport";
+import { isRecord } from "../errors.ts";
 import type { Params } from "../server/service.ts";
 import type { XmlRpcParamsForm } from "./options.ts";
 
@@ -60,10 +61,4 @@ function readFields(method: MethodDescriptor): readonly string[] | undefined {
     // A validator that cannot describe itself.
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }

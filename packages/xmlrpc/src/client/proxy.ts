@@ -1,4 +1,5 @@
 import { type CallOptions, RpcError, type Transport } from "@rpc/core";
+import { refused } from "../errors.ts";
 import type { Caller } from "./caller.ts";
 import { DynamicContext, dynamicMethod } from "./dynamic-call.ts";
 import type { XmlRpcTransportOptions } from "./options.ts";
@@ -61,7 +62,7 @@ export function xmlRpcProxy<Names extends object = AnyNames>(
   const caller = callerOf(transport);
   if (caller === undefined) {
     const message = `${transport.endpoint} is no transport of createXmlRpcTransport; pass one, or a URL`;
-    throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+    throw refused(message);
   }
   return rootOf({ caller, transport, owned: typeof server === "string", options: {}, batch: undefined });
 }

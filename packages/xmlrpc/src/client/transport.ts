@@ -1,6 +1,7 @@
 import type { Capabilities, CloseOptions, Transport } from "@rpc/core";
 import { RpcError } from "@rpc/core";
 import { type CallContext, gapOf, type MethodDescriptor } from "@rpc/core/transport";
+import { refused } from "../errors.ts";
 import type { Params } from "../server/service.ts";
 import { capabilitiesOf } from "../capabilities.ts";
 import { Caller } from "./caller.ts";
@@ -142,7 +143,7 @@ function wireOf(
 function databaseName(name: string): string {
   if (/^[A-Za-z0-9._-]{1,100}$/.test(name)) return name;
   const message = `a database's name has 1 to 100 of A-Z a-z 0-9 . _ -, got ${JSON.stringify(name.slice(0, 100))}`;
-  throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+  throw refused(message);
 }
 
 function refusedStream(message: string): AsyncIterable<never> {

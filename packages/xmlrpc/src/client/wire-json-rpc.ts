@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { MethodDescriptor } from "@rpc/core/transport";
+import { isRecord } from "../errors.ts";
 import { type Fault, FaultCode } from "../fault.ts";
+import { jsonText } from "../json-text.ts";
 import type { Params } from "../server/service.ts";
 import { errorOfFault } from "./faults.ts";
 import type { HttpReply } from "./http-pool.ts";
-import { jsonText } from "./json-text.ts";
 import { jsonOrNothing, parsedJson } from "./parsed-json.ts";
 import { unreadable } from "./unreadable.ts";
 import type { CallOutcome, ClientWire, WrittenCall } from "./wire.ts";
@@ -89,8 +90,4 @@ function faultOf(error: unknown): Fault {
   const text = typeof message === "string" ? message : "";
   if (typeof code === "number" && Number.isInteger(code) && Math.abs(code) < 2 ** 31) return { code, message: text };
   return { code: FaultCode.Application, message: text, legacyCode: String(code) };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,9 +1,10 @@
 import { RpcError } from "@rpc/core";
 import type { MethodDescriptor } from "@rpc/core/transport";
+import { refused } from "../errors.ts";
+import { jsonText } from "../json-text.ts";
 import type { Params } from "../server/service.ts";
 import type { HttpReply } from "./http-pool.ts";
 import { errorOfJson2 } from "./faults.ts";
-import { jsonText } from "./json-text.ts";
 import { unescaped } from "./options.ts";
 import { jsonOrNothing, parsedJson } from "./parsed-json.ts";
 import { unreadable } from "./unreadable.ts";
@@ -63,10 +64,6 @@ function namedOf(method: string, params: Params): unknown {
   const isNamed = typeof only === "object" && only !== null && !Array.isArray(only) && !(only instanceof Uint8Array);
   if (params.length === 1 && isNamed) return only;
   throw refused(`${method}: JSON-2 takes named arguments only; pass one record`);
-}
-
-function refused(message: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 /** Where JSON-2 answers, and for which database, read off the URL of an endpoint: `/RPC2/<db>`, `?db=<db>`, `/json/2`. */

@@ -1,5 +1,5 @@
-import { RpcError } from "@rpc/core";
-import { type Fault, FaultCode, FaultError } from "../fault.ts";
+import { refused } from "../errors.ts";
+import { type Fault, FaultCode } from "../fault.ts";
 import {
   DEFAULT_DOCUMENT_LIMITS,
   type DocumentLimits,
@@ -11,6 +11,7 @@ import { decodeDocument } from "./charset.ts";
 import { Decoder, type DecoderRules } from "./decoder.ts";
 import type { DecodedCall, DecodedReply, DocumentCodec } from "./document-codec.ts";
 import { Encoder, type EncoderRules, withPlace } from "./encoder.ts";
+import { invalid } from "./faults.ts";
 import { Tag } from "./tags.ts";
 import { XmlReader } from "./xml-reader.ts";
 import { escapeText } from "./xml-text.ts";
@@ -30,7 +31,7 @@ export function createDocumentCodec(dialect: ProfileName | DocumentOptions = {})
 
 function oneOf(option: string, value: string | undefined, words: readonly string[]): void {
   if (value === undefined || words.includes(value)) return;
-  throw unusable(`option ${option} must be one of ${words.join(", ")}, got ${value}`);
+  throw refused(`option ${option} must be one of ${words.join(", ")}, got ${value}`);
 }
 
 /** The limits with their defaults. One that is no number would limit nothing. */
@@ -39,14 +40,10 @@ function limitsOf(given: Partial<DocumentLimits> = {}): DocumentLimits {
   for (const name of Object.keys(limits) as (keyof DocumentLimits)[]) {
     const value: unknown = given[name] ?? limits[name];
     if (typeof value !== "number" || !(value >= 0))
-      throw unusable(`option limits.${name} must be a number from 0 on, got ${String(value)}`);
+      throw refused(`option limits.${name} must be a number from 0 on, got ${String(value)}`);
     limits[name] = value;
   }
   return limits;
-}
-
-function unusable(message: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 const DECLARATION = "<?xml version='1.0'?>\n";
@@ -177,8 +174,4 @@ function plain(value: unknown): string {
     default:
       return value === null ? "nil" : "a value that is no text";
   }
-}
-
-function invalid(what: string): FaultError {
-  return new FaultError(FaultCode.InvalidRequest, `ValueError: ${what}`);
 }

@@ -1,5 +1,6 @@
 import { FaultCode, FaultError } from "../fault.ts";
 import type { DocumentLimits } from "../profiles.ts";
+import { invalid, notWellFormed } from "./faults.ts";
 import { isBlank } from "./scalars.ts";
 import { isExtension, isScalar, Tag, tagName, tagOf } from "./tags.ts";
 import { readScalar, type ValueRules } from "./value-types.ts";
@@ -315,10 +316,6 @@ function emptyRecord(): Record<string, unknown> {
   return Object.create(null) as Record<string, unknown>;
 }
 
-function invalid(what: string): FaultError {
-  return new FaultError(FaultCode.InvalidRequest, `ValueError: ${what}`);
-}
-
 function doubled(name: string): FaultError {
   return invalid(`member ${JSON.stringify(name.slice(0, SHOWN))} is given twice`);
 }
@@ -329,10 +326,6 @@ function unexpected(name: string, inside: number): FaultError {
   if (!NAME.test(name)) return notWellFormed(`${JSON.stringify(name.slice(0, SHOWN))} is no name of an element`);
   const place = inside === Tag.Document ? "as the root" : `in <${tagName(inside)}>`;
   return invalid(`unexpected element <${name.slice(0, SHOWN)}> ${place}`);
-}
-
-function notWellFormed(what: string): FaultError {
-  return new FaultError(FaultCode.NotWellFormed, `ParserError: ${what}`);
 }
 
 function tooLong(limit: number): FaultError {

@@ -1,4 +1,5 @@
 import { RpcError } from "@rpc/core";
+import { refused } from "../errors.ts";
 import type { BigIntPolicy, DocumentLimits, Spelling } from "../profiles.ts";
 import { Decimal, Double, MAX_DIGITS, XmlRpcDateTime } from "../values.ts";
 import { escapeText } from "./xml-text.ts";
@@ -320,10 +321,6 @@ export function withPlace(thrown: unknown): unknown {
 
 function beyondLimits(): RpcError {
   return refused("int exceeds XML-RPC limits");
-}
-
-function refused(message: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }
 
 function tooLarge(message: string, limit: string): RpcError {

@@ -1,4 +1,5 @@
-import { FaultCode, FaultError } from "../fault.ts";
+import type { FaultError } from "../fault.ts";
+import { notWellFormed } from "./faults.ts";
 import { isBlankCode, trimBlanks } from "./scalars.ts";
 import { TextBuilder } from "./text-builder.ts";
 import type { XmlSink } from "./xml-reader.ts";
@@ -133,8 +134,4 @@ function afterName(markup: string, from: number, tag: number): number {
 
 function malformed(markup: string, at: number): FaultError {
   return notWellFormed(`malformed tag ${JSON.stringify(markup.slice(at, at + 40))}`);
-}
-
-function notWellFormed(what: string): FaultError {
-  return new FaultError(FaultCode.NotWellFormed, `ParserError: ${what}`);
 }

@@ -1,4 +1,4 @@
-import { FaultCode, FaultError } from "../fault.ts";
+import { notWellFormed } from "./faults.ts";
 import { Tag, tagName, tagOf } from "./tags.ts";
 import type { XmlSink } from "./xml-reader.ts";
 
@@ -35,7 +35,7 @@ export function readPlain(markup: string, sink: XmlSink): boolean {
     if (at === -1) break;
     if (at > end + 1) sink.text(detached(text.slice(end + 1, at)));
   }
-  if (depth !== 0) throw new FaultError(FaultCode.NotWellFormed, "ParserError: an element is not closed");
+  if (depth !== 0) throw notWellFormed("an element is not closed");
   sink.end();
   return true;
 }

@@ -1,5 +1,6 @@
 import { FaultCode, FaultError } from "../fault.ts";
 import { Decimal, MAX_DIGITS, XmlRpcDateTime } from "../values.ts";
+import { invalid } from "./faults.ts";
 
 /** The text of a type element to its value. All throw FaultError -32600. */
 
@@ -150,11 +151,7 @@ export function isBlankCode(code: number): boolean {
 
 function wrong(tag: string, text: string, cause?: unknown): FaultError {
   const shown = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
-  return new FaultError(
-    FaultCode.InvalidRequest,
-    `ValueError: ${shown} is no ${tag}`,
-    cause === undefined ? undefined : { cause },
-  );
+  return invalid(`${shown} is no ${tag}`, cause);
 }
 
 function outOfRange(tag: string, text: string): FaultError {

@@ -1,4 +1,4 @@
-import { FaultCode, FaultError } from "../fault.ts";
+import { invalid } from "./faults.ts";
 import {
   isBlank,
   readBase64,
@@ -53,7 +53,7 @@ export function readScalar(tag: number, text: string, rules: ValueRules): unknow
       return readInt(text, "i2", 16, strict);
     default:
       if (isBlank(text)) return null;
-      throw new FaultError(FaultCode.InvalidRequest, "ValueError: nil holds text");
+      throw invalid("nil holds text");
   }
 }
 

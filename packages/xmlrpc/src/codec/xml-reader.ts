@@ -1,5 +1,6 @@
 import { type EntityDecoderOptions, XMLParser } from "fast-xml-parser";
-import { FaultCode, FaultError } from "../fault.ts";
+import { FaultError } from "../fault.ts";
+import { invalid, notWellFormed } from "./faults.ts";
 import { LongTexts } from "./long-texts.ts";
 import { checkTags, cleanMarkup } from "./markup.ts";
 import { readPlain } from "./plain-documents.ts";
@@ -109,7 +110,7 @@ export class XmlReader {
     } catch (thrown) {
       if (thrown instanceof FaultError) throw thrown;
       const message = thrown instanceof Error ? thrown.message.slice(0, 200) : "not well-formed";
-      throw new FaultError(FaultCode.NotWellFormed, `ParserError: ${message}`, { cause: thrown });
+      throw notWellFormed(message, thrown);
     } finally {
       this.#sink = undefined;
       this.#texts = undefined;
@@ -137,7 +138,7 @@ export class XmlReader {
 
   #unknown(name: string): string {
     // The library refuses these three with an error of its own; here they are names like any other, and no type.
-    if (RESERVED.has(name)) throw new FaultError(FaultCode.InvalidRequest, `ValueError: unexpected element <${name}>`);
+    if (RESERVED.has(name)) throw invalid(`unexpected element <${name}>`);
     this.#pending = name;
     return name;
   }
@@ -188,7 +189,3 @@ const NO_ENTITIES: EntityDecoderOptions = {
 const RESERVED: ReadonlySet<string> = new Set(
   ["__proto__", "constructor", "prototype"].flatMap((name) => [name, `${name}/`]),
 );
-
-function notWellFormed(what: string): FaultError {
-  return new FaultError(FaultCode.NotWellFormed, `ParserError: ${what}`);
-}

@@ -1,4 +1,5 @@
-import { FaultCode, FaultError } from "../fault.ts";
+import type { FaultError } from "../fault.ts";
+import { notWellFormed } from "./faults.ts";
 import { TextBuilder } from "./text-builder.ts";
 
 /** Characters and references of XML 1.0, fifth edition. */
@@ -11,9 +12,8 @@ const ILLEGAL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 export function refuseIllegal(text: string): void {
   const at = text.search(ILLEGAL);
   if (at !== -1) {
-    throw new FaultError(
-      FaultCode.NotWellFormed,
-      `ParserError: character U+${text.charCodeAt(at).toString(16).toUpperCase().padStart(4, "0")} at ${at} is not allowed in XML`,
+    throw notWellFormed(
+      `character U+${text.charCodeAt(at).toString(16).toUpperCase().padStart(4, "0")} at ${at} is not allowed in XML`,
     );
   }
 }
@@ -65,7 +65,7 @@ function referenced(name: string, counter: Counter): string {
   if (number === null) throw undefinedEntity(name);
   counter.count(1);
   const code = number[1] === undefined ? Number(number[2]) : Number.parseInt(number[1], 16);
-  if (!isLegal(code)) throw new FaultError(FaultCode.NotWellFormed, `ParserError: &${name}; is no character of XML`);
+  if (!isLegal(code)) throw notWellFormed(`&${name}; is no character of XML`);
   return String.fromCodePoint(code);
 }
 
@@ -81,7 +81,7 @@ function isLegal(code: number): boolean {
 }
 
 function undefinedEntity(name: string): FaultError {
-  return new FaultError(FaultCode.NotWellFormed, `ParserError: undefined entity &${name.slice(0, 20)};`);
+  return notWellFormed(`undefined entity &${name.slice(0, 20)};`);
 }
 
 // What stops the fast path: markup, CR (which a reader would turn into LF), what XML forbids, and any half of a pair.

@@ -6,7 +6,7 @@ import type { HttpReply } from "../http/reply.ts";
 import type { Endpoint, EndpointRequest } from "../server/endpoint.ts";
 import { FrontCall } from "../server/front-call.ts";
 import { isUnexpected, replyHeaders, reported, unmarshallable } from "../server/front-reply.ts";
-import { jsonText } from "../client/json-text.ts";
+import { jsonText } from "../json-text.ts";
 import { type Admission, HttpRefusal, type Service, type ServiceHost } from "../server/service.ts";
 import { databaseNotFound, isDatabaseName } from "./addressing.ts";
 import type { AdminDesk } from "./admin.ts";

@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import { jsonText } from "../client/json-text.ts";
+import { jsonText } from "../json-text.ts";
 import { keyedHash } from "../http/constant-time.ts";
 
 /** Keys that are remembered; beyond them the oldest are forgotten. */

@@ -4,7 +4,7 @@ import type { DecodedCall, DocumentCodec } from "../codec/document-codec.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { HttpReply } from "../http/reply.ts";
 import type { Endpoint, EndpointRequest } from "../server/endpoint.ts";
-import { jsonText } from "../client/json-text.ts";
+import { jsonText } from "../json-text.ts";
 import { isUnexpected, reported } from "../server/front-reply.ts";
 import type { Admission, ServiceHost } from "../server/service.ts";
 import type { AdminDesk } from "./admin.ts";

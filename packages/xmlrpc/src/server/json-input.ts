@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import { FaultCode, FaultError } from "../fault.ts";
+import { invalid } from "../codec/faults.ts";
 
 const MAX_DEPTH = 64;
 const MAX_ELEMENTS = 1_000_000;
@@ -23,10 +23,10 @@ function checked(json: unknown, depth: number): unknown {
     });
   switch (typeof json) {
     case "string":
-      if (!json.isWellFormed()) throw wrong("text with a lone surrogate");
+      if (!json.isWellFormed()) throw invalid("the document has text with a lone surrogate");
       return json;
     case "number":
-      if (!Number.isFinite(json)) throw wrong("a number beyond the range of a double");
+      if (!Number.isFinite(json)) throw invalid("the document has a number beyond the range of a double");
       return json;
     case "object":
       break;
@@ -44,12 +44,8 @@ function checked(json: unknown, depth: number): unknown {
   }
   const record = Object.create(null) as Record<string, unknown>;
   for (const name of Object.keys(json)) {
-    if (!name.isWellFormed()) throw wrong("a name with a lone surrogate");
+    if (!name.isWellFormed()) throw invalid("the document has a name with a lone surrogate");
     record[name] = checked(Object.getOwnPropertyDescriptor(json, name)?.value, depth + 1);
   }
   return record;
-}
-
-function wrong(what: string): FaultError {
-  return new FaultError(FaultCode.InvalidRequest, `ValueError: the document has ${what}`);
 }

@@ -1,5 +1,5 @@
 import { type Awaitable, RpcError } from "@rpc/core";
-import { jsonText } from "../client/json-text.ts";
+import { jsonText } from "../json-text.ts";
 import { decodeDocument } from "../codec/charset.ts";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import { Header } from "../headers.ts";

@@ -1,6 +1,6 @@
 import type { ServerOptions as TlsServerOptions } from "node:https";
-import { type Authorize, type Clock, type ReplyCacheOptions, RpcError, systemClock } from "@rpc/core";
-import { MAX_TIMER_MS } from "@rpc/core/transport";
+import { type Authorize, type Clock, type ReplyCacheOptions, type RpcError, systemClock } from "@rpc/core";
+import { wholeNumber } from "../errors.ts";
 import type { FaultMapping } from "../fault-mapping.ts";
 import type { Authenticate } from "../http/credential-check.ts";
 import type { AuthFailureLimits } from "../http/failure-limit.ts";
@@ -109,7 +109,7 @@ export function handlerSettings(options: XmlRpcHandlerOptions): HandlerSettings 
     maxConcurrentCalls: wholeNumber("maxConcurrentCalls", options.maxConcurrentCalls, 1_000),
     maxCallsPerBatch: wholeNumber("maxCallsPerBatch", options.maxCallsPerBatch, 1_000),
     bodyTimeoutMs: wholeNumber("bodyTimeoutMs", options.bodyTimeoutMs, 30_000),
-    credentialCacheMs: wholeNumber("credentialCacheMs", options.credentialCacheMs, 60_000, MAX_CREDENTIAL_CACHE_MS),
+    credentialCacheMs: wholeNumber("credentialCacheMs", options.credentialCacheMs, 60_000, 0, MAX_CREDENTIAL_CACHE_MS),
     clock: options.clock ?? systemClock,
     onError: quiet(options.onError),
   };
@@ -125,21 +125,4 @@ function quiet(onError: XmlRpcHandlerOptions["onError"]): (error: RpcError) => v
       // There is nobody left to tell.
     }
   };
-}
-
-export function wholeNumber(
-  name: string,
-  value: number | undefined,
-  preset: number,
-  most: number = MAX_TIMER_MS,
-): number {
-  if (value === undefined) return preset;
-  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
-  throw new RpcError(
-    "INVALID_ARGUMENT",
-    `option ${name} must be a whole number from 0 to ${most}, got ${String(value)}`,
-    {
-      reason: "INVALID_ARGUMENT",
-    },
-  );
 }

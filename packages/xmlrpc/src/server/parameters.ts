@@ -1,5 +1,6 @@
 import { type Awaitable, RpcError } from "@rpc/core";
 import { dynamicCodec, EncodedPayload, type MethodDescriptor, readUtf8 } from "@rpc/core/transport";
+import { isRecord } from "../errors.ts";
 import { FaultCode, FaultError } from "../fault.ts";
 import { revived } from "../revive.ts";
 import { type FieldShape, fieldShapeOf } from "./field-shape.ts";
@@ -50,11 +51,11 @@ function mapped(method: MethodDescriptor, params: Params): unknown {
   const count = params.length;
   const last = params[count - 1];
   const takenBy = (index: number): FieldShape | undefined => fields.get(names[index] ?? "");
-  if (count === 1 && isStruct(last) && (fits(last, names, shape) || !takesRecord(takenBy(0))))
+  if (count === 1 && isRecord(last) && (fits(last, names, shape) || !takesRecord(takenBy(0))))
     return bound(method, [], last);
-  if (count === 2 && isList(params[0]) && isStruct(last) && !takesList(takenBy(0)) && fits(last, names, shape))
+  if (count === 2 && isList(params[0]) && isRecord(last) && !takesList(takenBy(0)) && fits(last, names, shape))
     return bound(method, params[0], last);
-  if (count > 1 && isStruct(last) && !takesRecord(takenBy(count - 1)) && fits(last, names.slice(count - 1), undefined))
+  if (count > 1 && isRecord(last) && !takesRecord(takenBy(count - 1)) && fits(last, names.slice(count - 1), undefined))
     return bound(method, params.slice(0, -1), last);
   return bound(method, params, NOTHING);
 }
@@ -142,12 +143,6 @@ function takesOther(shape: FieldShape): boolean {
 
 function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value);
-}
-
-function isStruct(value: unknown): value is Struct {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }
 
 function isEmpty(struct: Struct): boolean {

@@ -10,13 +10,14 @@ import {
   RpcError,
 } from "@rpc/core";
 import { capabilitiesOf } from "../capabilities.ts";
+import { wholeNumber } from "../errors.ts";
 import { BodyDeadlines } from "../http/body-deadlines.ts";
 import { nodeAdapter } from "../http/node-adapter.ts";
 import type { Desk } from "./desk.ts";
 import { formatAddress, isLoopback, type ListenAddress, listenAddress } from "./listen-address.ts";
 import { NO_PEERS } from "./no-peers.ts";
 import { openDesk, type Served } from "./open-desk.ts";
-import { DEFAULT_LISTEN_ENDPOINT, handlerSettings, wholeNumber, type XmlRpcListenerOptions } from "./options.ts";
+import { DEFAULT_LISTEN_ENDPOINT, handlerSettings, type XmlRpcListenerOptions } from "./options.ts";
 
 /**
  * Serves a handler, or databases, over XML-RPC and JSON-RPC 2.0 and resolves when it listens. With neither TLS nor `authenticate` only this

@@ -1,5 +1,6 @@
 import { RpcError } from "@rpc/core";
-import { Decimal, Double, XmlRpcDateTime } from "../values.ts";
+import { refused } from "./errors.ts";
+import { Decimal, Double, XmlRpcDateTime } from "./values.ts";
 
 const MAX_DEPTH = 64;
 const MAX_ELEMENTS = 1_000_000;
@@ -57,22 +58,22 @@ function isPlain(value: unknown, depth: number): boolean {
 function converted(value: unknown, path: string, ancestors: readonly object[]): unknown {
   switch (typeof value) {
     case "string":
-      if (!value.isWellFormed()) throw refused(path, "has a lone surrogate");
+      if (!value.isWellFormed()) throw unsayable(path, "has a lone surrogate");
       return value;
     case "number":
       if (Number.isFinite(value) && !Object.is(value, -0)) return value;
-      throw refused(path, `is ${Object.is(value, -0) ? "-0" : String(value)}, which JSON has no word for`);
+      throw unsayable(path, `is ${Object.is(value, -0) ? "-0" : String(value)}, which JSON has no word for`);
     case "boolean":
       return value;
     case "bigint":
       if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return Number(value);
       // Compared before it is written out: that alone takes seconds for a million digits.
-      if (value >= DIGITS_BOUND || value <= -DIGITS_BOUND) throw refused(path, "has more than 4096 digits");
+      if (value >= DIGITS_BOUND || value <= -DIGITS_BOUND) throw unsayable(path, "has more than 4096 digits");
       return value.toString();
     case "object":
       break;
     default:
-      throw refused(path, `is ${value === undefined ? "undefined" : `a ${typeof value}`}, which cannot travel`);
+      throw unsayable(path, `is ${value === undefined ? "undefined" : `a ${typeof value}`}, which cannot travel`);
   }
   if (value === null) return null;
   return convertedObject(value, path, ancestors);
@@ -81,10 +82,10 @@ function converted(value: unknown, path: string, ancestors: readonly object[]): 
 function convertedObject(value: object, path: string, ancestors: readonly object[]): unknown {
   if (isBytes(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
   if (isDate(value)) {
-    if (Number.isNaN(value.getTime())) throw refused(path, "is an invalid Date");
+    if (Number.isNaN(value.getTime())) throw unsayable(path, "is an invalid Date");
     return value.toISOString();
   }
-  if (ancestors.includes(value)) throw refused(path, "contains itself");
+  if (ancestors.includes(value)) throw unsayable(path, "contains itself");
   if (ancestors.length >= MAX_DEPTH) {
     const message = `${path.slice(0, 200)} is nested deeper than ${MAX_DEPTH} levels`;
     throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxDepth" });
@@ -97,7 +98,7 @@ function convertedContainer(value: object, path: string, inside: readonly object
   try {
     return readContainer(value, path, inside);
   } catch (thrown) {
-    throw thrown instanceof RpcError ? thrown : refused(path, `cannot be read: ${RpcError.from(thrown).message}`);
+    throw thrown instanceof RpcError ? thrown : unsayable(path, `cannot be read: ${RpcError.from(thrown).message}`);
   }
 }
 
@@ -117,7 +118,7 @@ function readContainer(value: object, path: string, inside: readonly object[]): 
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null)
-    throw refused(path, "is an instance of a class; pass a plain record or give it toRpc()");
+    throw unsayable(path, "is an instance of a class; pass a plain record or give it toRpc()");
   return fromEntries(Object.entries(value), path, inside);
 }
 
@@ -130,9 +131,9 @@ function fromEntries(
   for (const [name, member] of entries) {
     if (member === undefined) continue;
     const key = String(name);
-    if (!key.isWellFormed()) throw refused(path, "has a key with a lone surrogate");
+    if (!key.isWellFormed()) throw unsayable(path, "has a key with a lone surrogate");
     if (Object.hasOwn(record, key))
-      throw refused(path, `has two keys with the text ${JSON.stringify(key.slice(0, 80))}`);
+      throw unsayable(path, `has two keys with the text ${JSON.stringify(key.slice(0, 80))}`);
     record[key] = converted(member, path === "" ? key : `${path}.${key}`, inside);
   }
   return record;
@@ -153,10 +154,8 @@ function isDate(value: object): value is Date {
 
 const DIGITS_BOUND = 10n ** 4096n;
 
-function refused(path: string, what: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", `${path === "" ? "value" : path.slice(0, 200)} ${what}`, {
-    reason: "INVALID_ARGUMENT",
-  });
+function unsayable(path: string, what: string): RpcError {
+  return refused(`${path === "" ? "value" : path.slice(0, 200)} ${what}`);
 }
 
 function tooMany(): RpcError {
