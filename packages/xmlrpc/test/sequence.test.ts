@@ -5,7 +5,12 @@ import { z } from "zod";
 import { databaseCall } from "../src/databases/database-call.ts";
 import { databases, type DatabasesOptions } from "../src/databases/databases.ts";
 import { UserError } from "../src/databases/exceptions.ts";
-import { isSerializationFailure, serializationFailure, type TransactionCall } from "../src/databases/transactions.ts";
+import {
+  inTransaction,
+  isSerializationFailure,
+  serializationFailure,
+  type TransactionCall,
+} from "../src/databases/transactions.ts";
 import { FaultError } from "../src/fault.ts";
 import { RequestScope } from "../src/server/request-scope.ts";
 import { Records } from "../src/values.ts";
@@ -326,6 +331,20 @@ describe("around", () => {
     expect(calls).toHaveLength(6);
     await thrownBy(call("stock.fail"));
     expect(calls).toHaveLength(7);
+  });
+
+  it.each([
+    ["a driver's own error", Object.assign(new Error("deadlock detected"), { code: "40P01" }), "ABORTED"],
+    ["one that a router has wrapped", new RpcError("UNKNOWN", "x", { cause: { code: "40001" } }), "ABORTED"],
+    ["one with a word of its own", new RpcError("ALREADY_EXISTS", "x", { cause: { code: "40001" } }), "ALREADY_EXISTS"],
+  ])("X26 tells callers what to do when no try helped: %s", async (_name, thrown, code) => {
+    const clock = createFakeClock();
+    const options = { around: () => Promise.reject(thrown), isSerializationFailure, clock, random: () => 0 };
+    const { signal } = new AbortController();
+    const about = { database: "mydb", model: "stock", method: "stock.add", identity: "ada", idempotent: false, signal };
+    const answer = thrownBy(inTransaction(options, about, () => undefined));
+    await whileRunning(answer, () => clock.advance(1_000));
+    expect(await answer).toMatchObject({ code, retryable: code === "ABORTED" });
   });
 
   it("X26 stops waiting when the caller is gone", async () => {

@@ -52,6 +52,12 @@ function isSerializationFailureCode(thrown: unknown): boolean {
   return typeof thrown === "object" && thrown !== null && "code" in thrown && COLLISIONS.has(thrown.code);
 }
 
+/** Whether somebody said on purpose what callers are told; a driver's error says nothing to them, and would not be worth another try. */
+function hasOwnCode(thrown: unknown): boolean {
+  const { code } = RpcError.from(thrown);
+  return code !== "UNKNOWN" && code !== "INTERNAL";
+}
+
 export interface TransactionOptions {
   readonly around: Around;
   readonly isSerializationFailure: (thrown: unknown) => boolean;
@@ -70,7 +76,8 @@ export async function inTransaction(
     try {
       return await options.around({ ...call, attempt }, async (transaction) => run(transaction));
     } catch (thrown) {
-      if (attempt > MAX_RETRIES || call.signal.aborted || !options.isSerializationFailure(thrown)) throw thrown;
+      if (call.signal.aborted || !options.isSerializationFailure(thrown)) throw thrown;
+      if (attempt > MAX_RETRIES) throw hasOwnCode(thrown) ? thrown : serializationFailure(thrown);
     }
     await pause(options.clock, options.random() * 2 ** attempt * 1_000, call.signal);
   }
