@@ -35,7 +35,6 @@ describe("an Authorization header", () => {
       "Basic YWRhOngx=",
       basic(""),
       basic(":"),
-      basic("ada:"),
       basic("ada:\u0000x"),
       basic("ada:x\n"),
       `Basic ${Buffer.from([0x61, 0x3a, 0xff]).toString("base64")}`,
@@ -56,6 +55,7 @@ describe("an Authorization header", () => {
       user: "",
       secret: "master",
     });
+    expect(parseAuthorization(basic("ada:"))).toEqual({ scheme: "basic", user: "ada", secret: "" });
     expect(parseAuthorization("BEARER abc.def-_~+/==")).toEqual({
       scheme: "bearer",
       user: "",
@@ -69,7 +69,7 @@ describe.each(ADAPTERS)("X07 over %s", (_name, open) => {
     await using rig = await open(createDemo().router, { authenticate, realm: "Greeter" });
     const ask = async (authorization?: string) =>
       rig.send({ headers: { ...XML, ...(authorization === undefined ? {} : { authorization }) }, body: CALL });
-    for (const header of [undefined, "Basic", "Basic YWRh", "Digest x", basic("ada:")]) {
+    for (const header of [undefined, "Basic", "Basic YWRh", "Digest x", basic(":")]) {
       const got = await ask(header);
       expect([got.status, got.headers["www-authenticate"], got.headers["content-type"]]).toEqual([
         401,
@@ -77,12 +77,22 @@ describe.each(ADAPTERS)("X07 over %s", (_name, open) => {
         "text/plain; charset=utf-8",
       ]);
     }
-    for (const header of [basic("ada:wrong"), basic("eve:pass of ada"), "Bearer key-2"]) {
+    for (const header of [basic("ada:wrong"), basic("ada:"), basic("eve:pass of ada"), "Bearer key-2"]) {
       const got = await ask(header);
       expect([got.status, got.text, got.headers["www-authenticate"]]).toEqual([403, "Access denied\n", undefined]);
     }
     for (const header of [basic("ada:pass of ada"), basic("jürgen:pass of jürgen"), "Bearer key-1"])
       expect((await ask(header)).status).toBe(200);
+  });
+
+  it("takes an identity without a letter for nobody's", async () => {
+    const demo = createDemo();
+    for (const answer of [() => "", async () => ""]) {
+      await using rig = await open(demo.router, { authenticate: answer });
+      const headers = { ...XML, authorization: basic("ada:x") };
+      expect((await rig.send({ headers, body: CALL })).status).toBe(403);
+    }
+    expect(demo.runs).toBe(0);
   });
 
   it("C37 tells the handler who it is", async () => {

@@ -23,7 +23,8 @@ export interface AccountsOptions {
 export function accounts(options: AccountsOptions): (shown: ShownCredentials) => Promise<string | undefined> {
   const { password, apiKey, hasSecondFactor } = options;
   return async ({ scheme, user, secret, database }) => {
-    const byKey = await apiKey?.(secret, database, scheme === "basic" ? user : undefined);
+    // No key is empty; a password may be.
+    const byKey = secret === "" ? undefined : await apiKey?.(secret, database, scheme === "basic" ? user : undefined);
     if (byKey !== undefined || scheme === "bearer") return byKey;
     const identity = await password?.(user, secret, database);
     if (identity === undefined) return undefined;

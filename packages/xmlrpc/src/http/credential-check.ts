@@ -7,8 +7,9 @@ import type { ShownCredentials } from "./exchange.ts";
 import { addressIn, type AuthFailureLimits, FailureLimit } from "./failure-limit.ts";
 
 /**
- * Says who somebody is who shows credentials; undefined refuses (403). An HttpRefusal is answered as it is (403 "use an API key", for an account
- * with a second factor). What else it throws refuses too and goes to `onError`. Compare secrets with `constantTimeEqual`.
+ * Says who somebody is who shows credentials; undefined and an empty text refuse (403). An HttpRefusal is answered as it is (403 "use an API key", for an account
+ * with a second factor). What else it throws refuses too and goes to `onError`. Compare secrets with `constantTimeEqual`,
+ * and mind that a password may be empty: some directories let that in as nobody.
  */
 export type Authenticate = (shown: ShownCredentials) => Awaitable<string | undefined>;
 
@@ -66,8 +67,10 @@ export class CredentialCheck {
     this.#failures?.begin(address, shown.user);
     const end = (isFailure: boolean): void => this.#failures?.end(address, shown.user, isFailure);
     const admit = (identity: string | undefined): string => {
-      end(typeof identity !== "string");
-      if (typeof identity !== "string") throw this.#refusal(endpoint, 403, "Access denied");
+      // Without types a hook may give back anything; a name of no letters is nobody's.
+      const isSomebody = typeof identity === "string" && identity !== "";
+      end(!isSomebody);
+      if (!isSomebody) throw this.#refusal(endpoint, 403, "Access denied");
       if (cacheMs > 0) this.#keep(key, identity);
       return identity;
     };

@@ -12,7 +12,8 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
  * Credentials of an Authorization header: Basic (RFC 7617, UTF-8) or Bearer (RFC 6750). Undefined for another scheme and for what is not
- * wholly right: no colon, no base64, no UTF-8, an empty secret (hostile inputs H138).
+ * wholly right: no colon, no base64, no UTF-8, nothing but a colon (hostile inputs H138). An empty
+ * password of somebody is one that can be wrong like any other.
  */
 export function parseAuthorization(header: string | undefined): ParsedCredentials | undefined {
   if (header === undefined) return undefined;
@@ -27,6 +28,6 @@ export function parseAuthorization(header: string | undefined): ParsedCredential
     return undefined;
   }
   const colon = text.indexOf(":");
-  if (colon < 0 || colon === text.length - 1 || CONTROL.test(text)) return undefined;
+  if (colon < 0 || text === ":" || CONTROL.test(text)) return undefined;
   return { scheme: "basic", user: text.slice(0, colon), secret: text.slice(colon + 1) };
 }
