@@ -1,7 +1,7 @@
 // Databases of their own for tests, on the run's PostgreSQL.
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
-import pg from "pg";
+import { Client, type QueryResultRow } from "pg";
 import { inject } from "vitest";
 
 interface Answer {
@@ -9,8 +9,10 @@ interface Answer {
   readonly error?: string;
 }
 
-/** URL of the run's server, with its maintenance database. */
-export async function serverUrl(): Promise<string> {
+/** URL of the run's server, with its maintenance database; another one's, of another version say, by RPC_POSTGRES_URL. */
+async function serverUrl(): Promise<string> {
+  const given = process.env["RPC_POSTGRES_URL"];
+  if (given !== undefined) return given;
   const answer = JSON.parse(await text(connect(inject("postgresDoor")))) as Answer;
   if (answer.url === undefined) throw new Error(`PostgreSQL did not start: ${answer.error ?? "no answer"}`);
   return answer.url;
@@ -30,12 +32,12 @@ export async function createDatabase(server?: string): Promise<string> {
 }
 
 /** One statement on a connection of its own. */
-export async function query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+export async function query<Row extends QueryResultRow = QueryResultRow>(
   url: string,
   statement: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     return (await client.query<Row>(statement, values)).rows;

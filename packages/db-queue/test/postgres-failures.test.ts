@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { RpcError } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
-import pg from "pg";
+import { type Client, Pool } from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ClientSession } from "../src/postgres/connections.ts";
 import { postgresSettings } from "../src/postgres/options.ts";
@@ -9,6 +9,7 @@ import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import { settleClaims } from "../src/postgres/settle.ts";
 import { storeStatements } from "../src/postgres/statements.ts";
 import { postgresError } from "../src/postgres/status.ts";
+import type { Answer, Claim } from "../src/store/store-words.ts";
 import { startPostgres } from "./embedded-postgres.ts";
 import { createDatabase } from "./postgres-database.ts";
 import { openPostgresRig, type PostgresRig } from "./postgres-rig.ts";
@@ -28,6 +29,8 @@ import {
 
 const OTHERS =
   "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+const KILL_WAITING =
+  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 const WAITING =
   "SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
@@ -51,10 +54,10 @@ describe("connections that are lost", () => {
     await inserted(rig.store, {});
     const claim = await claimedOne(rig.store, "a");
     const lock = await rig.begin();
-    await (lock.handle as pg.Client).query("SELECT 1 FROM rpc_command FOR UPDATE");
+    await (lock.handle as Client).query("SELECT 1 FROM rpc_command FOR UPDATE");
     const answer = rig.store.settle([{ ...claim, outcome: "done", result: "1" }]);
     await untilOneWaits(rig);
-    await rig.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    await rig.query(KILL_WAITING);
     await lock.rollback();
     expect(good((await answer)[0]).state).toBe("done");
   });
@@ -62,7 +65,7 @@ describe("connections that are lost", () => {
   it("H191 does not call its own first answer a lost lease", async () => {
     await inserted(rig.store, {}, { notification: true });
     const claims = await claimed(rig.store, "a");
-    const answers = claims.map((claim) => ({ ...claim, outcome: "done", result: "1" }) as const);
+    const answers = claims.map((claim) => done(claim));
     await rig.another().settle(answers);
     // Asked a second time, as after a connection that was lost between the commit and its answer.
     const session = new ClientSession(rig.admin, postgresSettings({ connection: rig.url }));
@@ -80,11 +83,11 @@ describe("connections that are lost", () => {
 
   it("H191 says of an insert whose connection is killed that it may have been kept", async () => {
     const lock = await rig.begin();
-    await (lock.handle as pg.Client).query("SELECT 1 FROM rpc_address FOR UPDATE");
+    await (lock.handle as Client).query("SELECT 1 FROM rpc_address FOR UPDATE");
     const insert = rig.store.insert([{ address: ADDRESS, method: "build" }]);
     const failure = insert.catch((error: unknown) => error);
     await untilOneWaits(rig);
-    await rig.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    await rig.query(KILL_WAITING);
     await lock.rollback();
     expect(await failure).toMatchObject({
       code: "UNAVAILABLE",
@@ -100,9 +103,9 @@ describe("connections that are lost", () => {
     for (let i = 0; i < 10; i += 1) {
       ids.push(...(await inserted(rig.store, ...Array.from({ length: 30 }, () => ({ maxAttempts: 50 })))));
     }
-    let isOver = false;
+    const killing = new AbortController();
     const killer = (async () => {
-      while (!isOver) {
+      while (!killing.signal.aborted) {
         await rig.query(OTHERS);
         await rig.query("SELECT pg_sleep(0.02)");
       }
@@ -127,16 +130,14 @@ describe("connections that are lost", () => {
           await rig.advance(400_000);
           continue;
         }
-        const answers = await untilGood(() =>
-          rig.store.settle(claims.map((claim) => ({ ...claim, outcome: "done", result: "1" }) as const)),
-        );
+        const answers = await untilGood(() => rig.store.settle(claims.map((claim) => done(claim))));
         answers.forEach((answer, i) => {
           if (!(answer instanceof RpcError)) accepted.push(claims[i]?.id ?? 0);
         });
       }
     };
     await agent("a");
-    isOver = true;
+    killing.abort();
     await killer;
     expect(accepted.toSorted((x, y) => x - y)).toEqual(ids);
     expect(await rig.query("SELECT DISTINCT state FROM rpc_command")).toEqual([{ state: "done" }]);
@@ -145,7 +146,7 @@ describe("connections that are lost", () => {
   it("Q58 tries again when a lower id of the key comes late", async () => {
     const [first, second] = await inserted(rig.store, { orderingKey: "k" }, { orderingKey: "k" });
     const late = await rig.begin();
-    const client = late.handle as pg.Client;
+    const client = late.handle as Client;
     await client.query(
       "UPDATE rpc_command SET state = 'claimed', lease_until = clock_timestamp() + '1 min' WHERE id = $1",
       [second],
@@ -167,9 +168,7 @@ describe("connections that are lost", () => {
     const claims = await claimed(rig.store, "a");
     expect(claims.map((claim) => claim.method)).toEqual(["one", "two"]);
     expect(JSON.parse(claims[1]?.args ?? "")).toEqual(["\u0000 \ud800"]);
-    const settled = await rig.store.settle(
-      claims.map((claim, i) => ({ ...claim, outcome: "done", result: i === 0 ? "nonsense" : "1" }) as const),
-    );
+    const settled = await rig.store.settle(claims.map((claim, i) => done(claim, i === 0 ? "nonsense" : "1")));
     expect(refusal(settled[0])).toBe("INVALID_ARGUMENT INVALID_DATA");
     expect(good(settled[1]).state).toBe("done");
   });
@@ -189,7 +188,7 @@ describe("connections that are lost", () => {
   it("H202 serves other rows while somebody holds one", async () => {
     const ids = await inserted(rig.store, {}, {}, {});
     const lock = await rig.begin();
-    await (lock.handle as pg.Client).query("SELECT 1 FROM rpc_command WHERE id = $1 FOR UPDATE", [ids[0]]);
+    await (lock.handle as Client).query("SELECT 1 FROM rpc_command WHERE id = $1 FOR UPDATE", [ids[0]]);
     expect(await claimedIds(rig.store, "a")).toEqual(ids.slice(1));
     await lock.rollback();
     expect(await claimedIds(rig.store, "a")).toEqual(ids.slice(0, 1));
@@ -198,7 +197,7 @@ describe("connections that are lost", () => {
   it("gives up a statement that takes too long, and goes on", async () => {
     const store = createPostgresStore({ connection: rig.url, statementTimeoutMs: 50 });
     const lock = await rig.begin();
-    await (lock.handle as pg.Client).query("SELECT 1 FROM rpc_address FOR UPDATE");
+    await (lock.handle as Client).query("SELECT 1 FROM rpc_address FOR UPDATE");
     expect(await rejection(store.insert([{ address: ADDRESS, method: "x" }]))).toBe("UNAVAILABLE STATEMENT_TIMEOUT");
     await lock.rollback();
     expect(await inserted(store, {})).toHaveLength(1);
@@ -211,7 +210,7 @@ describe("a pool of the program's own", () => {
     const rig = await openPostgresRig();
     await subscribed(rig.store, "a");
     await inserted(rig.store, {});
-    const pool = new pg.Pool({ connectionString: rig.url, max: 1 });
+    const pool = new Pool({ connectionString: rig.url, max: 1 });
     const clock = createFakeClock();
     const store = createPostgresStore({ connection: pool, clock, connectTimeoutMs: 5000 });
     const claim = await claimedOne(store, "a");
@@ -240,7 +239,7 @@ describe("a pool of the program's own", () => {
       totalCount: 1,
       connect: async () => client,
     });
-    const store = createPostgresStore({ connection: pool as unknown as pg.Pool });
+    const store = createPostgresStore({ connection: pool as unknown as Pool });
     expect(await rejection(store.listAddresses())).toBe("FAILED_PRECONDITION DATABASE_TOO_OLD");
     await store.close();
   });
@@ -291,9 +290,13 @@ async function again<T>(verb: () => Promise<T>): Promise<T> {
   try {
     return await verb();
   } catch (error) {
-    expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    if (!(error instanceof RpcError) || error.code !== "UNAVAILABLE" || !error.retryable) throw error;
     return await again(verb);
   }
+}
+
+function done({ id, token }: Claim, result = "1"): Answer {
+  return { id, token, outcome: "done", result };
 }
 
 describe("errors of the server", () => {

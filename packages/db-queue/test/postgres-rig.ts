@@ -1,4 +1,4 @@
-import pg from "pg";
+import { Client } from "pg";
 import type { PostgresStoreOptions } from "../src/postgres/options.ts";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import type { QueueStore } from "../src/store/store.ts";
@@ -9,7 +9,7 @@ export interface PostgresRig extends StoreRig {
   readonly url: string;
   readonly schema: string;
   /** A connection beside the stores'. */
-  readonly admin: pg.Client;
+  readonly admin: Client;
 }
 
 const AGE = `DO $$ BEGIN
@@ -28,14 +28,14 @@ export async function openPostgresRig(
   const url = await createDatabase();
   const schema = options.schema ?? "public";
   const stores: QueueStore[] = [];
-  const clients: pg.Client[] = [];
+  const clients: Client[] = [];
   const another = (): QueueStore => {
     const store = createPostgresStore({ connection: url, ...options });
     stores.push(store);
     return store;
   };
-  const connect = async (): Promise<pg.Client> => {
-    const client = new pg.Client({ connectionString: url, options: `-c search_path=${schema}` });
+  const connect = async (): Promise<Client> => {
+    const client = new Client({ connectionString: url, options: `-c search_path=${schema}` });
     client.on("error", () => undefined);
     await client.connect();
     clients.push(client);

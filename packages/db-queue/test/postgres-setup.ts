@@ -1,6 +1,7 @@
 // One PostgreSQL per run of the tests, started when the first test file asks for it: who runs the files of SQLite does not wait for it.
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -12,11 +13,14 @@ declare module "vitest" {
   }
 }
 
+let folder = "";
+let door: Server | undefined;
+let server: Promise<TestServer> | undefined;
+
 /** Answers each connection at a socket of its own with `{url}` or `{error}`, and closes it. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), "rpc-pg-door-"));
-  let server: Promise<TestServer> | undefined;
-  const door = createServer((socket) => {
+export async function setup(project: TestProject): Promise<void> {
+  folder = mkdtempSync(join(tmpdir(), "rpc-pg-door-"));
+  door = createServer((socket) => {
     socket.on("error", () => undefined);
     server ??= startPostgres();
     server.then(
@@ -25,14 +29,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     );
   });
   const path = join(folder, "door");
-  await new Promise<void>((resolve) => {
-    door.listen(path, resolve);
-  });
+  door.listen(path);
+  await once(door, "listening");
   project.provide("postgresDoor", path);
-  return async () => {
-    door.close();
-    rmSync(folder, { recursive: true, force: true });
-    const started = await server?.catch(() => undefined);
-    await started?.stop();
-  };
+}
+
+export async function teardown(): Promise<void> {
+  door?.close();
+  rmSync(folder, { recursive: true, force: true });
+  const started = await server?.catch(() => undefined);
+  await started?.stop();
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { RpcError } from "@rpc/core";
-import pg, {
+import {
   type CustomTypesConfig,
-  type Pool,
+  Pool,
   type PoolClient,
   type PoolConfig,
   type QueryArrayConfig,
@@ -56,14 +56,14 @@ const INT8 = 20;
 const NUMBERS: ReadonlySet<number> = new Set([INT8, 21, 23, 700, 701, 1700]);
 const BOOLEAN = 16;
 
-// Of its own, whatever the program has told `pg` about its types. The cast is the library's: its type speaks of all of its overloads.
-const TYPES = {
+// Of its own, whatever the program has told `pg` about its types.
+const TYPES: CustomTypesConfig = {
   getTypeParser: (type: number) => {
     if (NUMBERS.has(type)) return Number;
     if (type === BOOLEAN) return (text: string) => text === "t";
     return (text: string) => text;
   },
-} as CustomTypesConfig;
+};
 
 /** `rpc_` names in a statement are those of the schema. */
 export function statementIn(schema: string): (text: string) => Statement {
@@ -265,7 +265,7 @@ export function connectionConfig(settings: PostgresSettings): PoolConfig {
 }
 
 export function createPool(config: PoolConfig): Pool {
-  return new pg.Pool(config);
+  return new Pool(config);
 }
 
 async function checkVersion(client: PoolClient, endpoint: string): Promise<void> {

@@ -3,7 +3,7 @@ import { commandFault } from "../store/checked-command.ts";
 import { isSameJson } from "../store/same-json.ts";
 import { conflictError, noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
 import type { CommandState, Inserted, NewCommand } from "../store/store-words.ts";
-import type { Row, Session, Statement, Value } from "./connections.ts";
+import type { Session, Statement, Value } from "./connections.ts";
 
 type Column = (command: NewCommand) => string | number | boolean | null | undefined;
 
@@ -153,7 +153,7 @@ async function insertSpecial(
   statements: InsertStatements,
   commands: readonly NewCommand[],
 ): Promise<(Inserted | RpcError | undefined)[]> {
-  const rows = (await session.rows(statements.special, columns(SPECIAL_COLUMNS, commands))) as readonly Row[];
+  const rows = await session.rows(statements.special, columns(SPECIAL_COLUMNS, commands));
   const byIndex = new Map((rows as unknown as readonly SpecialRow[]).map((row) => [row[0] - 1, row]));
   const keyed = commands.flatMap((command, index) =>
     command.idempotencyKey !== undefined && byIndex.get(index)?.[2] === false ? [{ command, index }] : [],

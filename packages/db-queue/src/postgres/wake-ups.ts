@@ -1,5 +1,5 @@
 import { type Clock, RpcError } from "@rpc/core";
-import pg, { type Client, type PoolConfig } from "pg";
+import { Client, type PoolConfig } from "pg";
 import type { WakeListener, Watch } from "../store/store.ts";
 import { postgresError } from "./status.ts";
 
@@ -76,7 +76,7 @@ export class WakeUps {
   async #listen(): Promise<void> {
     const { config, connectTimeoutMs, channel, endpoint } = this.#settings;
     // A statement of this connection is a question whether it is alive: the pool's own patience is another matter.
-    const client = new pg.Client({
+    const client = new Client({
       ...config,
       connectionTimeoutMillis: connectTimeoutMs,
       query_timeout: connectTimeoutMs,
