@@ -419,5 +419,20 @@ describe("an address that is removed", () => {
     await rig.advance(31_000);
     const id = await rig.insert("run");
     expect((await rig.ended(id)).state).toBe("done");
+    await rig.advance(10 * LEASE_MS);
+    expect((await rig.store.listAgents())[0]?.unseenMs).toBeLessThanOrEqual(LEASE_MS / 2);
+  });
+
+  it("costs no claim after claim while it is away", async () => {
+    const agent = await rig.serve(
+      running(() => 1),
+      { waitForAddress: true, store: faulty.store },
+    );
+    await turns(5);
+    faulty.calls.clear();
+    await rig.store.removeAddress(agent.address);
+    await rig.advance(120_000);
+    expect(faulty.calls.get("claim")).toBeLessThanOrEqual(2);
+    expect(rig.errors.filter(({ reason }) => reason === "FENCED")).toEqual([]);
   });
 });

@@ -109,6 +109,7 @@ it("an incarnation that still lives is told that another one has come, in anothe
   await store.insert([{ address: ADDRESS, method: "build" }]);
   await first.said("closed FENCED");
   await second.said("running 1");
+  expect((await store.listAgents()).map(({ incarnation }) => incarnation)).toEqual(["bot-2"]);
   await second.kill();
 }, 60_000);
 

@@ -181,8 +181,10 @@ it("keeps its word whatever fails: each try runs once, no stale result stays, no
 
 /** Agents whose databases are silent need the time of a lease to end. */
 async function closed(rig: AgentRig): Promise<void> {
-  let isClosed = false;
-  const closing = rig.close().then(() => (isClosed = true));
-  for (let round = 0; round < 200 && !isClosed; round++) await rig.advance(LEASE_MS / 10, 1000);
+  const closing = rig.close().then(() => true);
+  for (let round = 0; round < 200; round++) {
+    if (await Promise.race([closing, turns(1).then(() => false)])) return;
+    await rig.advance(LEASE_MS / 10, 1000);
+  }
   await closing;
 }

@@ -67,7 +67,7 @@ export async function openAgentRig(
     clock,
     file: sqlite.file,
     errors,
-    another: sqlite.another,
+    another: () => sqlite.another(),
     serve: begin,
     begin,
     insert: async (method, command = {}) => {

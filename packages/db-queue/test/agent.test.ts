@@ -1,4 +1,4 @@
-import { createRouter, defineContract, dynamicRouter, type HandlerContext, RpcError, unary } from "@rpc/core";
+import { createRouter, defineContract, dynamicRouter, type HandlerContext, type RpcError, unary } from "@rpc/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CommandFailure } from "../src/command/command-failure.ts";

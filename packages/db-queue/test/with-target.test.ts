@@ -72,7 +72,7 @@ describe("a handler with a target (Q25, Q26)", () => {
     expect(restarts).toBe(1);
     await turns(2);
     expect(errors.map(({ message }) => message)).toEqual(["The target could not be restarted: port in use"]);
-    expect(() => call(two)).toThrow();
+    expect(() => call(two)).toThrow("not active");
     clock.advance(10_000);
     await turns(2);
     expect(call(one)).toBe("up");
@@ -81,14 +81,14 @@ describe("a handler with a target (Q25, Q26)", () => {
 
   it("does not restart one that has come back by itself", async () => {
     const clock = createFakeClock();
-    let live: string | undefined;
+    const live: { name?: string } = {};
     let restarts = 0;
     const handler = withTarget(
-      { get: () => live, restart: () => void restarts++, restartAfterMs: 500, clock },
+      { get: () => live.name, restart: () => void restarts++, restartAfterMs: 500, clock },
       (found: string) => found,
     );
-    expect(() => handler(undefined, undefined as never)).toThrow();
-    live = "up";
+    expect(() => handler(undefined, undefined as never)).toThrow("not active");
+    live.name = "up";
     clock.advance(500);
     await turns(1);
     expect(restarts).toBe(0);

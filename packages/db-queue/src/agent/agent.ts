@@ -56,6 +56,8 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
   #isScheduled = false;
   #isFilling = false;
   #hasTaken = false;
+  /** Told by claims or by signs of life, whichever came first. */
+  #isExpelled = false;
   #entering: Promise<void> | undefined = undefined;
   #stopReaping: (() => Promise<void>) | undefined = undefined;
   #ending: Promise<void> | undefined = undefined;
@@ -278,15 +280,17 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
 
   /** Not subscribed any more: because somebody else is, or because the whole address is gone, which may come back. */
   async #expelled(error: RpcError): Promise<void> {
-    if (this.#phase !== "open" && this.#phase !== "starting") return;
+    if (this.#isExpelled || (this.#phase !== "open" && this.#phase !== "starting")) return;
+    this.#isExpelled = true;
     const { store, ref, waitForAddress, onError, leaseMs, clock } = this.settings;
     let reason = error;
     if (error.reason === "FENCED") {
-      const isThere = await answeredWithin(store.findAddress(ref.address), leaseMs, clock).then(
-        (address) => address !== undefined,
-        () => true,
-      );
-      if (!isThere) reason = noAddressError(ref.address);
+      try {
+        const address = await answeredWithin(store.findAddress(ref.address), leaseMs, clock);
+        if (address === undefined) reason = noAddressError(ref.address);
+      } catch {
+        // Then it is as the store says.
+      }
     }
     onError(reason);
     if (reason.reason !== "NO_ADDRESS" || !waitForAddress || this.#phase !== "open") return this.end(reason, 0);
@@ -298,6 +302,7 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
     } catch (thrown) {
       return this.end(RpcError.from(thrown), 0);
     }
+    this.#isExpelled = false;
     // May have been ended meanwhile.
     if (this.#ending === undefined) this.#open();
     return undefined;
@@ -309,7 +314,8 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
     const { clock, leaseMs } = this.settings;
     this.#enrolment.stop();
     const noMoreClaims = this.#claims.close();
-    for (const command of [...this.#waiting]) this.answered(command, { outcome: "released" });
+    for (let command = this.#waiting[0]; command !== undefined; command = this.#waiting[0])
+      this.answered(command, { outcome: "released" });
     if (this.#runner.running === 0) this.#drain.finish();
     await this.#drain.done;
     await this.#interruptAll(error);

@@ -98,7 +98,11 @@ export class ClaimLoop {
       const error = RpcError.from(thrown);
       // What is due stays due.
       this.#isDue = true;
-      if (isRefusal(error)) return this.#owner.refused(error);
+      if (isRefusal(error)) {
+        // Until it is opened again.
+        this.#isOpen = false;
+        return this.#owner.refused(error);
+      }
       onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
       this.#isFailing = true;
       this.#arm(this.#backoff.nextMs());

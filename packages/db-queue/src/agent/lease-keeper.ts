@@ -178,8 +178,9 @@ export class LeaseKeeper {
     const { store, ref, leaseMs, onError, clock } = this.#settings;
     try {
       const [error] = await answeredWithin(store.keepAlive([ref]), leaseMs, clock);
-      if (error?.reason === "FENCED") return this.#owner.fenced(error);
-      if (error !== undefined) throw error;
+      // It may come back with its address.
+      if (error?.reason === "FENCED") this.#owner.fenced(error);
+      else if (error !== undefined) throw error;
       this.#aliveBackoff.reset();
       this.#aliveAfter(leaseMs / 2);
     } catch (thrown) {

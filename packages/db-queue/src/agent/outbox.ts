@@ -215,9 +215,11 @@ export class Outbox {
 
   async #settle(commands: readonly HeldCommand[]): Promise<void> {
     // In one object as the store has it: `verdict` is set before a command comes here.
-    const answers = commands.map(
-      ({ claim: { id, token }, verdict }) => ({ ...(verdict ?? { outcome: "released" }), id, token }) as Answer,
-    );
+    const answers: readonly Answer[] = commands.map(({ claim: { id, token }, verdict }) => ({
+      ...(verdict ?? { outcome: "released" }),
+      id,
+      token,
+    }));
     let results: Awaited<ReturnType<AgentSettings["store"]["settle"]>>;
     try {
       results = await this.#asked(this.#settings.store.settle(answers));
