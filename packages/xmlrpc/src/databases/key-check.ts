@@ -1,35 +1,67 @@
-import { RpcError } from "@rpc/core";
+import { type Clock, RpcError } from "@rpc/core";
 import { jsonText } from "../json-text.ts";
 import { keyedHash } from "../http/constant-time.ts";
 
-/** Keys that are remembered; beyond them the oldest are forgotten. */
-const MAX_KEYS = 10_000;
+/** How long and how many replies a listener keeps. */
+export interface ReplyKeeping {
+  readonly keepMs: number;
+  readonly maxEntries: number;
+}
 
 /**
  * What calls with an idempotency key were about. A reply cache compares inputs, but records and context are none: without this a key that comes
- * again with other records would get the first ones' reply.
+ * again with other records would get the first ones' reply. Remembered while the call runs and as long as its reply, and no more of them.
  */
 export class KeyCheck {
-  readonly #abouts = new Map<string, string>();
+  readonly #clock: Clock;
+  readonly #keeping: ReplyKeeping;
+  /** Hashes by name; bounded by the calls that may be in flight. */
+  readonly #running = new Map<string, string>();
+  /** Oldest first. */
+  readonly #ended = new Map<string, { readonly hash: string; readonly until: number }>();
 
-  /** Throws ALREADY_EXISTS for a key that was used for something else. */
-  check(caller: string, database: string, method: string, key: string, about: readonly unknown[]): void {
+  constructor(clock: Clock, keeping: ReplyKeeping) {
+    this.#clock = clock;
+    this.#keeping = keeping;
+  }
+
+  /** Gives what is to be called when the call has ended. Throws ALREADY_EXISTS for a key that was used for something else. */
+  begin(caller: string, database: string, method: string, key: string, about: readonly unknown[]): () => void {
     const name = JSON.stringify([caller, database, method, key]);
     const hash = keyedHash([jsonText(about)]).toString("base64");
-    const known = this.#abouts.get(name);
-    if (known !== undefined && known !== hash)
+    this.#forgetOld();
+    const known = this.#running.get(name) ?? this.#ended.get(name)?.hash;
+    if (known === hash) return nothing;
+    if (known !== undefined)
       throw new RpcError(
         "ALREADY_EXISTS",
         `${method}: this idempotency key was used with other records or another context`,
-        {
-          reason: "CONFLICT",
-          delivered: "no",
-        },
+        { reason: "CONFLICT", delivered: "no" },
       );
-    if (known !== undefined) return;
-    this.#abouts.set(name, hash);
-    if (this.#abouts.size <= MAX_KEYS) return;
-    const oldest = this.#abouts.keys().next();
-    if (oldest.done !== true) this.#abouts.delete(oldest.value);
+    this.#running.set(name, hash);
+    return () => {
+      this.#running.delete(name);
+      this.#keep(name, hash);
+    };
   }
+
+  #keep(name: string, hash: string): void {
+    const { keepMs, maxEntries } = this.#keeping;
+    this.#ended.set(name, { hash, until: this.#clock.now() + keepMs });
+    if (this.#ended.size <= maxEntries) return;
+    const oldest = this.#ended.keys().next();
+    if (oldest.done !== true) this.#ended.delete(oldest.value);
+  }
+
+  #forgetOld(): void {
+    const now = this.#clock.now();
+    for (const [name, { until }] of this.#ended) {
+      if (until > now) return;
+      this.#ended.delete(name);
+    }
+  }
+}
+
+function nothing(): void {
+  // A repeat: the first call of this key says when it ends.
 }

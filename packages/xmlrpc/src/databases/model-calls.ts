@@ -48,14 +48,16 @@ export class ModelCalls {
   readonly #host: ServiceHost;
   readonly #functions: Handler | undefined;
   readonly #transactions: TransactionOptions | undefined;
+  /** undefined: no replies are kept. */
+  readonly #keys: KeyCheck | undefined;
   /** Guards by database and model, because each holds replies by the method's own name. */
-  readonly #keys = new KeyCheck();
   readonly #guards = new Map<string, Map<string, GuardedHandler>>();
 
   constructor(host: ServiceHost, functions: Handler | undefined, transactions: TransactionOptions | undefined) {
     this.#host = host;
     this.#functions = functions;
     this.#transactions = transactions;
+    this.#keys = host.keptReplies === undefined ? undefined : new KeyCheck(host.clock, host.keptReplies);
   }
 
   functionsOf({ database }: OpenDatabase): Handler | undefined {
@@ -92,12 +94,7 @@ export class ModelCalls {
     const handler = this.#guarded(target.name, model ?? "", found.handler);
     const open = openedCall(target, model, given, call, undefined);
     const timed = this.withReserved(call, given);
-    const { identity = call.exchange.header(Header.instanceId) ?? "" } = call.exchange;
-    // Nobody's replies are kept, and the next one without a name may use the same key.
-    if (timed.idempotencyKey !== undefined && identity !== "") {
-      const method = wholeName(model, descriptor);
-      this.#keys.check(identity, target.name, method, timed.idempotencyKey, [given.records, given.context]);
-    }
+    const ended = this.#beginKey(target, model, descriptor, given, timed);
     const run = (input: unknown): Awaitable<unknown> =>
       callWithInput(handler, descriptor, input, timed, {
         clock: this.#host.clock,
@@ -105,13 +102,29 @@ export class ModelCalls {
         prepare: (context) => beginCall(context, open),
       });
     const refuse = (thrown: unknown): Promise<never> => this.#misfit(descriptor, call, thrown);
-    let input: Awaitable<unknown>;
-    try {
-      input = fittingInput(descriptor, given, wireOf(call));
-    } catch (thrown) {
-      return refuse(thrown);
-    }
-    return isPromiseLike(input) ? Promise.resolve(input).then(run, refuse) : run(input);
+    const start = (): Awaitable<unknown> => {
+      let input: Awaitable<unknown>;
+      try {
+        input = fittingInput(descriptor, given, wireOf(call));
+      } catch (thrown) {
+        return refuse(thrown);
+      }
+      return isPromiseLike(input) ? Promise.resolve(input).then(run, refuse) : run(input);
+    };
+    return ended === undefined ? start() : ending(start, ended);
+  }
+
+  #beginKey(
+    target: OpenDatabase,
+    model: string | undefined,
+    descriptor: MethodDescriptor,
+    { records, context }: Given,
+    { idempotencyKey, exchange }: ServiceCall,
+  ): (() => void) | undefined {
+    const { identity = exchange.header(Header.instanceId) ?? "" } = exchange;
+    // Nobody's replies are kept, and the next one without a name may use the same key.
+    if (idempotencyKey === undefined || identity === "") return undefined;
+    return this.#keys?.begin(identity, target.name, wholeName(model, descriptor), idempotencyKey, [records, context]);
   }
 
   /** The same as part of a transaction that is open, for a call that has a life of its own: it is never answered from kept replies. */
@@ -176,6 +189,14 @@ export class ModelCalls {
       models.set(model, (known = { handler, guarded: this.#host.guard(inside) }));
     }
     return known.guarded;
+  }
+}
+
+async function ending(start: () => Awaitable<unknown>, ended: () => void): Promise<unknown> {
+  try {
+    return await start();
+  } finally {
+    ended();
   }
 }
 

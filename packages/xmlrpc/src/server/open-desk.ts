@@ -1,4 +1,12 @@
-import { type Authorize, authorized, type Clock, type Handler, replyCache, RpcError } from "@rpc/core";
+import {
+  type Authorize,
+  authorized,
+  type Clock,
+  type Handler,
+  replyCache,
+  type ReplyCacheOptions,
+  RpcError,
+} from "@rpc/core";
 import { isCallError, type MethodDescriptor } from "@rpc/core/transport";
 import { createDocumentCodec } from "../codec/create-document-codec.ts";
 import { ODOO_NAMES } from "../databases/exceptions.ts";
@@ -55,6 +63,7 @@ export function openDesk(
     exposeStacks: mapping.exposeStacks,
     mayCall: async (exchange, method) =>
       options.authorize === undefined || mayCall(options.authorize, exchange, method),
+    keptReplies: options.replyCache === false ? undefined : keptReplies(options.replyCache ?? {}),
     guard: (handler) => guarded(handler, options, clock),
     authenticate: async (shown) => (check.isOn ? check.identify(shown, shown.endpoint) : undefined),
     onError,
@@ -133,6 +142,11 @@ async function mayCall(
 function guarded(handler: Handler, { authorize, replyCache: kept }: XmlRpcHandlerOptions, clock: Clock): Handler {
   const caching = kept === false ? handler : replyCache(withPlainOutputs(handler), { clock, ...kept });
   return authorize === undefined ? caching : authorized(caching, authorize);
+}
+
+/** The defaults are the reply cache's own. */
+function keptReplies({ keepMs = 300_000, maxEntries = 10_000 }: ReplyCacheOptions): ServiceHost["keptReplies"] {
+  return { keepMs, maxEntries };
 }
 
 function methodOf(handler: Handler, name: string): MethodDescriptor | undefined {

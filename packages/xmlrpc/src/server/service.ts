@@ -93,6 +93,8 @@ export interface ServiceHost {
   readonly exposeStacks?: boolean | undefined;
   /** Whether introspection shows a method to somebody. Default: to everybody. */
   mayCall?(exchange: HttpExchange, method: MethodDescriptor): Awaitable<boolean>;
+  /** How long, and how many, the reply caches of `guard` keep. Left out: none are kept. */
+  readonly keptReplies?: { readonly keepMs: number; readonly maxEntries: number } | undefined;
   /** The handler behind the listener's guards: `authorize`, and a reply cache of its own. */
   guard(handler: Handler): Handler;
   /** The listener's `authenticate` hook with its cache and its limit of failures, for what shows credentials in a body. undefined: refused. */
