@@ -8,9 +8,9 @@ const MAX_ELEMENTS = 1_000_000;
 /**
  * A value as JSON text: dates as ISO 8601, bytes as base64, big integers as numbers where a double keeps them, else as their digits, decimals
  * as their text. Members that are undefined are left out. Throws INVALID_ARGUMENT with the path of what JSON has no word for,
- * RESOURCE_EXHAUSTED beyond the limits.
+ * RESOURCE_EXHAUSTED beyond the limits. `name`: what messages call the value; default: nothing but its members.
  */
-export function jsonText(value: unknown): string {
+export function jsonText(value: unknown, name = ""): string {
   budget = MAX_ELEMENTS;
   try {
     if (isPlain(value, 0)) return JSON.stringify(value);
@@ -18,7 +18,7 @@ export function jsonText(value: unknown): string {
     if (thrown instanceof RpcError) throw thrown;
     // A getter that throws, a proxy that was revoked: the careful way says where.
   }
-  return JSON.stringify(converted(value, "", []));
+  return JSON.stringify(converted(value, name, []));
 }
 
 // Shared by the recursion of one synchronous `jsonText`, to save an argument on every level.

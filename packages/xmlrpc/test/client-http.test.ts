@@ -104,6 +104,23 @@ describe("answers that are none", () => {
     expect([error.code, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "maxReplyBytes"]);
   });
 
+  it("H140 names the option of the limit that an answer is beyond", async () => {
+    const server = await stub((_, response) => answerValue(response, [[["deep"]], { a: 1, b: 2, ccc: "text" }]));
+    for (const [limit, most, what] of [
+      ["maxDepth", 1, "arrays and structs are nested deeper than 1"],
+      ["maxElements", 5, "more than 5 elements"],
+      ["maxMembers", 2, "a struct has more than 2 members"],
+      ["maxTextLength", 3, "a text is longer than 3 characters"],
+      ["maxNameLength", 2, "a text is longer than 2 characters"],
+    ] as const) {
+      const options = { document: { limits: { [limit]: most } } };
+      const error = await failureOf(createClient(One, transportTo(server.url, options)).run());
+      expect([error.code, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "document"]);
+      const cure = `raise the option document.limits.${limit}, or ask for less`;
+      expect(error.message).toBe(`one.run: the answer is beyond a limit: LimitError: ${what}; ${cure}`);
+    }
+  });
+
   it("H140 follows no redirect and shows its credentials to nobody else", async () => {
     const elsewhere = await stub((_, response) => answerValue(response, "stolen"));
     for (const status of [301, 302, 303, 307, 308]) {

@@ -101,8 +101,16 @@ describe("what is written", () => {
         ]),
       ).message,
     ).toContain('two keys "1"');
-    expect(refusal(new Map([[{}, 1]])).message).toContain("key that is a Object");
+    expect(refusal(new Map([[{}, 1]])).message).toContain("key that is an Object");
     expect(refusal([new Map([["a", [() => 1]]])]).message).toBe("cannot marshal a function, at [0].a[0]");
+    const call =
+      (...params: unknown[]) =>
+      (): unknown =>
+        createDocumentCodec().encodeCall("x", params);
+    expect(call(1, { a: () => 1 })).toThrow("cannot marshal a function, at params[1].a");
+    expect(call(Symbol("x"))).toThrow("cannot marshal a symbol, at params[0]");
+    const deep = Object.fromEntries([["x".repeat(500), [undefined]]]);
+    expect(call(deep)).toThrow(/^cannot marshal undefined, at params\[0\]\.xxx/);
   });
 
   it("X16 records become their ids, and a hook says what an object is", () => {

@@ -218,6 +218,8 @@ describe("the other protocols", () => {
       new Map(entries),
     ])
       await expect(db.x([value])).rejects.toMatchObject({ code: "INVALID_ARGUMENT", delivered: "no" });
+    const nested = db.x(1, { a: [() => 1] });
+    await expect(nested).rejects.toThrow("x: params[1].a[0] is a function, which cannot travel");
     await expect(db.x(deep)).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED", delivered: "no" });
     expect(server.seen).toEqual([]);
   });

@@ -188,4 +188,14 @@ describe("TLS", () => {
     expect(error).toMatchObject({ code: "UNAVAILABLE", delivered: "no", retryable: false });
     expect(RpcError.from(error).message).toContain("cannot be trusted");
   });
+
+  it("says on one line that a server speaks no TLS", async () => {
+    const url = (await serving({ endpoint: "http://127.0.0.1:0/RPC2" })).replace("http:", "https:");
+    const error: unknown = await createClient(Values, transportTo(url))
+      .order({ a: 1 })
+      .catch((caught: unknown) => caught);
+    expect(RpcError.from(error).message).toMatch(
+      /^test\.Values\.order: https:\S+ is lost \([^\n]*EPROTO[^\n]*[^\s]\)$/,
+    );
+  });
 });

@@ -1,5 +1,6 @@
 import { RpcError } from "@rpc/core";
 import { type CallContext, type CancelListener, type Expiring, noteCallError, shown } from "@rpc/core/transport";
+import { LimitFault } from "../codec/faults.ts";
 import { revived } from "../revive.ts";
 
 /** What carries a call while it is on its way: a request of its own, or one that it shares. */
@@ -108,7 +109,8 @@ export class PendingCall implements CancelListener, Expiring {
 
   /** Errors of this end name their call; what a server says is passed on as it is. */
   #named(error: RpcError): RpcError {
-    if (error.reason !== "PROTOCOL" || error.message.startsWith(this.label)) return error;
+    const isOwn = error.reason === "PROTOCOL" || error.cause instanceof LimitFault;
+    if (!isOwn || error.message.startsWith(this.label)) return error;
     const { code, reason, details, delivered, retryable, cause } = error;
     return new RpcError(code, `${this.label}: ${error.message}`, { reason, details, delivered, retryable, cause });
   }

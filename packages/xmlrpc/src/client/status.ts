@@ -57,6 +57,10 @@ export function codeOfStatus(status: number): StatusCode {
 export function plainText(contentType: string, body: Uint8Array): string {
   if (!contentType.startsWith("text/plain")) return "";
   const text = Buffer.from(body.buffer, body.byteOffset, Math.min(body.length, MAX_TEXT_LENGTH * 4)).toString("utf8");
+  return onOneLine(text);
+}
+
+function onOneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
   const line = text.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
   return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH)}…` : line;
@@ -78,7 +82,9 @@ const NOT_REACHED: ReadonlySet<string> = new Set([
 export function errorOfConnection(method: string, endpoint: string, error: Error, sent: boolean): RpcError {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   const delivered = sent && !NOT_REACHED.has(code) ? "unknown" : "no";
-  const what = isCertificateError(code) ? `cannot be trusted (${error.message})` : `is lost (${error.message})`;
+  // OpenSSL ends its texts with a line feed.
+  const text = onOneLine(error.message);
+  const what = isCertificateError(code) ? `cannot be trusted (${text})` : `is lost (${text})`;
   const reached = NOT_REACHED.has(code) ? `cannot be reached (${code})` : what;
   return new RpcError("UNAVAILABLE", `${method}: ${endpoint} ${reached}`, {
     reason: NOT_REACHED.has(code) ? "UNAVAILABLE" : "PEER_LOST",

@@ -28,7 +28,7 @@ class JsonRpcWire implements ClientWire {
   write(method: string, params: Params, oneWay: boolean): WrittenCall {
     const id = oneWay ? "" : randomUUID();
     const head = `{"jsonrpc":"2.0","method":${jsonText(method)}`;
-    const given = Array.isArray(params) && params.length === 0 ? "" : `,"params":${jsonText(params)}`;
+    const given = Array.isArray(params) && params.length === 0 ? "" : `,"params":${jsonText(params, "params")}`;
     return { path: this.#path, text: `${head}${given}${oneWay ? "" : `,"id":"${id}"`}}`, id };
   }
 

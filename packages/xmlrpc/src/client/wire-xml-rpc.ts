@@ -2,6 +2,7 @@ import { RpcError } from "@rpc/core";
 import type { MethodDescriptor } from "@rpc/core/transport";
 import { createDocumentCodec } from "../codec/create-document-codec.ts";
 import type { DecodedReply, DocumentCodec } from "../codec/document-codec.ts";
+import { LimitFault } from "../codec/faults.ts";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import type { DocumentOptions } from "../profiles.ts";
 import type { Params } from "../server/service.ts";
@@ -95,8 +96,8 @@ class XmlRpcWire implements ClientWire {
       return this.#codec.decodeReply(reply.body, contentType);
     } catch (thrown) {
       if (!(thrown instanceof FaultError)) throw thrown;
-      if (thrown.fault.code === FaultCode.System) {
-        const message = `the answer is beyond a limit: ${thrown.message}`;
+      if (thrown instanceof LimitFault) {
+        const message = `the answer is beyond a limit: ${thrown.message}; raise the option document.limits.${thrown.limit}, or ask for less`;
         throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "document", delivered: "unknown", cause: thrown });
       }
       throw unreadable(`the answer cannot be read: ${thrown.message}`, thrown);

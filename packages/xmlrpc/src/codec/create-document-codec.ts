@@ -83,10 +83,11 @@ class Codec implements DocumentCodec {
   encodeCall(method: string, params: readonly unknown[]): string {
     const encoder = new Encoder(this.#encoding);
     let out = `${DECLARATION}<methodCall${this.#attributes}><methodName>${encoder.text(method)}</methodName><params>`;
+    let i = 0;
     try {
-      for (const param of params) out += `<param>${encoder.value(param)}</param>`;
+      for (; i < params.length; i++) out += `<param>${encoder.value(params[i])}</param>`;
     } catch (thrown) {
-      throw withPlace(thrown);
+      throw withPlace(thrown, `params[${i}]`);
     }
     return `${out}</params></methodCall>`;
   }

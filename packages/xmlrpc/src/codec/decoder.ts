@@ -1,6 +1,6 @@
-import { FaultCode, FaultError } from "../fault.ts";
+import type { FaultError } from "../fault.ts";
 import type { DocumentLimits } from "../profiles.ts";
-import { invalid, notWellFormed } from "./faults.ts";
+import { invalid, LimitFault, notWellFormed } from "./faults.ts";
 import { isBlank } from "./scalars.ts";
 import { isExtension, isScalar, Tag, tagName, tagOf } from "./tags.ts";
 import { readScalar, type ValueRules } from "./value-types.ts";
@@ -18,6 +18,7 @@ const EXTENSION_NAMESPACE = "http://ws.apache.org/xmlrpc/namespaces/extensions";
 /** Longest name shown in an error. */
 const SHOWN = 80;
 
+type TextLimit = "maxTextLength" | "maxNameLength";
 type Struct = Record<string, unknown> | Map<string, unknown>;
 
 /** One array or struct that is being filled. */
@@ -65,7 +66,8 @@ export class Decoder implements XmlSink {
 
   count(number: number): void {
     this.#elements += number;
-    if (this.#elements > this.#limits.maxElements) throw exceeded(`more than ${this.#limits.maxElements} elements`);
+    if (this.#elements > this.#limits.maxElements)
+      throw new LimitFault("maxElements", `more than ${this.#limits.maxElements} elements`);
   }
 
   bind(prefix: string, namespace: string): void {
@@ -77,20 +79,21 @@ export class Decoder implements XmlSink {
     const inside = this.#inside;
     // In a value: text, unless a type element was there; then only blanks may stand beside it.
     if (isScalar(inside) || (inside === Tag.Value && this.#value === NOTHING)) {
-      this.#append(raw, this.#limits.maxTextLength);
+      this.#append(raw, "maxTextLength");
     } else if (inside === Tag.Name || inside === Tag.MethodName) {
-      this.#append(raw, this.#limits.maxNameLength);
+      this.#append(raw, "maxNameLength");
     } else if (!isBlank(raw) && !isBlank(decodeReferences(raw, this))) {
       throw invalid(inside === Tag.Value ? "text beside a type element" : "text between elements");
     }
   }
 
-  #append(raw: string, limit: number): void {
+  #append(raw: string, limit: TextLimit): void {
+    const length = this.#limits[limit];
     // Before references are decoded: they only make it shorter, and a long flood of them is not to be built first.
-    if (raw.length > limit && raw.length > limit * 10) throw tooLong(limit);
+    if (raw.length > length && raw.length > length * 10) throw tooLong(limit, length);
     const text = raw.includes("&") ? decodeReferences(raw, this) : raw;
     this.#text = this.#text === "" ? text : this.#text + text;
-    if (this.#text.length > limit) throw tooLong(limit);
+    if (this.#text.length > length) throw tooLong(limit, length);
   }
 
   open(tag: number, name: string): void {
@@ -165,7 +168,7 @@ export class Decoder implements XmlSink {
     const container = this.#container;
     if (container === undefined) return;
     if (++container.members > this.#limits.maxMembers) {
-      throw exceeded(`a struct has more than ${this.#limits.maxMembers} members`);
+      throw new LimitFault("maxMembers", `a struct has more than ${this.#limits.maxMembers} members`);
     }
     container.name = undefined;
     this.#value = NOTHING;
@@ -210,7 +213,7 @@ export class Decoder implements XmlSink {
 
   #enter(container: Container): void {
     if (this.#containers.length >= this.#limits.maxDepth) {
-      throw exceeded(`arrays and structs are nested deeper than ${this.#limits.maxDepth}`);
+      throw new LimitFault("maxDepth", `arrays and structs are nested deeper than ${this.#limits.maxDepth}`);
     }
     this.#containers.push(container);
     this.#container = container;
@@ -328,10 +331,6 @@ function unexpected(name: string, inside: number): FaultError {
   return invalid(`unexpected element <${name.slice(0, SHOWN)}> ${place}`);
 }
 
-function tooLong(limit: number): FaultError {
-  return exceeded(`a text is longer than ${limit} characters`);
-}
-
-function exceeded(what: string): FaultError {
-  return new FaultError(FaultCode.System, `LimitError: ${what}`);
+function tooLong(limit: TextLimit, length: number): FaultError {
+  return new LimitFault(limit, `a text is longer than ${length} characters`);
 }

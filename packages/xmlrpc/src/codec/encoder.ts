@@ -47,7 +47,7 @@ export class Encoder {
       case "bigint":
         return this.#bigint(value);
       default:
-        throw refused(`cannot marshal ${value === undefined ? "undefined" : `a ${typeof value}`}`);
+        throw refused(`cannot marshal ${kindOf(value)}`);
     }
   }
 
@@ -279,10 +279,15 @@ function keyText(key: unknown): string {
       return String(key);
     default:
       if (key === null) return "null";
-      throw refused(
-        `cannot marshal a Map with a key that is ${typeof key === "object" ? `a ${className(key)}` : `a ${typeof key}`}`,
-      );
+      throw refused(`cannot marshal a Map with a key that is ${kindOf(key)}`);
   }
+}
+
+/** What a value is, for messages: `undefined`, `a function`, `an Object`. */
+function kindOf(value: unknown): string {
+  if (value === undefined) return "undefined";
+  const name = typeof value === "object" && value !== null ? className(value) : typeof value;
+  return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 function hasHook(value: object): value is { toRpc(): unknown } {
@@ -309,14 +314,14 @@ function placed(thrown: unknown, step: string): RpcError {
   return error;
 }
 
-/** The error of a value that could not be written, with its place in it. */
-export function withPlace(thrown: unknown): unknown {
-  if (!(thrown instanceof RpcError)) return placed(thrown, "");
-  const place = PLACES.get(thrown);
-  if (place === undefined || place === "") return thrown;
-  const { code, message, reason } = thrown;
+/** The error of a value that could not be written, with its place in it. `root`: what the value itself is called, `params[1]` say. */
+export function withPlace(thrown: unknown, root = ""): unknown {
+  const error = placed(thrown, "");
+  const place = root + (PLACES.get(error) ?? "");
+  if (place === "") return error;
+  const { code, message, reason } = error;
   const text = `${message}, at ${place.startsWith(".") ? place.slice(1) : place}`;
-  return new RpcError(code, text, { reason, cause: thrown.cause });
+  return new RpcError(code, text, { reason, cause: error.cause });
 }
 
 function beyondLimits(): RpcError {
