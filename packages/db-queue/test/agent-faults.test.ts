@@ -13,7 +13,7 @@ afterEach(() => rig.close());
 
 function running(run: (context: HandlerContext, input: unknown) => unknown): DynamicRouter {
   const router = dynamicRouter();
-  router.register({ run: (context: HandlerContext, input: unknown) => run(context, input) }.run, { passContext: true });
+  router.register(run, { name: "run", passContext: true });
   return router;
 }
 
