@@ -1,7 +1,7 @@
 import { defineContract, type Handler, Metadata, RpcError, createRouter, dynamicRouter, forward } from "@rpc/core";
 import { descriptorOf, dynamicCodec, EncodedPayload, type MethodDescriptor } from "@rpc/core/transport";
 import { job, notification, unary } from "@rpc/core";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { argumentsOf, inputOf, rowArguments } from "../src/command/arguments.ts";

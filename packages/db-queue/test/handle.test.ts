@@ -10,10 +10,14 @@ async function open(): Promise<IssuerRig> {
   return rig;
 }
 
+function noTimersLeft({ clock }: IssuerRig): void {
+  if (clock.pendingCount > 0) throw new Error(`${clock.pendingCount} timers are left`);
+}
+
 afterEach(async () => {
   for (const rig of rigs.splice(0)) {
     await rig.close();
-    expect(rig.clock.pendingCount, "timers that are left").toBe(0);
+    noTimersLeft(rig);
   }
 });
 
@@ -108,7 +112,7 @@ describe("a handle", () => {
 
   it("leaves its events when the reader has had enough, and when the command is gone", async () => {
     const rig = await open();
-    await rig.serve(botOf({ echo: (_input, context) => void context.log("one") }));
+    await rig.serve(botOf({ echo: (_input, context) => context.log("one") }));
     const handle = rig.queue.send(BOT, "echo");
     for await (const event of handle.events()) {
       expect(event.kind).toBe("log");

@@ -1,4 +1,4 @@
-import { createClient, failover, RpcError } from "@rpc/core";
+import { createClient, failover, pair, RpcError } from "@rpc/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { CommandFailure } from "../src/command/command-failure.ts";
 import { createDbQueueTransport } from "../src/issuer/create-db-queue.ts";
@@ -14,10 +14,14 @@ async function open(options: DbQueueOptions = {}): Promise<IssuerRig> {
   return rig;
 }
 
+function noTimersLeft({ clock }: IssuerRig): void {
+  if (clock.pendingCount > 0) throw new Error(`${clock.pendingCount} timers are left`);
+}
+
 afterEach(async () => {
   for (const rig of rigs.splice(0)) {
     await rig.close();
-    expect(rig.clock.pendingCount, "timers that are left").toBe(0);
+    noTimersLeft(rig);
   }
 });
 
@@ -244,7 +248,7 @@ describe("by name", () => {
     const rig = await open();
     const bot = rig.queue.proxy(BOT);
     expect(await Promise.resolve(bot)).toBe(bot);
-    expect(`${String(bot)}`).toBe(`proxy of ${BOT}`);
+    expect(Reflect.apply(String, undefined, [bot])).toBe(`proxy of ${BOT}`);
     expect(JSON.stringify({ bot })).toBe('{"bot":{}}');
     await turns(5);
     expect(await rig.queue.list()).toEqual([]);
@@ -337,10 +341,33 @@ describe("waiting", () => {
     expect(await call).toBe("found");
   });
 
+  it("hears of an end that came before the answer of the insert", async () => {
+    const rig = await open();
+    await rig.store.subscribe({ address: BOT, agent: "quick", incarnation: "quick-1" });
+    const insert = rig.store.insert.bind(rig.store);
+    Object.assign(rig.store, {
+      insert: async (commands: Parameters<typeof insert>[0]) => {
+        const rows = await insert(commands);
+        const [claimed] = await rig.store.claim([
+          { address: BOT, agent: "quick", incarnation: "quick-1", max: 9, leaseMs: 1000 },
+        ]);
+        if (claimed === undefined || claimed instanceof RpcError) throw new Error("not claimed");
+        for (const { id, token } of claimed.claims)
+          await rig.store.settle([{ id, token, outcome: "done", result: '"quick"' }]);
+        await turns(3);
+        return rows;
+      },
+    });
+    const bot = rig.queue.proxy(Bot, BOT);
+    // The first one opens the watch, which is looked at when it is ready.
+    expect(await bot.ping()).toBe("quick");
+    expect(await bot.ping()).toBe("quick");
+  });
+
   it("goes on when the database comes back", async () => {
     const rig = await open({ pollMs: 1000 });
     let isAway = true;
-    const { outcomes } = rig.store;
+    const outcomes = rig.store.outcomes.bind(rig.store);
     Object.assign(rig.store, {
       outcomes: (ids: readonly number[]) =>
         isAway ? Promise.reject(new RpcError("UNAVAILABLE", "the database is away")) : outcomes(ids),
@@ -357,7 +384,7 @@ describe("waiting", () => {
 
   it("passes on the refusal of an insert that failed, and takes the next call", async () => {
     const rig = await open();
-    const { insert } = rig.store;
+    const insert = rig.store.insert.bind(rig.store);
     let isAway = true;
     Object.assign(rig.store, {
       insert: (commands: Parameters<typeof insert>[0]) =>
@@ -381,6 +408,19 @@ describe("as a transport", () => {
     const both = failover(down, queued, { clock: rig.clock });
     expect(await createClient(Bot, both, { clock: rig.clock }).ping()).toBe("pong");
     await both.close();
+  });
+
+  it("is one half of a pair, of which an agent is the other", async () => {
+    const rig = await open();
+    await rig.queue.ensureAddress("back:1");
+    await rig.serve(botOf());
+    const back = await rig.serve(botOf({ ping: () => "called back" }), { address: "back:1", name: "back" });
+    const both = pair({ out: createDbQueueTransport(rig.queue, BOT), in: back });
+    expect(both.capabilities.duplex).toBe("native");
+    expect(await createClient(Bot, both, { clock: rig.clock }).ping()).toBe("pong");
+    expect(await rig.queue.proxy(Bot, "back:1").ping()).toBe("called back");
+    await both.close();
+    expect(await back.closed).toBeUndefined();
   });
 
   it("Q54 submits jobs as commands with attempts", async () => {

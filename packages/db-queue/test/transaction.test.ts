@@ -16,7 +16,10 @@ afterEach(async () => {
 async function open(): Promise<{ rig: SqliteRig; queue: DbQueue }> {
   const rig = await openSqliteRig();
   const queue = createDbQueue(rig.store, { clock: rig.clock, random: () => 0.5 });
-  closers.push(rig.close, () => queue.close());
+  closers.push(
+    () => rig.close(),
+    () => queue.close(),
+  );
   await queue.ensureAddress(BOT);
   return { rig, queue };
 }
@@ -75,11 +78,11 @@ describe("in the caller's own transaction", () => {
     const { rig, queue } = await open();
     const id = await queue.send(BOT, "ping").accepted;
     const first = await rig.begin();
-    expect(await queue.inTransaction(first.handle, ({ cancel }) => cancel(id, "no"))).toBe("cancelled");
+    expect(await queue.inTransaction(first.handle, (transaction) => transaction.cancel(id, "no"))).toBe("cancelled");
     await first.rollback();
     expect((await queue.handle(id).row()).state).toBe("queued");
     const second = await rig.begin();
-    await queue.inTransaction(second.handle, ({ cancel }) => cancel(id, "no"));
+    await queue.inTransaction(second.handle, (transaction) => transaction.cancel(id, "no"));
     await second.commit();
     expect((await queue.handle(id).row()).state).toBe("cancelled");
   });

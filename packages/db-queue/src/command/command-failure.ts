@@ -1,4 +1,5 @@
 import { RpcError } from "@rpc/core";
+import { wellFormedText } from "./json-text.ts";
 
 const MAX_TEXT = 64 * 1024;
 
@@ -27,6 +28,5 @@ export class CommandFailure extends RpcError {
 }
 
 function cut(text: string): string {
-  const whole = String(text);
-  return (whole.length > MAX_TEXT ? `${whole.slice(0, MAX_TEXT)}…` : whole).toWellFormed();
+  return wellFormedText(typeof text === "string" && text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
 }

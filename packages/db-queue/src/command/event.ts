@@ -1,7 +1,16 @@
 import type { LogLevel, LogLine } from "@rpc/core";
 import { dynamicCodec, type MethodDescriptor } from "@rpc/core/transport";
 import type { JsonText, NewEvent } from "../store/store-words.ts";
-import { isRecord, type Json, jsonText, memberOf, parsedJson, textIn, valueOfJson } from "./json-text.ts";
+import {
+  isRecord,
+  type Json,
+  jsonText,
+  memberOf,
+  parsedJson,
+  textIn,
+  valueOfJson,
+  wellFormedText,
+} from "./json-text.ts";
 
 const PROGRESS = "progress";
 const LOG = "log";
@@ -33,11 +42,11 @@ export function progressEvent(method: MethodDescriptor, value: unknown): NewEven
 }
 
 export function logEvent({ level, message, fields }: LogLine): NewEvent {
-  const said: Record<string, unknown> = { level, message: String(message).toWellFormed() };
+  const said: Record<string, unknown> = { level, message: wellFormedText(message) };
   const names = Object.entries(fields);
   if (names.length > 0) {
     const record = Object.create(null) as Record<string, string>;
-    for (const [name, value] of names) record[name.toWellFormed()] = String(value).toWellFormed();
+    for (const [name, value] of names) record[name.toWellFormed()] = wellFormedText(value);
     said["fields"] = record;
   }
   return { kind: LOG, data: JSON.stringify(said) };

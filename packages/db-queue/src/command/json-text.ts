@@ -54,6 +54,11 @@ export function parsedJson(text: JsonText, what: string): unknown {
   }
 }
 
+/** Text of what ought to be text: types are easily lost on the way from a handler. */
+export function wellFormedText(value: unknown): string {
+  return (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).toWellFormed();
+}
+
 /** A record that somebody else wrote: own members only. */
 export type Json = Readonly<Record<string, unknown>>;
 

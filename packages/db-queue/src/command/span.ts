@@ -35,8 +35,12 @@ export function spanMs(span: Span, what: string): number {
   }
   const match = typeof span === "string" ? SPAN.exec(span.trim().toLowerCase()) : null;
   const unit = UNITS.get(match?.[2] ?? "");
-  if (unit === undefined) throw refused(what, JSON.stringify(String(span).slice(0, 40)));
+  if (unit === undefined) throw refused(what, shown(span));
   return Number(match?.[1]) * unit;
+}
+
+function shown(span: unknown): string {
+  return typeof span === "string" ? JSON.stringify(span.slice(0, 40)) : typeof span;
 }
 
 function refused(what: string, got: string): RpcError {

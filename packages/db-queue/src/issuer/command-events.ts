@@ -16,6 +16,7 @@ export async function* commandEvents(
   afterSeq: number,
   method: MethodDescriptor | undefined,
 ): AsyncGenerator<CommandEvent, void, undefined> {
+  if (engine.refusal !== undefined) throw engine.refusal;
   const bell = new Bell();
   const unlisten = engine.outcomes.listen(id, bell);
   try {

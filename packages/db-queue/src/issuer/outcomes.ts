@@ -127,7 +127,7 @@ export class Outcomes implements InsertsListener {
     const all = [...this.#waiters.values()].flat();
     this.#waiters.clear();
     for (const waiter of all) waiter.abandoned(error);
-    for (const listeners of [...this.#listeners.values()]) for (const listener of listeners) listener.changed();
+    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.changed();
     this.#shut();
   }
 
