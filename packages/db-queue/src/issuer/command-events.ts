@@ -16,7 +16,7 @@ export async function* commandEvents(
   afterSeq: number,
   method: MethodDescriptor | undefined,
 ): AsyncGenerator<CommandEvent, void, undefined> {
-  if (engine.refusal !== undefined) throw engine.refusal;
+  checkOpen(engine);
   const bell = new Bell();
   const unlisten = engine.outcomes.listen(id, bell);
   try {
@@ -35,12 +35,16 @@ export async function* commandEvents(
         if (rows.length < LIMIT) break;
       }
       if (isOver(outcome.state)) return;
-      if (engine.refusal !== undefined) throw engine.refusal;
+      checkOpen(engine);
       await bell.rung();
     }
   } finally {
     unlisten();
   }
+}
+
+function checkOpen({ refusal }: Engine): void {
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Remembers that it was rung while nobody listened. */
