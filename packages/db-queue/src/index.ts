@@ -14,6 +14,8 @@ export type { CommandHandle } from "./issuer/handle.ts";
 export type { ProxyOptions, SendOptions } from "./issuer/options.ts";
 export type { ReaperOptions } from "./issuer/reaper.ts";
 export type { QueueTransaction } from "./issuer/transaction.ts";
+export type { PostgresStoreOptions } from "./postgres/options.ts";
+export { createPostgresStore } from "./postgres/postgres-store.ts";
 export type { SqliteStoreOptions } from "./sqlite/options.ts";
 export { createSqliteStore } from "./sqlite/sqlite-store.ts";
 export type { QueueStore } from "./store/store.ts";

@@ -11,7 +11,7 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 
 /** What `next` makes of a value, now where the value is there already: a promise costs a turn of the event loop, and lets others in between. */
 export function chained<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return isPromiseLike(value) ? Promise.resolve(value).then(next) : next(value as T);
+  return isPromiseLike(value) ? Promise.resolve(value).then(next) : next(value);
 }
 
 /** All values in their order, now where all of them are there already. */

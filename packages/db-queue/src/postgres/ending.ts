@@ -1,6 +1,6 @@
 /** Parts of statements that end commands; `from` names rows as they are afterwards. */
 
-export const ENDED = "('done', 'failed', 'expired', 'cancelled')";
+const ENDED = "('done', 'failed', 'expired', 'cancelled')";
 
 /** What every such statement returns of a row beside its own. */
 export const TOUCHED = "id, address_id, parent_id, ordering_key, state, notification";
