@@ -102,10 +102,12 @@ export { jsonEnvelopeCodec } from "./tools/json-envelope-codec.ts";
 export { outcomeOf, retryDelayOf } from "./tools/job-errors.ts";
 export { allocateBytes, readUtf8, utf8Length, writeUtf8 } from "./tools/utf8.ts";
 export { decodePayload } from "./tools/payloads.ts";
+export { isPromiseLike } from "./tools/promise-like.ts";
 export { errorFromWire, wireErrorOf } from "./tools/wire-error.ts";
 export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";
+export { guarded, type GuardOptions } from "./face/guarded.ts";
 export {
   createSessionListener,
   type ListenerSessionOptions,

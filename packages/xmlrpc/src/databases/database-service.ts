@@ -1,11 +1,11 @@
 import type { Awaitable, CallContext, Handler } from "@rpc/core";
-import { dynamicCodec, type MessageShape, type MethodDescriptor } from "@rpc/core/transport";
+import { dynamicCodec, isPromiseLike, type MessageShape, type MethodDescriptor } from "@rpc/core/transport";
 import { FaultCode, FaultError } from "../fault.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { Endpoint } from "../server/endpoint.ts";
 import { derivedCall, scopeOf } from "../server/front-call.ts";
 import { inFault } from "../server/front-reply.ts";
-import { isPromiseLike, runHandler } from "../server/handler-context.ts";
+import { runHandler } from "../server/handler-context.ts";
 import {
   type Admission,
   HttpRefusal,

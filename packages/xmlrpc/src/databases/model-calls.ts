@@ -1,9 +1,9 @@
 import { type Awaitable, type CallContext, type Handler, Metadata } from "@rpc/core";
-import type { MethodDescriptor } from "@rpc/core/transport";
+import { isPromiseLike, type MethodDescriptor } from "@rpc/core/transport";
 import { Header } from "../headers.ts";
 import { fieldShapeOf } from "../server/field-shape.ts";
 import { derivedCall } from "../server/front-call.ts";
-import { HttpCallContext, isPromiseLike } from "../server/handler-context.ts";
+import { HttpCallContext } from "../server/handler-context.ts";
 import { inputFromArguments, outputOf } from "../server/parameters.ts";
 import { callWithInput, misfit, wireOf } from "../server/router-service.ts";
 import type { ServiceCall, ServiceHost } from "../server/service.ts";

@@ -1,6 +1,7 @@
 import { type Awaitable, type Clock, RpcError } from "@rpc/core";
+import { isPromiseLike } from "@rpc/core/transport";
 import { statusHeaders } from "../fault-mapping.ts";
-import { isPromiseLike, tamed } from "../server/handler-context.ts";
+import { tamed } from "../server/handler-context.ts";
 import { HttpRefusal } from "../server/service.ts";
 import { keyedHash } from "./constant-time.ts";
 import type { ShownCredentials } from "./exchange.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { isPromiseLike } from "@rpc/core/transport";
 import { type Admitted, type Desk } from "../server/desk.ts";
-import { isPromiseLike } from "../server/handler-context.ts";
 import { HttpRefusal } from "../server/service.ts";
 import type { BodyDeadlines, PendingBody } from "./body-deadlines.ts";
 import { packed, replyCoding } from "./content-coding.ts";

@@ -1,12 +1,11 @@
 import { type Awaitable, type Clock, RpcError } from "@rpc/core";
-import { MAX_TIMER_MS } from "@rpc/core/transport";
+import { isPromiseLike, MAX_TIMER_MS } from "@rpc/core/transport";
 import { Header } from "../headers.ts";
 import { type Coding, codingOf, inflated, type InflateLimits } from "../http/content-coding.ts";
 import type { CredentialCheck } from "../http/credential-check.ts";
 import type { IncomingExchange } from "../http/incoming-exchange.ts";
 import { type HttpReply, textReply } from "../http/reply.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { isPromiseLike } from "./handler-context.ts";
 import { RequestScope } from "./request-scope.ts";
 import { type Admission, HttpRefusal } from "./service.ts";
 

@@ -2,6 +2,7 @@ import { type Awaitable, type Clock, type Handler, type Peer, RpcError } from "@
 import {
   CallScope,
   type CancelListener,
+  isPromiseLike,
   MAX_TIMER_MS,
   type Metadata,
   type MethodDescriptor,
@@ -111,12 +112,6 @@ export function runHandler(
   if (isPromiseLike(output)) return waited(output, context, scope, clock);
   passMetadata(context);
   return output;
-}
-
-/** Whether what local code returned has to be waited for; never asked of data from a peer. */
-export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) return true;
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** What was thrown, as something that may be asked what it is: a revoked proxy answers even that by throwing. */

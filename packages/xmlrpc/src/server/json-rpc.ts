@@ -1,4 +1,5 @@
 import { type Awaitable, RpcError } from "@rpc/core";
+import { isPromiseLike } from "@rpc/core/transport";
 import { jsonText } from "../json-text.ts";
 import { decodeDocument } from "../codec/charset.ts";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
@@ -8,7 +9,6 @@ import type { EndpointRequest } from "./endpoint.ts";
 import { FrontCall } from "./front-call.ts";
 import { documentStatus, inFault, isUnexpected, replyHeaders, reported, unmarshallable } from "./front-reply.ts";
 import type { FrontSettings } from "./front-settings.ts";
-import { isPromiseLike } from "./handler-context.ts";
 import { checkedJson } from "./json-input.ts";
 import { HttpRefusal, type Params, type Service } from "./service.ts";
 import { type MulticallItem, tooManyCalls } from "./system-methods.ts";

@@ -1,13 +1,5 @@
-import {
-  type Authorize,
-  authorized,
-  type Clock,
-  type Handler,
-  replyCache,
-  type ReplyCacheOptions,
-  RpcError,
-} from "@rpc/core";
-import { isCallError, type MethodDescriptor } from "@rpc/core/transport";
+import { type Authorize, type Clock, type Handler, type ReplyCacheOptions, RpcError } from "@rpc/core";
+import { guarded, isCallError, type MethodDescriptor } from "@rpc/core/transport";
 import { createDocumentCodec } from "../codec/create-document-codec.ts";
 import { ODOO_NAMES } from "../databases/exceptions.ts";
 import { json2Endpoint, openApiEndpoint } from "../databases/json2.ts";
@@ -64,7 +56,7 @@ export function openDesk(
     mayCall: async (exchange, method) =>
       options.authorize === undefined || mayCall(options.authorize, exchange, method),
     keptReplies: options.replyCache === false ? undefined : keptReplies(options.replyCache ?? {}),
-    guard: (handler) => guarded(handler, options, clock),
+    guard: (handler) => kept(handler, options, clock),
     authenticate: async (shown) => (check.isOn ? check.identify(shown, shown.endpoint) : undefined),
     onError,
   };
@@ -117,7 +109,7 @@ function serviceOf(
   onError: (error: RpcError) => void,
 ): Service {
   const { authorize } = options;
-  return routerService(guarded(handler, options, clock), {
+  return routerService(kept(handler, options, clock), {
     clock,
     onError,
     mayCall: authorize === undefined ? undefined : async (exchange, method) => mayCall(authorize, exchange, method),
@@ -138,10 +130,9 @@ async function mayCall(
   }
 }
 
-/** Whoever may not call gets no kept reply either. */
-function guarded(handler: Handler, { authorize, replyCache: kept }: XmlRpcHandlerOptions, clock: Clock): Handler {
-  const caching = kept === false ? handler : replyCache(withPlainOutputs(handler), { clock, ...kept });
-  return authorize === undefined ? caching : authorized(caching, authorize);
+/** A handler with its guards. Its outputs are plain where replies may be kept. */
+function kept(handler: Handler, options: XmlRpcHandlerOptions, clock: Clock): Handler {
+  return guarded(options.replyCache === false ? handler : withPlainOutputs(handler), options, clock);
 }
 
 /** The defaults are the reply cache's own. */

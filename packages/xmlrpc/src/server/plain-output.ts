@@ -1,6 +1,6 @@
 import type { CallContext, Handler } from "@rpc/core";
+import { isPromiseLike } from "@rpc/core/transport";
 import { Double, XmlRpcDateTime } from "../values.ts";
-import { isPromiseLike } from "./handler-context.ts";
 
 const MAX_DEPTH = 64;
 

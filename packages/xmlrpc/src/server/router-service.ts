@@ -1,8 +1,8 @@
 import { type Awaitable, type Clock, type Handler, RpcError } from "@rpc/core";
-import { type MethodDescriptor, shown } from "@rpc/core/transport";
+import { isPromiseLike, type MethodDescriptor, shown } from "@rpc/core/transport";
 import { FaultCode, FaultError } from "../fault.ts";
 import type { HttpExchange } from "../http/exchange.ts";
-import { type HttpCallContext, isPromiseLike, runHandler } from "./handler-context.ts";
+import { type HttpCallContext, runHandler } from "./handler-context.ts";
 import { inputOf, outputOf } from "./parameters.ts";
 import { methodInfo } from "./signatures.ts";
 import type { MethodInfo, Service, ServiceCall } from "./service.ts";

@@ -1,9 +1,8 @@
 import { type Awaitable, type Clock, RpcError } from "@rpc/core";
-import { shown } from "@rpc/core/transport";
+import { isPromiseLike, shown } from "@rpc/core/transport";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import { derivedCall, scopeOf } from "./front-call.ts";
 import { inFault } from "./front-reply.ts";
-import { isPromiseLike } from "./handler-context.ts";
 import type { MethodInfo, Service, ServiceCall } from "./service.ts";
 
 export interface SystemMethodOptions {

@@ -1,4 +1,5 @@
 import { type Awaitable, RpcError } from "@rpc/core";
+import { isPromiseLike } from "@rpc/core/transport";
 import type { DecodedCall } from "../codec/document-codec.ts";
 import { FaultError } from "../fault.ts";
 import { Header } from "../headers.ts";
@@ -7,7 +8,6 @@ import type { EndpointRequest } from "./endpoint.ts";
 import { FrontCall } from "./front-call.ts";
 import { documentStatus, isUnexpected, replyHeaders, reported, unmarshallable } from "./front-reply.ts";
 import type { FrontSettings } from "./front-settings.ts";
-import { isPromiseLike } from "./handler-context.ts";
 import { HttpRefusal, type Service } from "./service.ts";
 import { faultItem, type MulticallItem } from "./system-methods.ts";
 
