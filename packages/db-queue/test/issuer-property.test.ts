@@ -128,7 +128,7 @@ class World {
     this.#harm.isBroken = false;
     for (let round = 0; round < 40 && this.calls.some(({ ends }) => ends === 0); round++) {
       await this.run({ do: "claim" });
-      for (const claim of [...this.#claims]) {
+      for (const claim of this.#claims.slice()) {
         await this.run({ do: "answer", which: this.#claims.indexOf(claim), fails: false });
       }
       await this.run({ do: "advance", ms: 2000 });

@@ -1,11 +1,19 @@
-import type { DatabaseSync } from "node:sqlite";
+import { createFakeClock, type FakeClock } from "@rpc/testkit";
 import { afterEach, describe, expect, it } from "vitest";
+import { serveDbQueue } from "../src/agent/serve-db-queue.ts";
+import { createDbQueue } from "../src/issuer/create-db-queue.ts";
+import type { DbQueue } from "../src/issuer/db-queue.ts";
 import { turns } from "./agent-rig.ts";
 import { Bot, BOT, botOf } from "./issuer-rig.ts";
-import { openSqliteRig, type SqliteRig } from "./sqlite-rig.ts";
-import { createDbQueue } from "../src/issuer/create-db-queue.ts";
-import { serveDbQueue } from "../src/agent/serve-db-queue.ts";
-import type { DbQueue } from "../src/issuer/db-queue.ts";
+import { openPostgresRig } from "./postgres-rig.ts";
+import { openSqliteRig } from "./sqlite-rig.ts";
+import type { StoreRig } from "./store-rig.ts";
+
+interface Opened {
+  readonly rig: StoreRig;
+  readonly clock: FakeClock;
+  readonly queue: DbQueue;
+}
 
 const closers: (() => Promise<void>)[] = [];
 
@@ -13,21 +21,32 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-async function open(): Promise<{ rig: SqliteRig; queue: DbQueue }> {
-  const rig = await openSqliteRig();
-  const queue = createDbQueue(rig.store, { clock: rig.clock, random: () => 0.5 });
-  closers.push(
-    () => rig.close(),
-    () => queue.close(),
-  );
-  await queue.ensureAddress(BOT);
-  return { rig, queue };
-}
+const STORES = [
+  {
+    store: "SQLite",
+    openRig: async () => {
+      const rig = await openSqliteRig();
+      return { rig, clock: rig.clock };
+    },
+  },
+  { store: "PostgreSQL", openRig: async () => ({ rig: await openPostgresRig(), clock: createFakeClock() }) },
+];
 
-describe("in the caller's own transaction", () => {
+describe.each(STORES)("in the caller's own transaction, $store", ({ openRig }) => {
+  async function open(): Promise<Opened> {
+    const { rig, clock } = await openRig();
+    const queue = createDbQueue(rig.store, { clock, random: () => 0.5 });
+    closers.push(
+      () => rig.close(),
+      () => queue.close(),
+    );
+    await queue.ensureAddress(BOT);
+    return { rig, clock, queue };
+  }
+
   it("Q07 is there, and runs, when that commits", async () => {
-    const { rig, queue } = await open();
-    const agent = await serveDbQueue(botOf(), { queue, address: BOT, clock: rig.clock, random: () => 0.5 });
+    const { rig, clock, queue } = await open();
+    const agent = await serveDbQueue(botOf(), { queue, address: BOT, clock, random: () => 0.5 });
     closers.push(() => agent.close());
     await turns(10);
     const own = await rig.begin();
@@ -37,7 +56,9 @@ describe("in the caller's own transaction", () => {
     ]);
     await own.commit();
     const both = Promise.all([queue.handle(ids[0] ?? 0, Bot.build), queue.handle(ids[1] ?? 0)]);
-    for (let n = 0; n < 20; n++) await rig.tick();
+    let isOver = false;
+    void both.then(() => (isOver = true));
+    for (let n = 0; n < 1000 && !isOver; n++) await rig.tick();
     expect(await both).toEqual([{ number: 7n }, "by name"]);
   });
 
@@ -55,10 +76,10 @@ describe("in the caller's own transaction", () => {
       await transaction.publish("topic");
     });
     await own.rollback();
-    await rig.tick();
-    await rig.tick();
+    await rig.store.publish(["after"]);
+    for (let n = 0; n < 1000 && !woken.includes("after"); n++) await rig.tick();
     expect(await queue.list()).toEqual([]);
-    expect(woken).toEqual([]);
+    expect(woken).toEqual(["after"]);
     watch.close();
   });
 
@@ -93,7 +114,7 @@ describe("in the caller's own transaction", () => {
     await expect(queue.inTransaction({}, run)).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
     const own = await rig.begin();
     await own.commit();
-    await expect(queue.inTransaction(own.handle as DatabaseSync, run)).rejects.toMatchObject({
+    await expect(queue.inTransaction(own.handle, run)).rejects.toMatchObject({
       reason: "NO_TRANSACTION",
     });
   });
