@@ -9,7 +9,7 @@ export {
   type DatabaseMap,
 } from "./databases/database-call.ts";
 export { databases, type Databases, type DatabasesOptions } from "./databases/databases.ts";
-export { AccessDenied, AccessError, MissingError, UserError, ValidationError } from "./databases/exceptions.ts";
+export { AccessDenied, AccessError, MissingError, UserError, ValidationError } from "./exceptions.ts";
 export type { LegacyOptions } from "./databases/legacy.ts";
 export {
   type Around,

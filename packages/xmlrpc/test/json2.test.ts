@@ -2,7 +2,7 @@ import { createClient, createRouter, defineContract, unary } from "@rpc/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { databases } from "../src/databases/databases.ts";
-import { MissingError, UserError } from "../src/databases/exceptions.ts";
+import { MissingError, UserError } from "../src/exceptions.ts";
 import { createXmlRpcTransport } from "../src/index.ts";
 import { type HttpAnswer, rpc2Bench, type Rpc2Bench } from "./rpc2-bench.ts";
 import { partnerBench } from "./partners.ts";

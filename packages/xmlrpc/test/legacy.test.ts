@@ -4,7 +4,7 @@ import { z } from "zod";
 import { createDocumentCodec } from "../src/codec/create-document-codec.ts";
 import type { DecodedReply } from "../src/codec/document-codec.ts";
 import { databases, type DatabasesOptions } from "../src/databases/databases.ts";
-import { AccessError, UserError } from "../src/databases/exceptions.ts";
+import { AccessError, UserError } from "../src/exceptions.ts";
 import type { XmlRpcListenerOptions } from "../src/index.ts";
 import { partnerBench } from "./partners.ts";
 import { rpc2Bench, type Rpc2Bench } from "./rpc2-bench.ts";

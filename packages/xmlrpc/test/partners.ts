@@ -1,7 +1,7 @@
 import { createRouter, defineContract, dynamicRouter, type Handler, notification, unary } from "@rpc/core";
 import { z } from "zod";
 import { databaseCall, type DatabaseCall } from "../src/databases/database-call.ts";
-import { UserError } from "../src/databases/exceptions.ts";
+import { UserError } from "../src/exceptions.ts";
 import { Records } from "../src/values.ts";
 
 const Domain = z.array(z.unknown());

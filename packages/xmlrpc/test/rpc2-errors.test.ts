@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRouter, defineContract, unary } from "@rpc/core";
 import { z } from "zod";
 import { databases } from "../src/databases/databases.ts";
-import { AccessDenied, AccessError, MissingError, UserError, ValidationError } from "../src/databases/exceptions.ts";
+import { AccessDenied, AccessError, MissingError, UserError, ValidationError } from "../src/exceptions.ts";
 import { type HttpAnswer, rpc2Bench, type Rpc2Bench } from "./rpc2-bench.ts";
 
 const Model = defineContract("demo.Errors", {

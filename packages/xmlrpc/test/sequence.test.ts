@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { databaseCall } from "../src/databases/database-call.ts";
 import { databases, type DatabasesOptions } from "../src/databases/databases.ts";
-import { UserError } from "../src/databases/exceptions.ts";
+import { UserError } from "../src/exceptions.ts";
 import {
   inTransaction,
   isSerializationFailure,

@@ -4,7 +4,7 @@ import type { HttpExchange } from "../http/exchange.ts";
 import { addressIn, FailureLimit } from "../http/failure-limit.ts";
 import { HttpRefusal, type MethodInfo, type ServiceCall } from "../server/service.ts";
 import { adminArguments, type Struct } from "./conventions.ts";
-import { AccessDenied } from "./exceptions.ts";
+import { AccessDenied } from "../exceptions.ts";
 import { inWords, noAdminFunction, notAdminFunction, quoted, typeError } from "./error-texts.ts";
 
 /** What an admin function learns of its call. */

@@ -21,7 +21,7 @@ import { databaseNotFound, databaseOf, splitMethod } from "./addressing.ts";
 import type { AdminDesk } from "./admin.ts";
 import { type Arguments, type ConventionOptions, databaseArguments, recordOf, type Struct } from "./conventions.ts";
 import type { Database, DatabaseDirectory } from "./database-call.ts";
-import { AccessError } from "./exceptions.ts";
+import { AccessError } from "../exceptions.ts";
 import { inWords, isStruct, typeError } from "./error-texts.ts";
 import { databaseMethods } from "./introspection.ts";
 import type { Given, ModelCalls, OpenDatabase } from "./model-calls.ts";

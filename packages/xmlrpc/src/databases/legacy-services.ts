@@ -9,7 +9,7 @@ import type { AdminCall, AdminDesk } from "./admin.ts";
 import { type Arguments, recordOf, type Struct } from "./conventions.ts";
 import { modelNames } from "./database-call.ts";
 import type { DatabaseService } from "./database-service.ts";
-import { AccessDenied } from "./exceptions.ts";
+import { AccessDenied } from "../exceptions.ts";
 import { inWords, isStruct, quoted, typeError } from "./error-texts.ts";
 import type { LegacyOptions } from "./legacy.ts";
 import type { OpenDatabase } from "./model-calls.ts";

@@ -11,7 +11,7 @@ import type { Wire } from "../server/wire-values.ts";
 import type { Arguments } from "./conventions.ts";
 import { beginCall, type Database, modelOf, openCall, OpenCall } from "./database-call.ts";
 import { KeyCheck } from "./key-check.ts";
-import { AccessError } from "./exceptions.ts";
+import { AccessError } from "../exceptions.ts";
 import { noMethod, noModel, noModelName, quoted, typeError } from "./error-texts.ts";
 import { inTransaction, type TransactionOptions } from "./transactions.ts";
 

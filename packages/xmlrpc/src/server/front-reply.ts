@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import { AccessDenied, MissingError } from "../databases/exceptions.ts";
+import { AccessDenied, MissingError } from "../exceptions.ts";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import { appendMetadata, Header } from "../headers.ts";
 import type { HttpExchange } from "../http/exchange.ts";

@@ -1,7 +1,7 @@
 import { type Authorize, type Clock, type Handler, type ReplyCacheOptions, RpcError } from "@rpc/core";
 import { guarded, isCallError, type MethodDescriptor } from "@rpc/core/transport";
 import { createDocumentCodec } from "../codec/create-document-codec.ts";
-import { ODOO_NAMES } from "../databases/exceptions.ts";
+import { ODOO_NAMES } from "../exceptions.ts";
 import { json2Endpoint, openApiEndpoint } from "../databases/json2.ts";
 import { faultOf, type FaultMapping, statusHeaders } from "../fault-mapping.ts";
 import { type Fault, FaultError } from "../fault.ts";
