@@ -56,9 +56,9 @@ describe.each(STORES)("in the caller's own transaction, $store", ({ openRig }) =
     ]);
     await own.commit();
     const both = Promise.all([queue.handle(ids[0] ?? 0, Bot.build), queue.handle(ids[1] ?? 0)]);
-    let isOver = false;
-    void both.then(() => (isOver = true));
-    for (let n = 0; n < 1000 && !isOver; n++) await rig.tick();
+    const watched = { isOver: false };
+    void both.finally(() => (watched.isOver = true));
+    for (let n = 0; n < 1000 && !watched.isOver; n++) await rig.tick();
     expect(await both).toEqual([{ number: 7n }, "by name"]);
   });
 

@@ -10,7 +10,7 @@ import { readMetadata, recordOf } from "./meta.ts";
  * (the status code), `reason`, `details`, `retryable`, `delivered`, `type` (class of what was thrown), `failure` ({title, text, code}), `stack`,
  * `metadata`, and from the queue itself `outcome` (`no`: the handler has not run; `unknown`).
  */
-export type FailureCode =
+type FailureCode =
   | "METHOD_NOT_FOUND"
   | "INVALID_ARGS"
   | "COMMAND_FAILURE"

@@ -21,7 +21,7 @@ export interface CallEnd {
 }
 
 /** In the response metadata of a call that was started with a handle: the command's id, for `queue.handle`. */
-export const COMMAND_ID = "rpc-command-id";
+const COMMAND_ID = "rpc-command-id";
 
 /**
  * A call on its way through the table: insertion, waiter, what has a deadline and what can be cancelled, in one object. Its caller hears of a
