@@ -89,6 +89,12 @@ export function faultOf(thrown: unknown, mapping: FaultMapping = {}): Fault {
   return { code, message: stack === "" ? text : `${text}\n${stack}` };
 }
 
+/** A fault's text in its two parts, where it is `Name: message`. */
+export function namedText(text: string): { readonly name: string | undefined; readonly text: string } {
+  const [, name, message = text] = /^([A-Za-z_][\w.]*): ([^]*)$/.exec(text) ?? [];
+  return { name, text: message };
+}
+
 interface Spoken {
   readonly code: number;
   readonly prefix: string;
@@ -100,13 +106,9 @@ function spoken(thrown: unknown, mapping: FaultMapping): Spoken {
   if (fault !== undefined) {
     const { code, message } = fault.fault;
     if (mapping.python !== true) return { code, prefix: "", message };
-    const name = /^([A-Za-z_][\w.]*): /.exec(message)?.[1];
-    const shown = code === FaultCode.MethodNotFound || name === undefined ? "Exception" : name;
-    return {
-      code,
-      prefix: `<class '${shown}'>:`,
-      message: name === undefined ? message : message.slice(name.length + 2),
-    };
+    const { name = "Exception", text } = namedText(message);
+    const shown = code === FaultCode.MethodNotFound ? "Exception" : name;
+    return { code, prefix: `<class '${shown}'>:`, message: text };
   }
   const error = RpcError.from(thrown);
   const name = nameOf(thrown, error);

@@ -1,4 +1,5 @@
 import { type Awaitable, RpcError } from "@rpc/core";
+import { namedText } from "../fault-mapping.ts";
 import { FaultCode, FaultError } from "../fault.ts";
 import { Header } from "../headers.ts";
 import type { HttpExchange } from "../http/exchange.ts";
@@ -86,13 +87,10 @@ function failed(host: ServiceHost, exchange: HttpExchange, method: string, throw
   const headers: Record<string, string> = { ...replyHeaders({}, exchange, null), ...host.errorHeaders?.(thrown) };
   if (isUnexpected(thrown)) headers[Header.callId] = reported(thrown, method, exchange, (error) => host.onError(error));
   const { code, message } = host.faultOf(thrown);
-  const [, name = "Error", text = message] = NAMED.exec(message) ?? [];
+  const { name = "Error", text } = namedText(message);
   const debug = host.exposeStacks === true && thrown instanceof Error ? (thrown.stack ?? "") : "";
   return errorReply(statusOf(code, thrown), name, text, headers, debug);
 }
-
-/** Fault texts are `Name: message`. */
-const NAMED = /^([A-Za-z_][\w.]*): ([^]*)$/;
 
 function nameOf(segment: string): string {
   try {

@@ -1,4 +1,5 @@
 import { RpcError } from "@rpc/core";
+import { namedText } from "../fault-mapping.ts";
 import type { ServiceHost } from "../server/service.ts";
 import { HttpRefusal } from "../server/service.ts";
 import { XmlRpcDateTime } from "../values.ts";
@@ -24,7 +25,6 @@ const CODES: ReadonlyMap<number, number> = new Map([
   [-32_002, 3],
   [-32_003, 4],
 ]);
-const NAMED = /^([A-Za-z_][\w.]*): ([^]*)$/;
 
 export function legacyFaultOf(thrown: unknown, host: ServiceHost): LegacyFault {
   if (thrown instanceof HttpRefusal) {
@@ -34,7 +34,7 @@ export function legacyFaultOf(thrown: unknown, host: ServiceHost): LegacyFault {
   }
   const fault = host.faultOf(thrown);
   const code = CODES.get(fault.code) ?? 1;
-  const [, name = "Exception", text = fault.message] = NAMED.exec(fault.message) ?? [];
+  const { name = "Exception", text } = namedText(fault.message);
   // Warnings are read by people, who never saw the class's name there.
   return { code, message: code === 1 ? fault.message : text, name, text, notFound: false };
 }

@@ -3,6 +3,7 @@ import { AccessDenied, MissingError } from "../exceptions.ts";
 import { type Fault, FaultCode, FaultError } from "../fault.ts";
 import { appendMetadata, Header } from "../headers.ts";
 import type { HttpExchange } from "../http/exchange.ts";
+import { callIdOf } from "./call-id.ts";
 import { HttpRefusal } from "./service.ts";
 
 /** HTTP status of a document that cannot be read. */
@@ -49,8 +50,6 @@ export function inFault(thrown: unknown): unknown {
   return new AccessDenied(message);
 }
 
-let lastId = 0;
-
 /** Whether the server's own log should hear of it: what no contract has foreseen. */
 export function isUnexpected(thrown: unknown): boolean {
   if (thrown instanceof FaultError) return thrown.fault.code === FaultCode.Internal;
@@ -65,9 +64,7 @@ export function reported(
   exchange: HttpExchange,
   onError: (error: RpcError) => void,
 ): string {
-  const given = exchange.header(Header.callId);
-  lastId += 1;
-  const id = given !== undefined && /^[!-~]{1,100}$/.test(given) ? given : `http/${lastId}`;
+  const id = callIdOf(exchange);
   const { code, message, reason } = RpcError.from(thrown);
   onError(new RpcError(code, `${method.slice(0, 200)} (call ${id}): ${message}`, { reason, cause: thrown }));
   return id;

@@ -9,13 +9,13 @@ import {
 } from "@rpc/core/transport";
 import { Header } from "../headers.ts";
 import type { HttpExchange } from "../http/exchange.ts";
+import { callIdOf } from "./call-id.ts";
 import { scopeOf } from "./front-call.ts";
 import { RequestScope } from "./request-scope.ts";
 import type { ServiceCall } from "./service.ts";
 
 /** Calls that call on over gateways go no deeper than sessions let them. */
 const MAX_DEPTH = 64;
-let lastId = 0;
 
 /** The context that a handler sees of a call that came in over HTTP. */
 export class HttpCallContext extends CallScope implements CancelListener {
@@ -31,7 +31,7 @@ export class HttpCallContext extends CallScope implements CancelListener {
   }
 
   get id(): string {
-    this.#id ??= idOf(this.call);
+    this.#id ??= callIdOf(this.call.exchange);
     return this.#id;
   }
 
@@ -187,13 +187,6 @@ function depthOf({ exchange }: ServiceCall): number {
   throw new RpcError("RESOURCE_EXHAUSTED", `calls that call on went deeper than ${MAX_DEPTH}; is there a loop?`, {
     reason: "maxDepth",
   });
-}
-
-function idOf({ exchange }: ServiceCall): string {
-  const given = exchange.header(Header.callId);
-  if (given !== undefined && /^[!-~]{1,100}$/.test(given)) return given;
-  lastId += 1;
-  return `http/${lastId}`;
 }
 
 /** Who has sent a request, for who asks before there is a call. */
