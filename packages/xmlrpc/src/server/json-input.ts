@@ -1,5 +1,6 @@
 import { RpcError } from "@rpc/core";
 import { invalid } from "../codec/faults.ts";
+import { FaultCode, FaultError } from "../fault.ts";
 
 const MAX_DEPTH = 64;
 const MAX_ELEMENTS = 1_000_000;
@@ -11,6 +12,18 @@ const MAX_ELEMENTS = 1_000_000;
 export function checkedJson(json: unknown): unknown {
   budget = MAX_ELEMENTS;
   return checked(json, 0);
+}
+
+/** {@link checkedJson} of a text. Throws FaultError -32700 for what is no JSON; `what` names it. */
+export function parsedText(text: string, what: string): unknown {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the document.
+    throw new FaultError(FaultCode.NotWellFormed, `JSONDecodeError: ${what} is not JSON`);
+  }
+  return checkedJson(json);
 }
 
 // Shared by the recursion of one synchronous `checkedJson`, to save an argument on every level.

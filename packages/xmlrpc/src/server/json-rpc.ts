@@ -9,7 +9,7 @@ import type { EndpointRequest } from "./endpoint.ts";
 import { FrontCall } from "./front-call.ts";
 import { documentStatus, inFault, isUnexpected, replyHeaders, reported, unmarshallable } from "./front-reply.ts";
 import type { FrontSettings } from "./front-settings.ts";
-import { checkedJson } from "./json-input.ts";
+import { parsedText } from "./json-input.ts";
 import { HttpRefusal, type Params, type Service } from "./service.ts";
 import { type MulticallItem, tooManyCalls } from "./system-methods.ts";
 import { ACCEPT, sayable } from "./xml-rpc.ts";
@@ -197,15 +197,7 @@ function detailsText(details: unknown): string {
 }
 
 function parsed({ body, contentType }: EndpointRequest): unknown {
-  const text = decodeDocument(body, contentType);
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the document.
-    throw new FaultError(FaultCode.NotWellFormed, "JSONDecodeError: the document is not JSON");
-  }
-  return checkedJson(document);
+  return parsedText(decodeDocument(body, contentType), "the document");
 }
 
 function malformed(): FaultError {
