@@ -19,3 +19,13 @@ export { createPostgresStore } from "./postgres/postgres-store.ts";
 export type { SqliteStoreOptions } from "./sqlite/options.ts";
 export { createSqliteStore } from "./sqlite/sqlite-store.ts";
 export type { QueueStore } from "./store/store.ts";
+export type {
+  AddressRow,
+  AgentRow,
+  CommandFilter,
+  CommandRow,
+  CommandState,
+  QueueStats,
+  Reaped,
+  Retention,
+} from "./store/store-words.ts";
