@@ -8,7 +8,7 @@ import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /** What the guard process is told at its start. */
-interface GuardOrder {
+export interface GuardOrder {
   readonly folder: string;
   readonly initdb: string;
   readonly postgres: string;

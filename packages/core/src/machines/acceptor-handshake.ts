@@ -214,7 +214,8 @@ export class AcceptorHandshake extends Handshake {
     const expected = allOf(keys.map((key) => key.prove("initiator", transcript)));
     return chained(expected, (macs) => {
       // All of them are compared, whichever fits.
-      const [proved] = keys.filter((_key, i) => sameProof(macs[i] ?? NO_BYTES, proof.mac));
+      const fits = macs.map((mac) => sameProof(mac, proof.mac));
+      const proved = keys[fits.indexOf(true)];
       if (proved === undefined) return this.refuse(unauthenticated(NOT_PROVED));
       return chained(proved.prove("acceptor", transcript), (mac) => this.#welcome(proved.identity, mac));
     });

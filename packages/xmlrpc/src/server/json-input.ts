@@ -9,7 +9,7 @@ const MAX_ELEMENTS = 1_000_000;
  * Parsed JSON from outside as values: records without prototype, so that `__proto__` is a member like all others. Throws RESOURCE_EXHAUSTED
  * beyond 64 levels and a million elements, a fault for text with lone surrogates and for numbers that no double holds.
  */
-export function checkedJson(json: unknown): unknown {
+function checkedJson(json: unknown): unknown {
   budget = MAX_ELEMENTS;
   return checked(json, 0);
 }
