@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createMemoryTransport, createRouter, defineContract, unary } from "@rpc/core";
+import { createDbQueue, createDbQueueTransport, createSqliteStore } from "@rpc/db-queue";
 import { createTcpTransport } from "@rpc/tcp";
 import { capabilityMatrix, requirementTable, withGenerated } from "@rpc/testkit";
 import { createXmlRpcTransport } from "@rpc/xmlrpc";
@@ -17,6 +18,10 @@ export function capabilityPages(): { readonly path: string; readonly now: string
     // With what it can do only when it is told to.
     { name: "tcp", capabilities: createTcpTransport("tcp://127.0.0.1:1", { compression: true }).capabilities },
     { name: "xmlrpc", capabilities: createXmlRpcTransport("http://127.0.0.1:1/RPC2", { gzip: true }).capabilities },
+    {
+      name: "db-queue",
+      capabilities: createDbQueueTransport(createDbQueue(createSqliteStore({ file: ":memory:" })), "any").capabilities,
+    },
   ];
   return ["README.md", "docs/transports.md", "docs/contribute-a-transport.md"].map((name) => {
     const path = join(ROOT, name);
