@@ -155,9 +155,15 @@ export class Wire {
     if (ackRequested) return this.acknowledge();
     if (ledger.replay === undefined || ledger.received === ledger.told) return;
     if (ledger.overdue) return this.acknowledge();
-    this.#ackTimer ??= this.#clock.setTimeout(() => {
+    if (this.#ackTimer === undefined) this.#acknowledgeSoon();
+  }
+
+  /** A method of its own: a closure where every message passes costs memory for each of them, whether it is made or not. */
+  #acknowledgeSoon(): void {
+    this.#ackTimer = this.#clock.setTimeout(() => {
       this.#ackTimer = undefined;
-      if (ledger.received !== ledger.told) this.acknowledge();
+      const { ledger } = this;
+      if (ledger !== undefined && ledger.received !== ledger.told) this.acknowledge();
     }, ACK_DELAY_MS);
   }
 
