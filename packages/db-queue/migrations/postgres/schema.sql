@@ -41,6 +41,7 @@ rpc_command.result json
 rpc_command.error json
 rpc_command.progress json
 rpc_command.last_event integer NOT NULL DEFAULT 0
+rpc_command.delayed boolean NOT NULL DEFAULT false
 rpc_command_event.command_id bigint NOT NULL
 rpc_command_event.seq integer NOT NULL
 rpc_command_event.at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
@@ -72,7 +73,7 @@ rpc_migration PRIMARY KEY (number)
 CREATE UNIQUE INDEX rpc_address_name_key ON public.rpc_address USING btree (name)
 CREATE UNIQUE INDEX rpc_address_pkey ON public.rpc_address USING btree (id)
 CREATE UNIQUE INDEX rpc_agent_pkey ON public.rpc_agent USING btree (address_id, name)
-CREATE INDEX rpc_command_delayed ON public.rpc_command USING btree (address_id, not_before) WHERE ((state = 'queued'::text) AND (not_before > created_at))
+CREATE INDEX rpc_command_delayed ON public.rpc_command USING btree (address_id, not_before) WHERE ((state = 'queued'::text) AND delayed)
 CREATE UNIQUE INDEX rpc_command_event_pkey ON public.rpc_command_event USING btree (command_id, seq)
 CREATE INDEX rpc_command_expiry ON public.rpc_command USING btree (expires_at) WHERE ((state = 'queued'::text) AND (expires_at IS NOT NULL))
 CREATE INDEX rpc_command_finished ON public.rpc_command USING btree (finished_at) WHERE (finished_at IS NOT NULL)
@@ -82,7 +83,7 @@ CREATE INDEX rpc_command_lease ON public.rpc_command USING btree (lease_until) W
 CREATE UNIQUE INDEX rpc_command_one_per_key ON public.rpc_command USING btree (address_id, ordering_key, COALESCE(target_agent, ''::text)) WHERE ((state = 'claimed'::text) AND (ordering_key IS NOT NULL))
 CREATE INDEX rpc_command_parent ON public.rpc_command USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 CREATE UNIQUE INDEX rpc_command_pkey ON public.rpc_command USING btree (id)
-CREATE INDEX rpc_command_ready ON public.rpc_command USING btree (address_id, priority DESC, id, not_before) WHERE (state = 'queued'::text)
+CREATE INDEX rpc_command_ready ON public.rpc_command USING btree (address_id, priority DESC, id, not_before) WHERE ((state = 'queued'::text) AND (NOT delayed))
 CREATE INDEX rpc_command_undone ON public.rpc_command USING btree (state, id) WHERE (state = ANY (ARRAY['failed'::text, 'expired'::text, 'cancelled'::text]))
 CREATE INDEX rpc_command_waiting ON public.rpc_command USING btree (address_id) WHERE (state = 'waiting'::text)
 CREATE UNIQUE INDEX rpc_migration_pkey ON public.rpc_migration USING btree (number)

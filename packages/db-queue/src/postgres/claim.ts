@@ -1,4 +1,4 @@
-import type { RpcError } from "@rpc/core";
+import { RpcError } from "@rpc/core";
 import { durationFault } from "../store/checked-command.ts";
 import { fencedError, noAddressError } from "../store/store-errors.ts";
 import type { Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
@@ -7,6 +7,14 @@ import { isUniqueViolation } from "./status.ts";
 
 const MAX_ROUNDS = 10;
 const MAX_CLAIMS = 1000;
+/** Delayed commands that are moved to the ready ones at once: bounds how long it takes when very many fall due together. */
+const MAX_DUE = 1000;
+
+export interface ClaimStatements {
+  readonly claim: Statement;
+  /** Moves what has fallen due to the ready ones. A statement of its own: none sees what another part of it has changed. */
+  readonly due: Statement;
+}
 
 /**
  * The traps of it: a plain `IN (SELECT … LIMIT … FOR UPDATE)` may be evaluated again and takes too many, hence MATERIALIZED. The clock is asked
@@ -14,15 +22,21 @@ const MAX_CLAIMS = 1000;
  * Rows are updated by a list of ids, here as elsewhere: of a join the planner, who does not know the limit, expects a tenth of the table.
  * Of two ready rows of one key the second fails the last test; where a row with a lower id has come late, the unique index fails the statement.
  */
-export function claimStatement(make: (text: string) => Statement): Statement {
-  return make(`WITH who AS MATERIALIZED (
+export function claimStatements(make: (text: string) => Statement): ClaimStatements {
+  return {
+    claim: make(`WITH who AS MATERIALIZED (
   SELECT a.id, a.paused, (SELECT clock_timestamp()) AS now FROM rpc_address a WHERE a.name = $1),
 live AS MATERIALIZED (
   SELECT g.address_id FROM rpc_agent g WHERE g.address_id = (SELECT id FROM who) AND g.name = $3 AND g.incarnation = $4 FOR KEY SHARE),
+due AS MATERIALIZED (
+  SELECT extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
+           WHERE d.address_id = who.id AND d.state = 'queued' AND d.delayed) - who.now) * 1000 AS ms
+    FROM who JOIN live ON live.address_id = who.id WHERE NOT paused),
 c AS MATERIALIZED (
   SELECT q.id FROM rpc_command q
-   WHERE q.address_id = (SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused)
-     AND q.state = 'queued' AND q.not_before <= (SELECT now FROM who)
+   WHERE q.address_id = (SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused
+       AND ($6::boolean OR coalesce((SELECT ms FROM due), 1) > 0))
+     AND q.state = 'queued' AND NOT q.delayed AND q.not_before <= (SELECT now FROM who)
      AND (q.expires_at IS NULL OR q.expires_at > (SELECT now FROM who))
      AND (q.target_agent IS NULL OR q.target_agent = $3)
      AND (q.ordering_key IS NULL OR (
@@ -37,16 +51,16 @@ c AS MATERIALIZED (
 u AS (
   UPDATE rpc_command r SET state = 'claimed', attempts = r.attempts + 1, claimed_at = who.now, claim_token = gen_random_uuid(),
          lease_until = who.now + $5::float8 * interval '1 ms', agent_name = $3, agent_incarnation = $4
-    FROM who WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.*),
-due AS MATERIALIZED (
-  SELECT extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
-           WHERE d.address_id = who.id AND d.state = 'queued' AND d.not_before > d.created_at AND d.not_before > who.now
-             AND (d.target_agent IS NULL OR d.target_agent = $3)) - who.now) * 1000 AS ms
-    FROM who JOIN live ON live.address_id = who.id WHERE NOT paused AND (SELECT count(*) FROM u) < $2::int)
+    FROM who WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.*)
 SELECT EXISTS (SELECT 1 FROM live), (SELECT ms FROM due), u.id, u.claim_token::text, u.method, u.args::text, u.kwargs::text, u.meta::text,
        u.attempts, u.max_attempts, u.priority, u.ordering_key, u.idempotency_key, u.created_by,
        floor(extract(epoch FROM u.created_at) * 1000), extract(epoch FROM u.expires_at - who.now) * 1000, u.notification
-  FROM who LEFT JOIN u ON true`);
+  FROM who LEFT JOIN u ON true`),
+    due: make(`WITH c AS MATERIALIZED (
+  SELECT d.id FROM rpc_command d WHERE d.address_id = (SELECT id FROM rpc_address WHERE name = $1) AND d.state = 'queued' AND d.delayed
+     AND d.not_before <= (SELECT clock_timestamp()) ORDER BY d.not_before LIMIT ${MAX_DUE} FOR UPDATE SKIP LOCKED)
+UPDATE rpc_command r SET delayed = false WHERE r.id = ANY (ARRAY(SELECT id FROM c))`),
+  };
 }
 
 type ClaimRow = readonly [
@@ -69,15 +83,33 @@ type ClaimRow = readonly [
   notification: boolean,
 ];
 
-/** One statement, which is a transaction of its own: what one agent meets is not the others' fault. */
+/** One statement, which is a transaction of its own, unless something has fallen due: what one agent meets is not the others' fault. */
 export async function claimCommands(
   session: Session,
-  statement: Statement,
+  statements: ClaimStatements,
   request: ClaimRequest,
 ): Promise<Claimed | RpcError> {
   const fault = durationFault("leaseMs", request.leaseMs);
   if (fault !== undefined) return fault;
   const max = Math.min(Math.max(0, Math.floor(request.max)), MAX_CLAIMS);
+  const first = await claimReady(session, statements.claim, request, max, false);
+  if (first instanceof RpcError || first.nextDueMs !== 0 || max === 0) return whereNotFull(first, max);
+  await session.rows(statements.due, [request.address]);
+  return whereNotFull(await claimReady(session, statements.claim, request, max, true), max);
+}
+
+function whereNotFull(answer: Claimed | RpcError, max: number): Claimed | RpcError {
+  return answer instanceof RpcError || answer.claims.length < max ? answer : { ...answer, nextDueMs: undefined };
+}
+
+/** `nextDueMs`, 0: something has fallen due, and nothing was claimed before it unless `anyway`. */
+async function claimReady(
+  session: Session,
+  statement: Statement,
+  request: ClaimRequest,
+  max: number,
+  anyway: boolean,
+): Promise<Claimed | RpcError> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     try {
       const rows = await session.rows(statement, [
@@ -86,6 +118,7 @@ export async function claimCommands(
         request.agent,
         request.incarnation,
         request.leaseMs,
+        anyway,
       ]);
       return answerOf(request, rows);
     } catch (thrown) {

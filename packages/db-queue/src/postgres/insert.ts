@@ -33,7 +33,7 @@ const TYPES = "text text json json json smallint text text smallint float8 float
 const NAMES =
   "address, method, args, kwargs, meta, priority, ordering_key, target_agent, max_attempts, delay_ms, expires_ms, created_by, notification";
 const WRITTEN = `(id, address_id, method, args, kwargs, meta, priority, ordering_key, target_agent, max_attempts, created_by, created_at, not_before,
-  expires_at`;
+  delayed, expires_at`;
 const arrays = (types: readonly string[]): string => types.map((type, index) => `$${index + 1}::${type}[]`).join(", ");
 
 // The lock on the address stands for a foreign key: whoever removes it waits, and finds these commands. Ids are taken in the order of the list.
@@ -47,7 +47,7 @@ const written = (
 ): string => `${from}.id, ${from}.address_id, ${from}.method, coalesce(${from}.args, '[]'), coalesce(${from}.kwargs, '{}'),
   coalesce(${from}.meta, '{}'), coalesce(${from}.priority, 0), ${from}.ordering_key`;
 const times = (from: string): string => `coalesce(${from}.max_attempts, 1), ${from}.created_by, now,
-  now + coalesce(${from}.delay_ms, 0) * interval '1 ms', now + ${from}.expires_ms * interval '1 ms'`;
+  now + coalesce(${from}.delay_ms, 0) * interval '1 ms', coalesce(${from}.delay_ms, 0) > 0, now + ${from}.expires_ms * interval '1 ms'`;
 
 const WAKE = "(SELECT rpc_wake(array_agg('command on: ' || name)) FROM a HAVING count(*) > 0)";
 

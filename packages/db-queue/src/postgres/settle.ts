@@ -43,6 +43,7 @@ u AS (
     state = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN 'queued' WHEN x.outcome = 'released' THEN 'cancelled' ELSE x.outcome END,
     attempts = CASE WHEN ${GIVEN_BACK} THEN greatest(c.attempts - 1, 0) ELSE c.attempts END,
     not_before = CASE WHEN ${AGAIN} THEN clock.now + ${REST_MS} * interval '1 ms' ELSE c.not_before END,
+    delayed = ${AGAIN} AND coalesce(x.delay_ms, 1) > 0,
     claim_token = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN NULL ELSE c.claim_token END,
     finished_at = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN NULL ELSE clock.now END,
     lease_until = NULL,

@@ -1,6 +1,6 @@
 import { type AddressStatements, addressStatements } from "./addresses.ts";
 import { type CancelStatements, cancelStatements } from "./cancel.ts";
-import { claimStatement } from "./claim.ts";
+import { type ClaimStatements, claimStatements } from "./claim.ts";
 import { type Statement, statementIn } from "./connections.ts";
 import { type InsertStatements, insertStatements } from "./insert.ts";
 import { type ReadStatements, readStatements } from "./reading.ts";
@@ -11,7 +11,7 @@ import { type UpkeepStatements, upkeepStatements } from "./upkeep.ts";
 export interface Statements {
   readonly addresses: AddressStatements;
   readonly insert: InsertStatements;
-  readonly claim: Statement;
+  readonly claim: ClaimStatements;
   readonly settle: SettleStatements;
   readonly cancel: CancelStatements;
   readonly read: ReadStatements;
@@ -28,7 +28,7 @@ export function storeStatements(schema: string, notify: "app" | "trigger" | "off
     // No trigger knows of pauses and events.
     addresses: addressStatements(make, notify !== "off"),
     insert: insertStatements(make, wakes),
-    claim: claimStatement(make),
+    claim: claimStatements(make),
     settle: settleStatements(make, wakes, notify !== "off"),
     cancel: cancelStatements(make, wakes),
     read: readStatements(make),
