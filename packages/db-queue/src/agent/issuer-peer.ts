@@ -1,9 +1,10 @@
 import { type Peer, RpcError } from "@rpc/core";
+import { shown } from "@rpc/core/transport";
 
 /** Who has issued a command, as far as its row tells. */
 export class IssuerPeer implements Peer {
-  /** `created_by`; whoever can insert can write it. */
-  readonly identity: string | undefined;
+  /** Whoever can insert can write any name: the row's is part of the endpoint, which proves nothing. */
+  readonly identity: undefined = undefined;
   readonly endpoint: string;
   readonly instanceId = "";
   readonly ignoredCount = 0;
@@ -11,9 +12,9 @@ export class IssuerPeer implements Peer {
   readonly connected = false;
   readonly #cancel: (reason: RpcError) => void;
 
-  constructor(identity: string | undefined, endpoint: string, cancel: (reason: RpcError) => void) {
-    this.identity = identity;
-    this.endpoint = endpoint;
+  /** `command`: where its row is. */
+  constructor(createdBy: string | undefined, command: string, cancel: (reason: RpcError) => void) {
+    this.endpoint = createdBy === undefined ? command : `${command} (from ${shown(createdBy, 200)})`;
     this.#cancel = cancel;
   }
 
