@@ -20,6 +20,7 @@ type Step =
   | { readonly do: "answer"; readonly which: number; readonly fails: boolean }
   | { readonly do: "deafen"; readonly isDeaf: boolean }
   | { readonly do: "break"; readonly isBroken: boolean }
+  | { readonly do: "tell"; readonly isTold: boolean }
   | { readonly do: "turn" };
 
 const maybeMs = fc.option(fc.constantFrom(1, 100, 3000, 60_000), { nil: undefined });
@@ -34,6 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("deafen" as const), isDeaf: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("break" as const), isBroken: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("tell" as const), isTold: fc.boolean() }) },
   { weight: 2, arbitrary: fc.constant({ do: "turn" as const }) },
 );
 
@@ -45,9 +47,10 @@ interface Call {
   error: RpcError | undefined;
 }
 
-/** Loses wake-ups and refuses reads, when told to. */
+/** Loses wake-ups, or what they say of outcomes, and refuses reads, when told to. */
 class Harmed {
   isDeaf = false;
+  isTold = true;
   isBroken = false;
 
   of(store: QueueStore): QueueStore {
@@ -63,7 +66,7 @@ class Harmed {
 
   #halfDeaf(listener: WakeListener): WakeListener {
     return {
-      wake: (topic) => void (this.isDeaf || listener.wake(topic)),
+      wake: (topic, outcome) => void (this.isDeaf || listener.wake(topic, this.isTold ? outcome : undefined)),
       wakeAll: () => void (this.isDeaf || listener.wakeAll()),
     };
   }
@@ -113,6 +116,9 @@ class World {
       }
       case "deafen":
         this.#harm.isDeaf = each.isDeaf;
+        return undefined;
+      case "tell":
+        this.#harm.isTold = each.isTold;
         return undefined;
       case "break":
         this.#harm.isBroken = each.isBroken;

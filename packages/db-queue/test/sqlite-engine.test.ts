@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Connection } from "../src/sqlite/connection.ts";
 import { createSqliteStore } from "../src/sqlite/sqlite-store.ts";
-import { commandTopic } from "../src/store/store.ts";
+import { type ClaimOffer, commandTopic, resultTopic, type WakeListener } from "../src/store/store.ts";
 import { openSqliteRig, type SqliteRig } from "./sqlite-rig.ts";
 import { ADDRESS, claimedIds, inserted, rejection, settled, claimedOne, subscribed } from "./store-rig.ts";
 
@@ -196,6 +196,64 @@ it("wakes by its topics for its own commits, and for all when another connection
   expect(wakes.splice(0)).toEqual(["all"]);
   await rig.tick();
   expect(wakes).toEqual([]);
+});
+
+const NOTHING = (): void => undefined;
+
+it("claims in the transaction that makes commands ready, for who offers it, and wakes the others", async () => {
+  const heard: unknown[] = [];
+  const request = { address: ADDRESS, agent: "bot", incarnation: "bot-1", max: 2, leaseMs: 1000 };
+  const taker: WakeListener = {
+    wake: (topic) => heard.push(`taker ${topic}`),
+    wakeAll: NOTHING,
+    claimOn: (topic) =>
+      topic === commandTopic(ADDRESS) ? { request, claimed: (answer) => heard.push(answer) } : undefined,
+  };
+  const faulty: WakeListener = {
+    wake: (topic) => heard.push(`faulty ${topic}`),
+    wakeAll: NOTHING,
+    claimOn: () => {
+      throw new Error("its own");
+    },
+  };
+  await Promise.all([taker, faulty].map((listener) => rig.store.watch(listener).ready));
+  const exec = vi.spyOn(DatabaseSync.prototype, "exec");
+  await inserted(rig.store, { method: "a" }, { method: "b" }, { method: "c" });
+  expect(exec.mock.calls.flat()).toEqual(["BEGIN IMMEDIATE", "COMMIT"]);
+  expect(heard).toEqual([
+    { claims: [expect.objectContaining({ method: "a" }), expect.objectContaining({ method: "b" })] },
+    `faulty ${commandTopic(ADDRESS)}`,
+  ]);
+  expect((await rig.store.list()).map((row) => row.state)).toEqual(["queued", "claimed", "claimed"]);
+});
+
+it("tells who claims along nothing when there is no commit", async () => {
+  const heard: unknown[] = [];
+  const request = { address: ADDRESS, agent: "bot", incarnation: "bot-1", max: 2, leaseMs: 1000 };
+  const claimOn = (): ClaimOffer => ({ request, claimed: (answer) => heard.push(answer) });
+  await rig.store.watch({ wake: (topic) => heard.push(topic), wakeAll: NOTHING, claimOn }).ready;
+  const real = DatabaseSync.prototype.exec;
+  vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function exec(this: DatabaseSync, sql) {
+    if (sql === "COMMIT") throw new Error("the disk is gone");
+    real.call(this, sql);
+  });
+  expect(await rejection(inserted(rig.store, {}))).toMatch(/^(INTERNAL|UNAVAILABLE)/);
+  vi.restoreAllMocks();
+  expect(heard).toEqual([]);
+  expect(await claimedIds(rig.store, "bot")).toEqual([]);
+});
+
+it("says with a wake-up what a command has come to", async () => {
+  const told: unknown[] = [];
+  await rig.store.watch({ wake: (topic, outcome) => told.push([topic, outcome]), wakeAll: NOTHING }).ready;
+  await inserted(rig.store, {}, {}, {});
+  for (const outcome of ["done", "failed", "cancelled"] as const) {
+    const claim = await claimedOne(rig.store, "bot");
+    told.splice(0);
+    const value = outcome === "done" ? { outcome, result: "1" } : { outcome, error: '{"code":"X"}' };
+    await settled(rig.store, { ...claim, ...value });
+    expect(told).toEqual([[resultTopic(claim.id), (await rig.store.outcomes([claim.id]))[0]]]);
+  }
 });
 
 it("keeps stores with different prefixes apart in one file", async () => {

@@ -39,6 +39,8 @@ async function serve(): Promise<void> {
     wake();
   };
   await store.watch({ wake: notice, wakeAll: notice }).ready;
+  // A watch keeps no process alive.
+  setInterval(() => undefined, 1000);
   process.send?.({ serving: true });
   for (;;) {
     if (!isWoken) {

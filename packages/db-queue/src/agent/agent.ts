@@ -4,7 +4,7 @@ import { shortName } from "../command/method.ts";
 import { reaperOf } from "../issuer/reaper.ts";
 import { CANCELLED_CLAIMED_ERROR, CANCELLED_QUEUED_ERROR, noAddressError } from "../store/store-errors.ts";
 import type { Claim } from "../store/store-words.ts";
-import { cancelTopic, commandTopic, type WakeListener } from "../store/store.ts";
+import { cancelTopic, type ClaimOffer, commandTopic, type WakeListener } from "../store/store.ts";
 import {
   cancelledError,
   closedError,
@@ -134,6 +134,10 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
   wake(topic: string): void {
     if (topic === this.#commandTopic) this.#wakeUp();
     else if (topic.startsWith(CANCELS)) this.#leases.cancelPushed(Number(topic.slice(CANCELS.length)));
+  }
+
+  claimOn(topic: string): ClaimOffer | undefined {
+    return topic === this.#commandTopic ? this.#claims.offer() : undefined;
   }
 
   wakeAll(): void {

@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
-import type { Claim } from "../store/store-words.ts";
-import type { QueueStore } from "../store/store.ts";
+import type { Claim, Claimed } from "../store/store-words.ts";
+import type { ClaimOffer, QueueStore } from "../store/store.ts";
 import { unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import { answeredWithin } from "./pauses.ts";
@@ -69,8 +69,7 @@ export class ClaimLoop {
   }
 
   run(): void {
-    if (!this.#isOpen || !this.#isDue || this.#isFailing || this.#claiming !== undefined) return;
-    const max = Math.min(this.#owner.free(), MAX_CLAIMS);
+    const max = this.#isDue ? this.#possible() : 0;
     if (max <= 0) return;
     this.#isDue = false;
     this.#clearTimer();
@@ -80,12 +79,40 @@ export class ClaimLoop {
     });
   }
 
+  /** What it can take along in a transaction that makes commands ready. */
+  offer(): ClaimOffer | undefined {
+    const max = this.#possible();
+    if (max <= 0) return undefined;
+    const { ref, leaseMs, clock } = this.#settings;
+    const sentAt = clock.now();
+    const claimed = (answer: Claimed | RpcError): void => {
+      this.#isDue = false;
+      this.#clearTimer();
+      this.#claimed(answer, max, sentAt);
+      if (this.#isOpen && this.#isDue && !this.#isFailing) this.#owner.schedule();
+    };
+    return { request: { ...ref, max, leaseMs }, claimed };
+  }
+
+  #possible(): number {
+    if (!this.#isOpen || this.#isFailing || this.#claiming !== undefined) return 0;
+    return Math.min(this.#owner.free(), MAX_CLAIMS);
+  }
+
   /** Never rejects. */
   async #claim(max: number): Promise<void> {
-    const { store, ref, leaseMs, clock, onError } = this.#settings;
+    const { store, ref, leaseMs, clock } = this.#settings;
     const sentAt = clock.now();
     try {
       const [claimed] = await this.#answered(store.claim([{ ...ref, max, leaseMs }]), sentAt);
+      this.#claimed(claimed, max, sentAt);
+    } catch (thrown) {
+      this.#failed(RpcError.from(thrown));
+    }
+  }
+
+  #claimed(claimed: Claimed | RpcError | undefined, max: number, sentAt: number): void {
+    try {
       if (claimed === undefined) throw new RpcError("INTERNAL", "the store gave no answer to a claim");
       if (claimed instanceof RpcError) throw claimed;
       this.#backoff.reset();
@@ -95,18 +122,22 @@ export class ClaimLoop {
       else this.#wait(nextDueMs);
       if (claims.length === 0) this.#owner.foundNothing();
     } catch (thrown) {
-      const error = RpcError.from(thrown);
-      // What is due stays due.
-      this.#isDue = true;
-      if (isRefusal(error)) {
-        // Until it is opened again.
-        this.#isOpen = false;
-        return this.#owner.refused(error);
-      }
-      onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
-      this.#isFailing = true;
-      this.#arm(this.#backoff.nextMs());
+      this.#failed(RpcError.from(thrown));
     }
+  }
+
+  #failed(error: RpcError): void {
+    const { ref, onError } = this.#settings;
+    // What is due stays due.
+    this.#isDue = true;
+    if (isRefusal(error)) {
+      // Until it is opened again.
+      this.#isOpen = false;
+      return this.#owner.refused(error);
+    }
+    onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
+    this.#isFailing = true;
+    this.#arm(this.#backoff.nextMs());
   }
 
   /** What comes too late is taken all the same: it is this agent's, and nobody else would give it back. */

@@ -74,7 +74,7 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
     this.#acceptance.promise.catch(() => undefined);
     this.command = "command" in from ? from.command : NONE;
     if ("command" in from) engine.insert(this);
-    else if ("id" in from) this.#accept(from.id);
+    else if ("id" in from) this.#accept(from.id, true);
     else this.refused(from.error);
   }
 
@@ -142,7 +142,7 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
 
   inserted(row: Inserted): void {
     this.#engine.sent(row, this.command.address, this.command.method);
-    this.#accept(row.id);
+    this.#accept(row.id, isOver(row.state) || row.existing);
   }
 
   refused(error: RpcError): void {
@@ -152,10 +152,10 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
     this.#fail("failed", error);
   }
 
-  #accept(id: number): void {
+  #accept(id: number, isOldNews: boolean): void {
     this.#id = id;
     this.#acceptance.resolve(id);
-    if (this.#result !== undefined) this.#wait(id);
+    if (this.#result !== undefined) this.#wait(id, isOldNews);
   }
 
   // ---- on its way back
@@ -190,16 +190,17 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
       this.#result = Promise.withResolvers();
       // A handle that was awaited with one branch must not end the process by the other.
       this.#result.promise.catch(() => undefined);
-      if (this.#id !== undefined) this.#wait(this.#id);
+      if (this.#id !== undefined) this.#wait(this.#id, true);
       else if (this.#isDropped) this.accepted.catch((error: unknown) => this.#result?.reject(error));
     }
     return this.#result.promise;
   }
 
-  #wait(id: number): void {
+  /** `isOldNews`: its end may have come when nobody here waited for it. */
+  #wait(id: number, isOldNews: boolean): void {
     const { abandonment } = this.#engine;
     if (abandonment !== undefined) return this.abandoned(abandonment);
-    this.#engine.outcomes.wait(id, this, true);
+    this.#engine.outcomes.wait(id, this, isOldNews);
   }
 
   #fail(state: CallState, error: RpcError): void {

@@ -1,5 +1,6 @@
 import { type Clock, RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
+import { holdProcess } from "../held-timer.ts";
 import type { QueueStore, Watch } from "../store/store.ts";
 import type { CommandState, Outcome } from "../store/store-words.ts";
 import type { InsertsListener } from "./inserts.ts";
@@ -26,6 +27,8 @@ export interface OutcomesOptions {
   readonly busy: () => () => void;
 }
 
+/** How long it listens on when nobody waits any more: the next call is seldom far, and a listener for each would cost more than the call. */
+const LINGER_MS = 1000;
 const MAX_IDS = 1000;
 /** Wake-ups of ids that no insert has told yet; beyond, all that come are looked at. */
 const MAX_EARLY = 100_000;
@@ -47,8 +50,8 @@ export class Outcomes implements InsertsListener {
   readonly #listeners = new Map<number, Set<ChangeListener>>();
   readonly #backoff: Backoff;
   #dirty = new Set<number>();
-  /** While an insert is under way: what was woken before anybody here knew its id. Undefined: too many to remember. */
-  #early: Set<number> | undefined = new Set();
+  /** While an insert is under way: what was woken before anybody here knew its id, and what came of it. Undefined: too many to remember. */
+  #early: Map<number, Outcome | undefined> | undefined = new Map();
   #isInserting = false;
   #isScheduled = false;
   #isReading = false;
@@ -56,6 +59,9 @@ export class Outcomes implements InsertsListener {
   #timer: unknown = undefined;
   #retryTimer: unknown = undefined;
   #idle: (() => void) | undefined = undefined;
+  #lingerTimer: unknown = undefined;
+  /** Somebody has come since the linger began. */
+  #hasNews = false;
 
   constructor(store: QueueStore, options: OutcomesOptions) {
     this.#store = store;
@@ -74,16 +80,20 @@ export class Outcomes implements InsertsListener {
 
   ended(): void {
     this.#isInserting = false;
-    this.#early = new Set();
+    this.#early = new Map();
+    if (!this.#isAwaited) this.#rest();
   }
 
   /** `isDirty`: it may be over already. */
   wait(id: number, waiter: Waiter, isDirty: boolean): void {
+    if (!this.#isAwaited) holdProcess(this.#timer, true);
     const others = this.#waiters.get(id);
     if (others === undefined) this.#waiters.set(id, waiter);
     else this.#waiters.set(id, Array.isArray(others) ? [...others, waiter] : [others, waiter]);
     this.#open();
-    if (isDirty || this.#early === undefined || this.#early.has(id)) this.look(id);
+    const outcome = this.#early?.get(id);
+    if (outcome !== undefined) this.#found(id, outcome);
+    else if (isDirty || this.#early === undefined || this.#early.has(id)) this.look(id);
   }
 
   forget(id: number, waiter: Waiter): void {
@@ -91,16 +101,20 @@ export class Outcomes implements InsertsListener {
     const left = Array.isArray(found) ? found.filter((each) => each !== waiter) : [];
     if (left.length > 0) this.#waiters.set(id, left);
     else if (found === waiter || Array.isArray(found)) this.#waiters.delete(id);
+    if (!this.#isAwaited) this.#rest();
   }
 
   /** Tells the listener of this command's events and end until what it gives is called. */
   listen(id: number, listener: ChangeListener): () => void {
+    if (!this.#isAwaited) holdProcess(this.#timer, true);
     const listeners = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, listeners.add(listener));
     this.#open();
     return () => {
       listeners.delete(listener);
-      if (listeners.size === 0) this.#listeners.delete(id);
+      // Another set may have taken its place since.
+      if (listeners.size === 0 && this.#listeners.get(id) === listeners) this.#listeners.delete(id);
+      if (!this.#isAwaited) this.#rest();
     };
   }
 
@@ -133,8 +147,12 @@ export class Outcomes implements InsertsListener {
 
   #open(): void {
     this.#idle ??= this.#options.busy();
+    this.#hasNews = true;
     if (this.#watch !== undefined) return;
-    const watch = this.#store.watch({ wake: (topic) => this.#wake(topic), wakeAll: () => this.#wakeAll() });
+    const watch = this.#store.watch({
+      wake: (topic, outcome) => this.#wake(topic, outcome),
+      wakeAll: () => this.#wakeAll(),
+    });
     this.#watch = watch;
     this.#schedulePoll();
     watch.ready.then(
@@ -149,9 +167,10 @@ export class Outcomes implements InsertsListener {
   #shut(): void {
     this.#watch?.close();
     this.#watch = undefined;
-    for (const timer of [this.#timer, this.#retryTimer])
+    for (const timer of [this.#timer, this.#retryTimer, this.#lingerTimer])
       if (timer !== undefined) this.#options.clock.clearTimeout(timer);
     this.#timer = undefined;
+    this.#lingerTimer = undefined;
     this.#retryTimer = undefined;
     this.#idle?.();
     this.#idle = undefined;
@@ -160,25 +179,49 @@ export class Outcomes implements InsertsListener {
   #schedulePoll(): void {
     const { clock, random, pollMs } = this.#options;
     this.#timer = clock.setTimeout(() => this.#poll(), pollMs * (0.75 + random() / 2));
+    if (!this.#isAwaited) holdProcess(this.#timer, false);
+  }
+
+  get #isAwaited(): boolean {
+    return this.#waiters.size > 0 || this.#listeners.size > 0;
+  }
+
+  /** Nobody waits: the process may end. */
+  #rest(): void {
+    if (this.#watch === undefined) return;
+    holdProcess(this.#timer, false);
+    this.#lingerTimer ??= this.#linger();
+  }
+
+  #linger(): unknown {
+    this.#hasNews = false;
+    const timer = this.#options.clock.setTimeout(() => {
+      this.#lingerTimer = undefined;
+      if (this.#isAwaited || this.#isInserting) return;
+      if (this.#hasNews) this.#rest();
+      else this.#shut();
+    }, LINGER_MS);
+    holdProcess(timer, false);
+    return timer;
   }
 
   #poll(): void {
     this.#timer = undefined;
-    // It has listened on since the last one: the next call is seldom far, and a listener for each would cost more than the call.
-    if (!this.#isInserting && this.#waiters.size === 0 && this.#listeners.size === 0) return this.#shut();
     this.lookAtAll();
     this.#schedulePoll();
   }
 
-  #wake(topic: string): void {
+  #wake(topic: string, outcome: Outcome | undefined): void {
     const isResult = topic.startsWith(RESULT);
     if (!isResult && !topic.startsWith(EVENTS)) return;
     const id = Number(topic.slice(isResult ? RESULT.length : EVENTS.length));
     for (const listener of this.#listeners.get(id) ?? []) listener.changed();
     if (!isResult) return;
-    if (this.#waiters.has(id)) this.look(id);
-    else if (this.#isInserting && this.#early !== undefined && this.#early.add(id).size > MAX_EARLY) {
-      this.#early = undefined;
+    if (this.#waiters.has(id)) {
+      if (outcome === undefined) this.look(id);
+      else this.#found(id, outcome);
+    } else if (this.#isInserting && this.#early !== undefined && !(outcome === undefined && this.#early.has(id))) {
+      if (this.#early.set(id, outcome).size > MAX_EARLY) this.#early = undefined;
     }
   }
 
@@ -226,6 +269,7 @@ export class Outcomes implements InsertsListener {
     this.#waiters.delete(id);
     if (Array.isArray(waiters)) for (const waiter of waiters) waiter.settled(outcome);
     else waiters.settled(outcome);
+    if (!this.#isAwaited) this.#rest();
   }
 
   /** The database is away: what was asked for is asked for again, later each time. */

@@ -1,4 +1,5 @@
 import { type Clock, RpcError } from "@rpc/core";
+import { holdProcess } from "../held-timer.ts";
 import type { QueueStore } from "../store/store.ts";
 import type { Reaped, Retention } from "../store/store-words.ts";
 
@@ -82,6 +83,8 @@ export class Reaper {
       },
       everyMs * (0.75 + random() / 2),
     );
+    // Others do it as well: no reason for a program to stay.
+    holdProcess(this.#timer, false);
   }
 
   #stop(): void {

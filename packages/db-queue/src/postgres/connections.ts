@@ -258,6 +258,8 @@ export function connectionConfig(settings: PostgresSettings): PoolConfig {
     max: settings.maxConnections,
     connectionTimeoutMillis: settings.connectTimeoutMs,
     application_name: "rpc-db-queue",
+    // A connection that nobody uses keeps no process alive.
+    allowExitOnIdle: true,
     keepAlive: true,
     // Poolers know few parameters of a session, and refuse it for the others.
     ...(settings.isPooled ? {} : { statement_timeout: settings.statementTimeoutMs, options: PLANS }),

@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { storeClosedError } from "../store/store-errors.ts";
 import { cancelTopic, commandTopic, eventsTopic, type QueueStore, resultTopic } from "../store/store.ts";
-import type { Claimed, ClaimRequest } from "../store/store-words.ts";
+import type { Answer, Claimed, ClaimRequest, Outcome, Settled } from "../store/store-words.ts";
 import {
   ensureAddress,
   findAddress,
@@ -107,7 +107,7 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
         (some) => main.run((session, isRepeat) => settleClaims(session, statements.settle, some, isRepeat), AGAIN),
         endpoint,
       );
-      wakeUps.wakeHere(answers.map(({ id }) => resultTopic(id)));
+      wakeUps.ended(answers.map((answer, index) => ({ id: answer.id, outcome: outcomeOf(answer, settled[index]) })));
       return settled;
     },
     extend: (given) => leases.run((session) => extendLeases(session, statements.settle, given), AGAIN),
@@ -152,6 +152,16 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** What is in the row now, where the answer says it all: an end is the last that is written there. */
+function outcomeOf(answer: Answer, settled: Settled | RpcError | undefined): Outcome | undefined {
+  const { id, outcome: state } = answer;
+  if (state === "released" || settled === undefined || settled instanceof RpcError || settled.state !== state)
+    return undefined;
+  return state === "done"
+    ? { id, state, result: answer.result, error: undefined }
+    : { id, state, result: undefined, error: answer.error };
 }
 
 /** One after the other, a statement each: what one agent meets is not the others' fault. Rejects when nothing was claimed before the fault. */

@@ -1,6 +1,8 @@
 import { type Clock, RpcError } from "@rpc/core";
 import { Client, type PoolConfig } from "pg";
-import type { WakeListener, Watch } from "../store/store.ts";
+import { holdProcess } from "../held-timer.ts";
+import type { Outcome } from "../store/store-words.ts";
+import { resultTopic, type WakeListener, type Watch } from "../store/store.ts";
 import { postgresError } from "./status.ts";
 
 const FIRST_RETRY_MS = 100;
@@ -56,6 +58,15 @@ export class WakeUps {
     for (const topic of topics) this.#tell((listener) => listener.wake(topic));
   }
 
+  /** What this process has settled. Who waits here and is told what came of it need not read the row; the notification comes for the others. */
+  ended(commands: readonly { readonly id: number; readonly outcome: Outcome | undefined }[]): void {
+    if (this.#listeners.size === 0) return;
+    for (const { id, outcome } of commands) {
+      if (outcome === undefined) this.wakeHere([resultTopic(id)]);
+      else this.#tell((listener) => listener.wake(resultTopic(id), outcome));
+    }
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#listeners.clear();
@@ -92,6 +103,7 @@ export class WakeUps {
       this.#lost(client);
       throw postgresError(thrown, endpoint);
     }
+    holdProcess(client, false);
     if (this.#client !== client) {
       throw new RpcError("UNAVAILABLE", `${endpoint}: the listening connection was lost`, {
         reason: "CONNECTION_LOST",
@@ -106,6 +118,7 @@ export class WakeUps {
   #askForLife(client: Client): void {
     const { clock, keepAliveMs } = this.#settings;
     const overdue = clock.setTimeout(() => this.#lost(client), keepAliveMs);
+    holdProcess(overdue, false);
     client.query("SELECT 1").then(
       () => {
         clock.clearTimeout(overdue);
@@ -170,7 +183,9 @@ export class WakeUps {
   #after(delayMs: number, run: () => void): void {
     const { clock } = this.#settings;
     clock.clearTimeout(this.#timer);
-    if (!this.#isClosed) this.#timer = clock.setTimeout(run, delayMs);
+    if (this.#isClosed) return;
+    this.#timer = clock.setTimeout(run, delayMs);
+    holdProcess(this.#timer, false);
   }
 }
 

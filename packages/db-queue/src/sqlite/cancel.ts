@@ -42,7 +42,7 @@ function cancelOne(work: Work, row: Cancellable, reason: string | undefined): Co
   }
   if (row.state === "claimed") {
     ask(work, row.id, reason);
-    work.topics.add(cancelTopic(row.id));
+    work.topics.set(cancelTopic(row.id), undefined);
   }
   return row.state;
 }

@@ -1,4 +1,4 @@
-import type { CommandState, JsonText } from "../store/store-words.ts";
+import type { CommandState, JsonText, Outcome } from "../store/store-words.ts";
 import type { Work } from "./work.ts";
 
 /** What has to be known of a command to end it. */
@@ -29,14 +29,14 @@ export function endCommand(
   outcome: { readonly result?: JsonText | undefined; readonly error?: JsonText | undefined },
 ): void {
   work.connection.run(END, state, work.now(), outcome.result ?? null, outcome.error ?? null, row.id);
-  afterEnd(work, row);
+  afterEnd(work, row, { id: row.id, state, result: outcome.result, error: outcome.error });
 }
 
-function afterEnd(work: Work, row: Endable): void {
+function afterEnd(work: Work, row: Endable, outcome: Outcome): void {
   // The next one of its key can start now, and perhaps not with the agent that has ended this one.
   if (row.ordering_key !== null) work.wakeAgentsOf(row.address_id);
   if (row.notification === 1) work.connection.run("DELETE FROM rpc_command WHERE id = ?", row.id);
-  else work.wakeIssuers(row.id);
+  else work.wakeIssuers(row.id, outcome);
   if (row.parent_id !== null) endBroadcast(work, row.parent_id);
 }
 

@@ -24,7 +24,7 @@ export function appendEvents(work: Work, batch: EventBatch): Appended | RpcError
     if (event.kind === "progress") progress = event.data;
   }
   if (progress !== undefined) connection.run("UPDATE rpc_command SET progress = ? WHERE id = ?", progress, batch.id);
-  if (batch.events.length > 0) work.topics.add(eventsTopic(batch.id));
+  if (batch.events.length > 0) work.topics.set(eventsTopic(batch.id), undefined);
   return { seq };
 }
 

@@ -3,6 +3,7 @@ import { storeClosedError } from "../store/store-errors.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import type { SqliteSettings } from "./options.ts";
 import { isBusy, sqliteError } from "./status.ts";
+import type { Served } from "./wake-ups.ts";
 import { Work } from "./work.ts";
 
 /** Verbs of one transaction; what comes beyond goes into the next, so that other processes get their turn. */
@@ -17,13 +18,20 @@ interface Verb {
   readonly reject: (error: RpcError) => void;
 }
 
+/** Who has to do with what a transaction has made ready. */
+export interface Followers {
+  /** Before the commit: what may still go into it. Gives what is told after it. Throws when the transaction is gone. */
+  join(work: Work): readonly Served[];
+  committed(work: Work, served: readonly Served[]): void;
+}
+
 /**
  * One connection, whose verbs are gathered for a turn of the event loop and committed together: with `synchronous = FULL` it is the commit
  * that costs. Verbs run in the order in which they were called; one that fails undoes nothing but itself.
  */
 export class GroupCommit {
   readonly #settings: SqliteSettings;
-  readonly #wake: (topics: ReadonlySet<string>) => void;
+  readonly #followers: Followers;
   #connection: Connection | undefined;
   #verbs: Verb[] = [];
   #isScheduled = false;
@@ -32,9 +40,9 @@ export class GroupCommit {
   #pauseMs = 1;
   #closing: PromiseWithResolvers<void> | undefined;
 
-  constructor(settings: SqliteSettings, wake: (topics: ReadonlySet<string>) => void) {
+  constructor(settings: SqliteSettings, followers: Followers) {
     this.#settings = settings;
-    this.#wake = wake;
+    this.#followers = followers;
   }
 
   read<T>(run: (work: Work) => T): Promise<T> {
@@ -85,8 +93,18 @@ export class GroupCommit {
     if (connection === undefined) return;
     const verbs = this.#verbs.splice(0, MAX_VERBS);
     const work = new Work(connection, this.#settings);
-    const results = runVerbs(verbs, work, this.#settings.file);
-    this.#commit(connection, verbs, results, work.topics);
+    let results = runVerbs(verbs, work, this.#settings.file);
+    let served: readonly Served[] = [];
+    if (!(results instanceof RpcError) && work.topics.size > 0) {
+      try {
+        served = this.#followers.join(work);
+      } catch (thrown) {
+        results = sqliteError(thrown, this.#settings.file);
+      }
+    }
+    const lost = this.#commit(connection, results);
+    if (lost === undefined && work.topics.size > 0) this.#followers.committed(work, served);
+    answer(verbs, lost ?? results);
     if (this.#verbs.length > 0) this.#schedule();
     else if (this.#closing !== undefined) this.#end();
   };
@@ -122,23 +140,17 @@ export class GroupCommit {
     return now - this.#lockedSince < this.#settings.lockTimeoutMs;
   }
 
-  #commit(connection: Connection, verbs: readonly Verb[], results: unknown, topics: ReadonlySet<string>): void {
-    let lost: RpcError | undefined;
+  /** Gives why it has not come about. */
+  #commit(connection: Connection, results: unknown): RpcError | undefined {
     try {
       if (results instanceof RpcError) throw results;
       connection.database.exec("COMMIT");
+      return undefined;
     } catch (thrown) {
       rollBack(connection);
       // A failed write at the very end may or may not be found when the log is read again.
       const isUnknown = !(thrown instanceof RpcError) && !isFull(thrown);
-      lost = sqliteError(thrown, this.#settings.file, isUnknown ? "unknown" : "no");
-    }
-    if (lost === undefined && topics.size > 0) this.#wake(topics);
-    for (const [index, verb] of verbs.entries()) {
-      const result = lost ?? (results as readonly unknown[])[index];
-      if (result instanceof VerbFailure) verb.reject(result.error);
-      else if (lost !== undefined) verb.reject(lost);
-      else verb.resolve(result);
+      return sqliteError(thrown, this.#settings.file, isUnknown ? "unknown" : "no");
     }
   }
 
@@ -158,6 +170,15 @@ class VerbFailure {
   readonly error: RpcError;
   constructor(error: RpcError) {
     this.error = error;
+  }
+}
+
+/** A verb may well give an RpcError back: instead of the list it means that all have failed. */
+function answer(verbs: readonly Verb[], results: readonly unknown[] | RpcError): void {
+  for (const [index, verb] of verbs.entries()) {
+    const result = results instanceof RpcError ? new VerbFailure(results) : results[index];
+    if (result instanceof VerbFailure) verb.reject(result.error);
+    else verb.resolve(result);
   }
 }
 

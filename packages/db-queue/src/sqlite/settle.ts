@@ -34,7 +34,7 @@ export function settleClaim(work: Work, answer: Answer): Settled | RpcError {
     answer.outcome === "done" &&
     work.connection.run(DONE_PLAIN, answer.result, work.now(), answer.id, answer.token) > 0
   ) {
-    work.wakeIssuers(answer.id);
+    work.wakeIssuers(answer.id, { id: answer.id, state: "done", result: answer.result, error: undefined });
     return DONE;
   }
   const held = work.connection.get<Held>(HELD, answer.id, answer.token);

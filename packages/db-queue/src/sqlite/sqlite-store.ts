@@ -1,3 +1,5 @@
+import type { RpcError } from "@rpc/core";
+import type { Claimed, ClaimRequest } from "../store/store-words.ts";
 import type { QueueStore, WakeListener, Watch } from "../store/store.ts";
 import {
   ensureAddress,
@@ -13,7 +15,7 @@ import {
 import { cancelCommand } from "./cancel.ts";
 import { claimCommands } from "./claim.ts";
 import { appendEvents, readEvents } from "./events.ts";
-import { GroupCommit } from "./group-commit.ts";
+import { GroupCommit, inSavepoint } from "./group-commit.ts";
 import { insertCommands } from "./insert.ts";
 import { migrate } from "./migrate.ts";
 import { type SqliteStoreOptions, sqliteSettings } from "./options.ts";
@@ -24,6 +26,7 @@ import { readStats } from "./stats.ts";
 import { CallersTransactions } from "./transaction.ts";
 import { prune, reap } from "./upkeep.ts";
 import { WakeUps } from "./wake-ups.ts";
+import type { Work } from "./work.ts";
 
 /**
  * Commands in one SQLite file, through node:sqlite: for one machine, and any number of processes on it. Opens the file at the first verb,
@@ -31,7 +34,10 @@ import { WakeUps } from "./wake-ups.ts";
  */
 export function createSqliteStore(options: SqliteStoreOptions): QueueStore {
   const settings = sqliteSettings(options);
-  const commits = new GroupCommit(settings, (topics) => wakeUps.wake(topics));
+  const commits = new GroupCommit(settings, {
+    join: (work) => wakeUps.serve(work.topics, (request) => claimAlong(work, request)),
+    committed: (work, served) => wakeUps.wake(work.topics, served),
+  });
   const wakeUps = new WakeUps(
     {
       open: () => commits.read(() => undefined).then(() => commits.dataVersion()),
@@ -86,4 +92,14 @@ export function createSqliteStore(options: SqliteStoreOptions): QueueStore {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** In somebody else's transaction. Undefined: it could not, and has left nothing behind. Throws when the transaction is gone. */
+function claimAlong(work: Work, request: ClaimRequest): Claimed | RpcError | undefined {
+  try {
+    return inSavepoint(work, () => claimCommands(work, request));
+  } catch (thrown) {
+    if (!work.isInTransaction()) throw thrown;
+    return undefined;
+  }
 }

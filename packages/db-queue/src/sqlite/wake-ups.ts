@@ -1,11 +1,22 @@
-import type { Clock } from "@rpc/core";
-import type { WakeListener, Watch } from "../store/store.ts";
+import type { Clock, RpcError } from "@rpc/core";
+import { holdProcess } from "../held-timer.ts";
+import type { Claimed, ClaimRequest, Outcome } from "../store/store-words.ts";
+import { type ClaimOffer, commandTopic, type WakeListener, type Watch } from "../store/store.ts";
+
+const COMMAND = commandTopic("");
 
 export interface WakeSource {
   /** Settles with the number of the last foreign commit, once the database is open. */
   readonly open: () => Promise<number | undefined>;
   /** Now; undefined: cannot tell. */
   readonly dataVersion: () => number | undefined;
+}
+
+/** A listener that has claimed in the transaction which would have woken it. */
+export interface Served {
+  readonly topic: string;
+  readonly listener: WakeListener;
+  readonly tell: () => void;
 }
 
 /**
@@ -41,10 +52,32 @@ export class WakeUps {
     };
   }
 
-  /** After a commit of this store. */
-  wake(topics: ReadonlySet<string>): void {
+  /** Before a commit of this store: who claims in it. `claim` gives undefined when it could not. */
+  serve(
+    topics: ReadonlyMap<string, unknown>,
+    claim: (request: ClaimRequest) => Claimed | RpcError | undefined,
+  ): readonly Served[] {
+    const served: Served[] = [];
     for (const listener of this.#listeners) {
-      for (const topic of topics) tell(() => listener.wake(topic));
+      if (listener.claimOn === undefined) continue;
+      for (const topic of topics.keys()) {
+        if (!topic.startsWith(COMMAND)) continue;
+        const offer = offerOf(listener, topic);
+        const answer = offer && claim(offer.request);
+        if (offer !== undefined && answer !== undefined)
+          served.push({ topic, listener, tell: () => offer.claimed(answer) });
+      }
+    }
+    return served;
+  }
+
+  /** After it. */
+  wake(topics: ReadonlyMap<string, Outcome | undefined>, served: readonly Served[]): void {
+    for (const listener of this.#listeners) {
+      for (const [topic, outcome] of topics) {
+        const claims = served.find((each) => each.listener === listener && each.topic === topic);
+        tell(() => (claims === undefined ? listener.wake(topic, outcome) : claims.tell()));
+      }
     }
   }
 
@@ -66,6 +99,7 @@ export class WakeUps {
 
   #schedule(): void {
     this.#timer ??= this.#clock.setTimeout(this.#look, this.#intervalMs);
+    holdProcess(this.#timer, false);
   }
 
   readonly #look = (): void => {
@@ -83,6 +117,14 @@ export class WakeUps {
     this.#timer = undefined;
     // Numbers of a time when nobody looked are none to compare with.
     this.#seen = undefined;
+  }
+}
+
+function offerOf(listener: WakeListener, topic: string): ClaimOffer | undefined {
+  try {
+    return listener.claimOn?.(topic);
+  } catch {
+    return undefined;
   }
 }
 

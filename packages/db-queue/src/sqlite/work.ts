@@ -1,11 +1,12 @@
 import type { Connection } from "./connection.ts";
 import { commandTopic, resultTopic } from "../store/store.ts";
+import type { Outcome } from "../store/store-words.ts";
 
 /** What verbs of one transaction share. */
 export class Work {
   readonly connection: Connection;
-  /** To be woken when it has committed. */
-  readonly topics: Set<string> = new Set();
+  /** To be woken when it has committed; with what the command of a result has come to. */
+  readonly topics: Map<string, Outcome | undefined> = new Map();
   readonly random: () => number;
   readonly #wallClock: () => number;
 
@@ -27,7 +28,7 @@ export class Work {
   }
 
   wakeAgents(address: string): void {
-    this.topics.add(commandTopic(address));
+    this.topics.set(commandTopic(address), undefined);
   }
 
   wakeAgentsOf(addressId: number): void {
@@ -35,12 +36,12 @@ export class Work {
     if (row !== undefined) this.wakeAgents(row.name);
   }
 
-  wakeIssuers(id: number): void {
-    this.topics.add(resultTopic(id));
+  wakeIssuers(id: number, outcome?: Outcome): void {
+    this.topics.set(resultTopic(id), outcome);
   }
 
-  /** Sets keep the order of insertion: what came after the mark is of the verb that failed. */
+  /** Maps keep the order of insertion: what came after the mark is of the verb that failed. */
   forgetTopicsAfter(mark: number): void {
-    for (const topic of [...this.topics].slice(mark)) this.topics.delete(topic);
+    for (const topic of [...this.topics.keys()].slice(mark)) this.topics.delete(topic);
   }
 }

@@ -115,7 +115,7 @@ export interface QueueStore extends AsyncDisposable {
 
   /**
    * Tells the listener of wake-ups until it is closed. `ready` settles when none can be missed any more: listen first, then read, then wait.
-   * Whoever listens to nothing costs nothing.
+   * Whoever listens to nothing costs nothing. It keeps no process alive: who waits has a timer of its own.
    */
   watch(listener: WakeListener): Watch;
   /** Wakes all who wait for these topics, in every process. Twice the same topic counts once. */
@@ -140,11 +140,23 @@ export interface StoreTransaction {
   publish(topics: readonly string[]): Promise<void>;
 }
 
-/** Called outside of any transaction, never from within a verb or `watch`. What it throws is lost. */
+/** Called outside of any transaction, never from within a verb or `watch`, but for `claimOn`. What it throws is lost. */
 export interface WakeListener {
-  wake(topic: string): void;
+  /** `outcome`: what the command of a `result of:` topic has come to, where the store knows it without a look at the table. */
+  wake(topic: string, outcome?: Outcome): void;
   /** Any topic may have been meant: the way to other processes was lost and is back, or cannot tell. */
   wakeAll(): void;
+  /**
+   * For a store that runs verbs in this process: asked inside of a transaction that is about to wake a topic, whether to claim in it. What it
+   * gives is told the answer after the commit, instead of being woken; when there is no commit, it hears nothing. Must call no verb.
+   */
+  claimOn?(topic: string): ClaimOffer | undefined;
+}
+
+/** A claim without a transaction of its own. */
+export interface ClaimOffer {
+  readonly request: ClaimRequest;
+  claimed(answer: Claimed | RpcError): void;
 }
 
 export interface Watch {
