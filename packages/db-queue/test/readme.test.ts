@@ -1,8 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { programsOf, runProgram } from "../../../tools/readme/programs.ts";
+import { blocksOf, programsOf, runProgram } from "../../../tools/readme/programs.ts";
+import { createDbQueue } from "../src/issuer/create-db-queue.ts";
+import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import { createDatabase } from "./postgres-database.ts";
 
 const HOME = join(import.meta.dirname, "..");
@@ -49,3 +52,44 @@ test.each([
   expect(names.length).toBeGreaterThan(0);
   expect(names.filter((member) => !section.includes(`\`${member}\``))).toEqual([]);
 });
+
+test(
+  "the SQL on the wire's page claims, one of an ordering key, and what has fallen due",
+  { timeout: 60_000 },
+  async () => {
+    const connection = await createDatabase();
+    const store = createPostgresStore({ connection });
+    const queue = createDbQueue(store);
+    const foreign = new Client({ connectionString: connection });
+    await foreign.connect();
+    try {
+      await store.migrate();
+      const { id } = await queue.ensureAddress("bot:7");
+      await store.subscribe({ address: "bot:7", agent: "sql", incarnation: "sql-1" });
+      await Promise.all(
+        [
+          { orderingKey: "a" },
+          { orderingKey: "a" },
+          { delay: 1 },
+          { delay: "1h" },
+          { priority: 1 },
+          { targetAgent: "another" },
+        ].map((options) => queue.send("bot:7", "run", [], {}, options).accepted),
+      );
+      await foreign.query("SELECT pg_sleep(0.01)");
+      const [sql = ""] = blocksOf(join(HOME, "../../docs/wire/db-queue.md"))
+        .filter(({ language }) => language === "sql")
+        .map(({ text }) => text);
+      const [due = "", claim = ""] = sql.split(/;\n+/);
+      await foreign.query(due, [id]);
+      const { rows } = await foreign.query<{ id: string }>(claim, [id, 10, "sql", "sql-1", "30 s"]);
+      expect(rows.map((row) => Number(row.id)).toSorted((a, b) => a - b)).toEqual([1, 3, 5]);
+      const states = (await queue.list({ address: "bot:7" })).map((row) => row.state).toReversed();
+      expect(states).toEqual(["claimed", "queued", "claimed", "queued", "claimed", "queued"]);
+    } finally {
+      await foreign.end();
+      await queue.close();
+      await store.close();
+    }
+  },
+);
