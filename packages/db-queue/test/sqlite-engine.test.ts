@@ -232,6 +232,7 @@ it("tells who claims along nothing when there is no commit", async () => {
   const request = { address: ADDRESS, agent: "bot", incarnation: "bot-1", max: 2, leaseMs: 1000 };
   const claimOn = (): ClaimOffer => ({ request, claimed: (answer) => heard.push(answer) });
   await rig.store.watch({ wake: (topic) => heard.push(topic), wakeAll: NOTHING, claimOn }).ready;
+  // oxlint-disable-next-line typescript/unbound-method -- called with its database below
   const real = DatabaseSync.prototype.exec;
   vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function exec(this: DatabaseSync, sql) {
     if (sql === "COMMIT") throw new Error("the disk is gone");
