@@ -61,7 +61,7 @@ export { Metadata } from "./words/metadata.ts";
 export type { ContractDescriptor, MessageShape, MethodDescriptor, MethodKind } from "./words/method.ts";
 export { EncodedPayload, type Payload, ValuePayload } from "./words/payload.ts";
 export type { Peer } from "./words/peer.ts";
-export { RpcError } from "./words/rpc-error.ts";
+export { RpcError, withoutTrace } from "./words/rpc-error.ts";
 export { STATUS_NUMBERS, type StatusCode, statusFromNumber } from "./words/status.ts";
 export type {
   Awaitable,

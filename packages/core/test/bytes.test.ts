@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { shown } from "../src/transport.ts";
-import { base64FromBytes, bytesFromBase64, hexFromBytes } from "../src/tools/bytes.ts";
+import { base64FromBytes, bytesFromBase64, hexFromBytes, randomBytes } from "../src/tools/bytes.ts";
 
 describe("base64", () => {
   it("brings back any bytes, and is what every other program writes", () => {
@@ -44,5 +44,23 @@ describe("shown", () => {
 describe("hexFromBytes", () => {
   it("writes two digits for each byte", () => {
     expect(hexFromBytes(Uint8Array.of(0, 15, 255))).toBe("000fff");
+  });
+});
+
+describe("random bytes", () => {
+  it("are new ones each time, over many refills of the pool, and the taker's own", () => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 1000; i++) {
+      const bytes = randomBytes(16);
+      seen.add(hexFromBytes(bytes));
+      bytes.fill(0);
+    }
+    expect(seen.size).toBe(1000);
+    expect(randomBytes(1024)).toHaveLength(1024);
+    expect(randomBytes(1)).toHaveLength(1);
+  });
+
+  it("are no part of a larger buffer that others could read", () => {
+    expect(randomBytes(32).buffer.byteLength).toBe(32);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { isStatusCode, RpcError } from "../src/index.ts";
-import { STATUS_NUMBERS, statusFromNumber } from "../src/transport.ts";
+import { STATUS_NUMBERS, statusFromNumber, withoutTrace } from "../src/transport.ts";
 
 describe("RpcError", () => {
   it("keeps code, message, reason, details and cause", () => {
@@ -144,5 +144,21 @@ describe("status codes", () => {
     expect(isStatusCode("NOT_FOUND")).toBe(true);
     for (const word of ["OK", "not_found", "toString", "constructor", "__proto__", 5, undefined])
       expect(isStatusCode(word)).toBe(false);
+  });
+});
+
+describe("withoutTrace", () => {
+  it("leaves the trace out of the errors made in it, and of no others", () => {
+    const make = (): RpcError => new RpcError("UNAVAILABLE", "the peer has gone");
+    const error = withoutTrace(make);
+    expect(error).toMatchObject({ code: "UNAVAILABLE", message: "the peer has gone" });
+    expect(error.stack).not.toContain("\n");
+    expect(make().stack).toContain("\n");
+    expect(() =>
+      withoutTrace(() => {
+        throw new Error("boom");
+      }),
+    ).toThrow("boom");
+    expect(make().stack).toContain("\n");
   });
 });

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { RpcError } from "@rpc/core";
-import type { Channel, ChannelSecurity, ChannelSink } from "@rpc/core/transport";
+import { type Channel, type ChannelSecurity, type ChannelSink, withoutTrace } from "@rpc/core/transport";
 import { FrameReader } from "./frames.ts";
 import type { ChannelSettings } from "./options.ts";
 import { errorFromNode } from "./status.ts";
@@ -298,9 +298,9 @@ function exported(socket: TLSSocket): Uint8Array {
 }
 
 function peerLost(message: string): RpcError {
-  return new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST" });
+  return withoutTrace(() => new RpcError("UNAVAILABLE", message, { reason: "PEER_LOST" }));
 }
 
 function closedHere(message: string): RpcError {
-  return new RpcError("UNAVAILABLE", message, { reason: "CLOSED" });
+  return withoutTrace(() => new RpcError("UNAVAILABLE", message, { reason: "CLOSED" }));
 }

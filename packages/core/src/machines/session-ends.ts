@@ -1,4 +1,4 @@
-import { RpcError } from "../words/rpc-error.ts";
+import { RpcError, withoutTrace } from "../words/rpc-error.ts";
 
 /** Why a session ends or loses its connection, in the words that its callers read. */
 export const ends: Readonly<{
@@ -42,11 +42,11 @@ function drainingThere(endpoint: string): RpcError {
 }
 
 function peerClosed(endpoint: string): RpcError {
-  return new RpcError("UNAVAILABLE", `${endpoint} closed the connection`, { reason: "PEER_LOST" });
+  return withoutTrace(() => new RpcError("UNAVAILABLE", `${endpoint} closed the connection`, { reason: "PEER_LOST" }));
 }
 
 function peerEnded(endpoint: string): RpcError {
-  return new RpcError("UNAVAILABLE", `${endpoint} has ended the session`, { reason: "PEER_LOST" });
+  return withoutTrace(() => new RpcError("UNAVAILABLE", `${endpoint} has ended the session`, { reason: "PEER_LOST" }));
 }
 
 function peerDown(endpoint: string): RpcError {

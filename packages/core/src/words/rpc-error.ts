@@ -84,6 +84,23 @@ export class RpcError<Details = unknown> extends Error {
   }
 }
 
+/**
+ * Makes an error without a stack trace, the dearest part of it. For what a peer or the network did in the ordinary course of things: a trace
+ * from there shows only how the news arrived, in code that the reader of the error does not know.
+ */
+export function withoutTrace(make: () => RpcError): RpcError {
+  // V8 alone has the limit; elsewhere, and where it is frozen, an error has its trace.
+  const traces = Error as { stackTraceLimit?: number };
+  const limit = traces.stackTraceLimit;
+  if (limit === undefined || !Object.getOwnPropertyDescriptor(traces, "stackTraceLimit")?.writable) return make();
+  traces.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    traces.stackTraceLimit = limit;
+  }
+}
+
 // A hostile error may have throwing getters or be a revoked proxy (hostile inputs H91).
 function readText(value: unknown, key: "name" | "message"): string | undefined {
   try {
