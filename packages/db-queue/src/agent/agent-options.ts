@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { parse } from "node:path";
 import { type Awaitable, type Clock, RpcError, systemClock } from "@rpc/core";
+import { DEFAULT_LIMITS } from "@rpc/core/transport";
 import { durationFault, textFault } from "../store/checked-command.ts";
 import type { AgentRef } from "../store/store-words.ts";
 import type { QueueStore } from "../store/store.ts";
@@ -26,7 +27,7 @@ export interface DbQueueAgentOptions {
   readonly pollMs?: number | undefined;
   /** What a cancelled command's handler, or one whose deadline has passed, may still take to end by itself; then its row is ended without it. Default: 30,000. */
   readonly abortGraceMs?: number | undefined;
-  /** Largest result, in bytes of its text; a larger one fails the command. Default: 1 MiB. */
+  /** Largest result, in bytes of its text; a larger one fails the command. What has more than 1 MiB stands in the command's events, in parts. Default: 4 MiB. */
   readonly maxResultBytes?: number | undefined;
   /** Called after subscribing and before the first command. When it throws, the agent ends and `serveDbQueue` rejects. */
   readonly onStartup?: (() => Awaitable<void>) | undefined;
@@ -93,7 +94,7 @@ export function agentSettings(options: DbQueueAgentOptions): AgentSettings {
     leaseMs: duration("leaseMs", options.leaseMs ?? 30_000, 100),
     pollMs: duration("pollMs", options.pollMs ?? 20_000, 10),
     abortGraceMs: duration("abortGraceMs", options.abortGraceMs ?? 30_000, 0),
-    maxResultBytes: whole("maxResultBytes", options.maxResultBytes ?? 1 << 20, 0),
+    maxResultBytes: whole("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes, 0),
     onStartup: options.onStartup,
     singleShot,
     waitForAddress: options.waitForAddress ?? false,

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, MAX_TIMER_MS, shown } from "@rpc/core/transport";
 import { inputOf } from "../command/arguments.ts";
 import { failureOf, type FailureOptions } from "../command/failure.ts";
 import { replyText } from "../command/reply.ts";
+import { isTooLargeForRow } from "../command/spill.ts";
 import { lateAnswerError, unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand, Interruption, Verdict } from "./held-command.ts";
@@ -98,7 +99,10 @@ export class CommandRunner {
     const { maxResultBytes } = this.#settings;
     try {
       const result = replyText(method, output, command.responseMetadataIfAny);
-      if (Buffer.byteLength(result) <= maxResultBytes) return { outcome: "done", result };
+      if (Buffer.byteLength(result) <= maxResultBytes) {
+        if (isTooLargeForRow(result)) command.spill = result;
+        return { outcome: "done", result };
+      }
       throw new RpcError("RESOURCE_EXHAUSTED", `larger than maxResultBytes (${maxResultBytes})`, {
         reason: "maxResultBytes",
       });
@@ -146,7 +150,10 @@ export class CommandRunner {
       const { id, method } = command.claim;
       this.#settings.onError(unstoredError(`notification ${id} (${method}) failed`, RpcError.from(thrown)));
     }
-    return { outcome: "failed", ...failure };
+    const { largeDetails, ...rest } = failure;
+    if (largeDetails !== undefined && Buffer.byteLength(largeDetails) <= this.#settings.maxResultBytes)
+      command.spill = largeDetails;
+    return { outcome: "failed", ...rest };
   }
 
   #finish(command: HeldCommand, verdict: Verdict): void {

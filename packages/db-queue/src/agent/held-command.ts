@@ -3,7 +3,7 @@ import { CallScope, dynamicCodec, type Expiring, type MessageShape, type MethodD
 import { logEvent, progressEvent } from "../command/event.ts";
 import { type CommandMeta, readMeta, timeLeftMs } from "../command/meta.ts";
 import { methodOf } from "../command/method.ts";
-import type { Answer, Claim, NewEvent } from "../store/store-words.ts";
+import type { Answer, Claim, JsonText, NewEvent } from "../store/store-words.ts";
 import { EventBuffer, MAX_EVENT_CHARACTERS } from "./event-buffer.ts";
 import { IssuerPeer } from "./issuer-peer.ts";
 
@@ -39,6 +39,8 @@ export class HeldCommand extends CallScope implements Expiring {
   interruption: Interruption | undefined = undefined;
   /** Once `answered`. */
   verdict: Verdict | undefined = undefined;
+  /** What is too large for its row, a result or an error's details: it goes into events, before the answer. */
+  spill: JsonText | undefined = undefined;
   /** Its handler runs, whatever has become of the row. */
   isRunning = false;
   graceTimer: unknown = undefined;

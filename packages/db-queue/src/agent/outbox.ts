@@ -6,6 +6,7 @@ import { lateAnswerError, unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand } from "./held-command.ts";
 import { answeredWithin } from "./pauses.ts";
+import { writeParts } from "./spill-parts.ts";
 
 /** How long what a handler says waits for more. */
 const EVENTS_MS = 250;
@@ -134,7 +135,22 @@ export class Outbox {
       answering.push(command);
       if (answering.length === MAX_ANSWERS) break;
     }
-    if (answering.length > 0) await this.#settle(answering);
+    const isAnySpilled = answering.some(({ spill }) => spill !== undefined);
+    const settled = isAnySpilled ? await this.#spill(answering) : answering;
+    if (settled.length > 0) await this.#settle(settled);
+  }
+
+  /** What is too large for its row goes before it. Gives those that are still to be answered. */
+  async #spill(commands: readonly HeldCommand[]): Promise<readonly HeldCommand[]> {
+    for (const command of commands) {
+      if (command.spill === undefined) continue;
+      const error = await writeParts((batches) => this.#asked(this.#settings.store.appendEvents(batches)), command);
+      if (error?.retryable === true) throw error;
+      command.spill = undefined;
+      if (error?.reason === "LEASE_LOST") this.#refused(command, error);
+      else if (error !== undefined) this.#replaceAnswer(command, error);
+    }
+    return commands.filter((command) => this.#answered.has(command));
   }
 
   #roundDone(): void {
@@ -245,21 +261,25 @@ export class Outbox {
       return undefined;
     }
     if (result.retryable) return result;
-    // The row cannot take this answer. It gets one that it can take, so that it does not hang.
+    this.#replaceAnswer(command, result);
+    return undefined;
+  }
+
+  /** The row cannot take this answer. It gets one that it can take, so that it does not hang. */
+  #replaceAnswer(command: HeldCommand, result: RpcError): void {
     const { id, method } = command.claim;
     const error = unstoredError(`command ${id} (${method}): its answer could not be stored`, result);
     this.#settings.onError(error);
     if (command.isAnswerReplaced) {
       this.#answered.delete(command);
       this.#owner.over(command);
-      return undefined;
+      return;
     }
     command.isAnswerReplaced = true;
     const said = new RpcError("INTERNAL", `${command.method.name}: the database cannot hold what came of it`, {
       reason: "RESULT_UNSERIALIZABLE",
     });
     command.verdict = { outcome: "failed", error: failureOf(said, undefined).error };
-    return undefined;
   }
 
   #refused(command: HeldCommand, error: RpcError): void {

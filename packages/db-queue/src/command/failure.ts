@@ -4,6 +4,7 @@ import type { JsonText } from "../store/store-words.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { isRecord, type Json, jsonText, memberOf, numberIn, textIn, valueOfJson } from "./json-text.ts";
 import { readMetadata, recordOf } from "./meta.ts";
+import { isTooLargeForRow } from "./spill.ts";
 
 /**
  * A row's `error`: `{"code": <one of these words>, "message": …}`, and beside them, where they say more than the word does, `status`
@@ -40,6 +41,8 @@ const MAX_TEXT = 64 * 1024;
 
 export interface Failure {
   readonly error: JsonText;
+  /** The error's details, where they are too large to stand in it. */
+  readonly largeDetails: JsonText | undefined;
   /** Whether another try may help; a store tries again only where attempts are left. */
   readonly retryable: boolean;
   /** The pause that the handler asked for. */
@@ -74,7 +77,7 @@ export function failureOf(
   if (options.exposeStacks === true) json["stack"] = stackOf(error);
   json["metadata"] = recordOf(options.metadata);
   return {
-    error: withDetails(json, error, method),
+    ...withDetails(json, error, method),
     retryable: isRetryable(code, error, method),
     retryDelayMs: retryDelayOf(error),
   };
@@ -105,15 +108,28 @@ function isRetryable(code: FailureCode, error: RpcError, method: MethodDescripto
 }
 
 /** Details that cannot be written are left out: the error itself must arrive. */
-function withDetails(json: Json, error: RpcError, method: MethodDescriptor | undefined): JsonText {
+function withDetails(
+  json: Json,
+  error: RpcError,
+  method: MethodDescriptor | undefined,
+): Pick<Failure, "error" | "largeDetails"> {
   const text = JSON.stringify(json);
-  if (error.details === undefined || error instanceof CommandFailure) return text;
-  try {
-    const details = jsonText(method?.errors.get(error.reason ?? "")?.codec ?? dynamicCodec, error.details);
-    return details === undefined ? text : `${text.slice(0, -1)},"details":${details}}`;
-  } catch {
-    return text;
+  let details: JsonText | undefined = undefined;
+  if (error.details !== undefined && !(error instanceof CommandFailure)) {
+    try {
+      details = jsonText(method?.errors.get(error.reason ?? "")?.codec ?? dynamicCodec, error.details);
+    } catch {
+      // See above.
+    }
   }
+  if (details === undefined) return { error: text, largeDetails: undefined };
+  if (isTooLargeForRow(details)) return { error: text, largeDetails: details };
+  return { error: errorWithDetails(text, details), largeDetails: undefined };
+}
+
+/** The text of an error with that of its details, or of what stands in their place. */
+export function errorWithDetails(error: JsonText, details: JsonText): JsonText {
+  return `${error.slice(0, -1)},"details":${details}}`;
 }
 
 /** The error that a parsed `error` tells of. `name` is the call's, for the messages of what the queue itself has ended. Never throws. */

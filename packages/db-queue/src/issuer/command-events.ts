@@ -1,5 +1,6 @@
 import type { MethodDescriptor } from "@rpc/core/transport";
 import { type CommandEvent, readEvent } from "../command/event.ts";
+import { PART } from "../command/spill.ts";
 import { noCommandError } from "../store/store-errors.ts";
 import type { Engine } from "./engine.ts";
 import { isOver } from "./outcomes.ts";
@@ -30,7 +31,8 @@ export async function* commandEvents(
         const rows = await engine.store.readEvents(id, { afterSeq: seq, limit: LIMIT });
         for (const row of rows) {
           seq = row.seq;
-          yield readEvent(row, method);
+          // Parts of its result, or of its error's details, are no events.
+          if (row.kind !== PART) yield readEvent(row, method);
         }
         if (rows.length < LIMIT) break;
       }

@@ -3,15 +3,15 @@ import { Metadata, RpcError } from "@rpc/core";
 import { type MethodDescriptor, noteCallError } from "@rpc/core/transport";
 import type { CommandEvent } from "../command/event.ts";
 import { errorOfFailure, failureMetadata } from "../command/failure.ts";
-import { parsedJson } from "../command/json-text.ts";
 import { readReply } from "../command/reply.ts";
 import { noCommandError } from "../store/store-errors.ts";
 import type { CommandRow, CommandState, Inserted, NewCommand, Outcome } from "../store/store-words.ts";
 import { commandEvents } from "./command-events.ts";
 import type { Engine } from "./engine.ts";
 import type { Insertion } from "./inserts.ts";
-import { parsedResult, unreadable } from "./issued-call.ts";
+import { hasResult, parsedOutcome, unreadable } from "./issued-call.ts";
 import { isOver, type Waiter } from "./outcomes.ts";
+import { isSpilled, unspilled } from "./spilled.ts";
 
 /**
  * A command that was sent. Awaiting it gives its result, in this process or in another one that has its id. Nothing is waited for unless
@@ -165,16 +165,28 @@ export class SentCommand implements CommandHandle, Insertion, Waiter {
     this.#engine.settled(outcome.id, outcome.state);
     const { name } = this.#method;
     try {
-      if (outcome.state === "done" || (outcome.state === "cancelled" && outcome.result !== undefined)) {
-        const json = parsedResult(outcome, name, this.#engine.settings);
+      const json = parsedOutcome(outcome, name, this.#engine.settings);
+      if (!isSpilled(json)) return this.#tell(outcome, json);
+      unspilled(this.#engine, outcome.id, json).then(
+        (whole) => this.#tell(outcome, whole),
+        (thrown: unknown) => this.#fail("failed", unreadable(name, outcome.id, RpcError.from(thrown))),
+      );
+    } catch (thrown) {
+      this.#fail("failed", unreadable(name, outcome.id, RpcError.from(thrown)));
+    }
+  }
+
+  #tell(outcome: Outcome, json: unknown): void {
+    const { name } = this.#method;
+    try {
+      if (hasResult(outcome)) {
         const { value, metadata } = this.#read(this.#method, json, outcome.id);
         this.#keep(metadata);
         this.#state = stateOf(outcome.state);
         return this.#result?.resolve(value);
       }
-      const error = parsedJson(outcome.error ?? "null", `${name}: error`);
-      this.#keep(failureMetadata(error));
-      this.#fail(stateOf(outcome.state), errorOfFailure(error, name, this.#method));
+      this.#keep(failureMetadata(json));
+      this.#fail(stateOf(outcome.state), errorOfFailure(json, name, this.#method));
     } catch (thrown) {
       this.#fail("failed", unreadable(name, outcome.id, RpcError.from(thrown)));
     }

@@ -3,12 +3,14 @@ import { RpcError } from "@rpc/core";
 import { errorOfFailure, failureMetadata } from "../command/failure.ts";
 import { parsedJson } from "../command/json-text.ts";
 import { readReply } from "../command/reply.ts";
+import { tooLarge } from "../command/spill.ts";
 import { noCommandError } from "../store/store-errors.ts";
-import type { Inserted, NewCommand, Outcome } from "../store/store-words.ts";
+import type { CommandState, Inserted, NewCommand, Outcome } from "../store/store-words.ts";
 import { commandEvents } from "./command-events.ts";
 import type { Engine } from "./engine.ts";
 import type { Insertion } from "./inserts.ts";
 import { isOver, type Waiter } from "./outcomes.ts";
+import { isSpilled, unspilled } from "./spilled.ts";
 
 /** Where a call's outcome goes. */
 export interface CallEnd {
@@ -159,17 +161,30 @@ export class IssuedCall implements Insertion, Waiter, CancelListener, Expiring {
 
   #finish(outcome: Outcome | undefined): void {
     if (this.#isSettled) return;
-    const { method } = this.#context;
     if (outcome === undefined) return this.#fail(noCommandError(this.#id));
+    const { method } = this.#context;
     try {
-      if (outcome.state === "done") {
-        const { value, metadata } = readReply(method, parsedResult(outcome, method.name, this.#engine.settings));
+      const json = parsedOutcome(outcome, method.name, this.#engine.settings);
+      if (!isSpilled(json)) return this.#tell(outcome.state, json);
+      unspilled(this.#engine, this.#id, json).then(
+        (whole) => this.#tell(outcome.state, whole),
+        (thrown: unknown) => this.#fail(unreadable(method.name, this.#id, RpcError.from(thrown))),
+      );
+    } catch (thrown) {
+      this.#fail(unreadable(method.name, this.#id, RpcError.from(thrown)));
+    }
+  }
+
+  #tell(state: CommandState, json: unknown): void {
+    const { method } = this.#context;
+    try {
+      if (state === "done") {
+        const { value, metadata } = readReply(method, json);
         for (const [key, text] of metadata ?? []) this.#context.responseMetadata.set(key, text);
         return this.#settle(() => this.#end.resolve(value));
       }
-      const error = parsedJson(outcome.error ?? "null", `${method.name}: error`);
-      for (const [key, text] of failureMetadata(error) ?? []) this.#context.responseMetadata.set(key, text);
-      return this.#fail(errorOfFailure(error, method.name, method));
+      for (const [key, text] of failureMetadata(json) ?? []) this.#context.responseMetadata.set(key, text);
+      this.#fail(errorOfFailure(json, method.name, method));
     } catch (thrown) {
       this.#fail(unreadable(method.name, this.#id, RpcError.from(thrown)));
     }
@@ -193,17 +208,20 @@ export function deadlineExceeded(method: string, delivered: "no" | "unknown"): R
   return new RpcError("DEADLINE_EXCEEDED", `${method}: deadline exceeded`, { reason: "DEADLINE", delivered });
 }
 
-/** The result's JSON. Throws RESOURCE_EXHAUSTED for one that is too large. */
-export function parsedResult(
-  { result = "null" }: Outcome,
+/** Whether an outcome has a result: a broadcast that was cancelled has one, too. */
+export function hasResult({ state, result }: Outcome): boolean {
+  return state === "done" || (state === "cancelled" && result !== undefined);
+}
+
+/** The JSON of a result, or of an error. Throws RESOURCE_EXHAUSTED for a result that is too large. */
+export function parsedOutcome(
+  outcome: Outcome,
   method: string,
   { maxResultBytes }: { readonly maxResultBytes: number },
 ): unknown {
-  if (result.length * 3 > maxResultBytes && Buffer.byteLength(result) > maxResultBytes) {
-    throw new RpcError("RESOURCE_EXHAUSTED", `the result has more than ${maxResultBytes} bytes`, {
-      reason: "maxResultBytes",
-    });
-  }
+  if (!hasResult(outcome)) return parsedJson(outcome.error ?? "null", `${method}: error`);
+  const { result = "null" } = outcome;
+  if (result.length * 3 > maxResultBytes && Buffer.byteLength(result) > maxResultBytes) throw tooLarge(maxResultBytes);
   return parsedJson(result, `${method}: result`);
 }
 

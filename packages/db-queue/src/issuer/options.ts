@@ -108,8 +108,10 @@ function checkMetadata(method: MethodDescriptor, metadata: Metadata | undefined,
 
 function checkSize(method: MethodDescriptor, text: string | undefined, maxBytes: number): void {
   // At most three bytes a character: what is short enough by that need not be counted.
-  if (text === undefined || text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return;
-  const message = `${method.name}: arguments of more than ${maxBytes} bytes; send them in parts, or raise maxArgumentBytes`;
+  if (text === undefined || text.length * 3 <= maxBytes) return;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= maxBytes) return;
+  const message = `${method.name}: its arguments have ${bytes} bytes, more than maxArgumentBytes (${maxBytes}); send a long list in chunks, as several calls, or raise the limit`;
   throw new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxArgumentBytes", delivered: "no" });
 }
 
