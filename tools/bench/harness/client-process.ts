@@ -7,6 +7,7 @@ import { codecAnswers } from "./patterns/codec.ts";
 import { subscriberAnswers } from "./patterns/fanout.ts";
 import { handshakeClientAnswers } from "./patterns/handshake.ts";
 import { consumerAnswers } from "./patterns/jobs.ts";
+import { agentAnswers, issuerAnswers } from "./patterns/queue.ts";
 import { sessionsAnswers } from "./patterns/resume.ts";
 import { memoryReading, peakRssReading } from "./process-readings.ts";
 import { verifyClient } from "./verify-client.ts";
@@ -50,6 +51,9 @@ answerRunner({
   ...sessionsAnswers(entrantName),
   ...handshakeClientAnswers(entrantName),
   ...codecAnswers(entrantName),
+  ...issuerAnswers(entrantName),
+  // Of an embedded database, whose agent may be here.
+  ...agentAnswers(entrantName),
 });
 
 function connected(): EntrantClient {

@@ -58,6 +58,19 @@ export interface ControlRequests {
   openReply: [Record<string, never>, Record<string, never>];
   repeatCodec: [{ work: "decode" | "encode"; durationMs: number }, CodecReading];
   decodeBigReply: [Record<string, never>, { ratio: number }];
+  prepareQueue: [Record<string, never>, { place: string; callsInOneProcess: boolean; isOneWay: boolean }];
+  /** `tellPort`: where to say what was handled; 0: nobody wants to hear it. */
+  openAgent: [{ place: string; tellPort: number }, Record<string, never>];
+  /** `tellPort`: where this process hears what was handled. */
+  openIssuer: [{ place: string; listens: boolean }, { tellPort: number }];
+  queueCalls: [{ durationMs: number }, LoadReading];
+  /** One at a time, with pauses: when each was issued and when it was over, in microseconds of the machine's clock. */
+  queueIdleCalls: [{ durationMs: number }, { issuedAt: number[]; doneAt: number[] }];
+  /** When each was handled; asked of the agent. */
+  queueStarts: [Record<string, never>, { startedAt: number[] }];
+  queueFill: [{ count: number }, Record<string, never>];
+  queueDrain: [{ place: string; count: number }, { elapsedMs: number }];
+  queueInserts: [{ durationMs: number }, LoadReading];
   connectLoop: [{ endpoint: string; durationMs: number }, LoadReading];
 }
 

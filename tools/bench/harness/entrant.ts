@@ -122,6 +122,30 @@ export interface PeakReading {
   readonly peakBytes: number;
 }
 
+/** `queue-…`: commands in a database; the module exports it under the name `queue`. */
+export interface QueueEntrant {
+  /** `queue-call`: issuer and agent in one process, as users of an embedded database have them. Default: in two. */
+  readonly callsInOneProcess?: boolean;
+  /** The issuer hears nothing of its commands: the harness tells it that one was handled. */
+  readonly isOneWay?: boolean;
+  /** Empty tables, or with the finished commands that belong to the entrant. Gives where they are. */
+  prepare(): Promise<string>;
+  openIssuer(place: string): Promise<QueueIssuer>;
+  /** Settles when commands may come. */
+  openAgent(place: string, handle: (id: number) => void): Promise<Closable>;
+  /** Does all `count` commands that wait. The time from the first one's arrival until the database has all outcomes. */
+  drain?(place: string, count: number): Promise<{ readonly elapsedMs: number }>;
+}
+
+export interface QueueIssuer {
+  /** Settles with the number from the handler's typed reply; where the entrant is one-way, when it is in the table. */
+  call(message: EchoMessage): Promise<number>;
+  /** `queue-idle`, where a floor has another way. */
+  callIdle?(message: EchoMessage): Promise<number>;
+  /** As many as there are, at once; settles when all are in the table. */
+  issueAll?(messages: readonly EchoMessage[]): Promise<void>;
+}
+
 /** What a module in `entrants/` exports for each pattern load. */
 export interface PatternEntrants {
   readonly fanout: FanoutEntrant;
@@ -129,4 +153,5 @@ export interface PatternEntrants {
   readonly resume: ResumeEntrant;
   readonly handshake: HandshakeEntrant;
   readonly codec: CodecEntrant;
+  readonly queue: QueueEntrant;
 }

@@ -6,7 +6,9 @@ export type Load = CallLoad | PatternLoad;
 /** Loads that every entrant can run which makes calls. */
 export type CallLoad = "unary" | "serial" | "stream" | "bytes" | "idle" | "heap";
 /** Loads with a driver of their own, in `patterns/`; their entrants offer nothing else. */
-export type PatternLoad = "fanout" | "jobs" | "resume" | "handshake" | "codec";
+export type PatternLoad = "fanout" | "jobs" | "resume" | "handshake" | "codec" | QueueLoad;
+/** Commands in a database. */
+export type QueueLoad = "queue-call" | "queue-backlog" | "queue-idle" | "queue-insert";
 
 export type FigureId =
   | "unaryCallsPerSecond"
@@ -26,7 +28,12 @@ export type FigureId =
   | "handshakeCpuMicros"
   | "codecDecodesPerSecond"
   | "codecEncodesPerSecond"
-  | "codecPeakRatio";
+  | "codecPeakRatio"
+  | "queueCallsPerSecond"
+  | "queueDrainedPerSecond"
+  | "queueStartMicros"
+  | "queueResultMicros"
+  | "queueInsertsPerSecond";
 
 export interface Figure {
   readonly id: FigureId;
@@ -202,11 +209,66 @@ export const FIGURES: readonly Figure[] = [
     printDivisor: 1,
     better: "less",
   },
+  {
+    id: "queueCallsPerSecond",
+    load: "queue-call",
+    title: "Queue: call → result, 64 in flight (where there is no result: add → handled)",
+    unit: "k calls/s",
+    digits: 2,
+    printDivisor: 1000,
+    better: "more",
+  },
+  {
+    id: "queueDrainedPerSecond",
+    load: "queue-backlog",
+    title: "Queue: a backlog drained by one agent process",
+    unit: "k commands/s",
+    digits: 2,
+    printDivisor: 1000,
+    better: "more",
+  },
+  {
+    id: "queueStartMicros",
+    load: "queue-idle",
+    title: "Queue, idle: issue → handler starts, p50, two processes",
+    unit: "ms",
+    digits: 2,
+    printDivisor: 1000,
+    better: "less",
+  },
+  {
+    id: "queueResultMicros",
+    load: "queue-idle",
+    title: "Queue, idle: issue → result, p50, two processes",
+    unit: "ms",
+    digits: 2,
+    printDivisor: 1000,
+    better: "less",
+  },
+  {
+    id: "queueInsertsPerSecond",
+    load: "queue-insert",
+    title: "Queue: inserted by ticks of 1,000",
+    unit: "k commands/s",
+    digits: 1,
+    printDivisor: 1000,
+    better: "more",
+  },
 ];
 
 export const LOADS: readonly Load[] = [...new Set(FIGURES.map((figure) => figure.load))];
 
-const PATTERN_LOADS: readonly PatternLoad[] = ["fanout", "jobs", "resume", "handshake", "codec"];
+const PATTERN_LOADS: readonly PatternLoad[] = [
+  "fanout",
+  "jobs",
+  "resume",
+  "handshake",
+  "codec",
+  "queue-call",
+  "queue-backlog",
+  "queue-idle",
+  "queue-insert",
+];
 
 export function isPatternLoad(load: Load): load is PatternLoad {
   return (PATTERN_LOADS as readonly Load[]).includes(load);

@@ -16,6 +16,7 @@ export const USAGE = `node tools/bench/main.ts [options]
   --heap-calls 1000000
   --subscribers 100     of the load fanout
   --sessions 1000       of the load resume
+  --backlog 20000       commands of the load queue-backlog
   --quick               1 round of half a second, 1000 connections, 100 000 calls, 100 sessions: to see that all of it works
   --out folder          where the report goes; default docs/benchmarks for a complete run, nowhere for a partial one
   --check               exit 1 when a "must reach" is missed, and print which`;
@@ -31,6 +32,7 @@ export interface BenchOptions {
   readonly heapCalls: number;
   readonly subscribers: number;
   readonly sessions: number;
+  readonly backlog: number;
   readonly outFolder: string | undefined;
   readonly checks: boolean;
 }
@@ -56,6 +58,7 @@ export function optionsFrom(args: readonly string[]): BenchOptions {
     heapCalls: positive("heap-calls", values["heap-calls"] ?? (quick ? "100000" : "1000000")),
     subscribers: positive("subscribers", values.subscribers ?? "100"),
     sessions: positive("sessions", values.sessions ?? (quick ? "100" : "1000")),
+    backlog: positive("backlog", values.backlog ?? (quick ? "2000" : "20000")),
     outFolder: outFolderFrom(values.out, isComplete),
     checks: values.check === true,
   };
@@ -75,6 +78,7 @@ function parsed(args: readonly string[]) {
         "heap-calls": { type: "string" },
         subscribers: { type: "string" },
         sessions: { type: "string" },
+        backlog: { type: "string" },
         quick: { type: "boolean" },
         out: { type: "string" },
         check: { type: "boolean" },

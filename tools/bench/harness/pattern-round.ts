@@ -6,6 +6,7 @@ import { measureCodecPeak, measureCodecSpeed } from "./patterns/codec.ts";
 import { measureFanout } from "./patterns/fanout.ts";
 import { measureHandshake } from "./patterns/handshake.ts";
 import { measureJobs } from "./patterns/jobs.ts";
+import { measureQueueBacklog, measureQueueCalls, measureQueueIdle, measureQueueInserts } from "./patterns/queue.ts";
 import { measureResume } from "./patterns/resume.ts";
 import type { RosterEntry } from "./roster.ts";
 
@@ -27,7 +28,7 @@ export async function measurePatternRound(
 async function measure(
   entry: RosterEntry,
   load: PatternLoad,
-  { windowMs, subscribers, sessions }: BenchOptions,
+  { windowMs, subscribers, sessions, backlog }: BenchOptions,
   measurements: Measurements,
 ): Promise<void> {
   switch (load) {
@@ -54,6 +55,21 @@ async function measure(
       await measurePeak(entry, measurements);
       return;
     }
+    case "queue-call":
+      measurements.add(entry, "queueCallsPerSecond", await measureQueueCalls(entry.name, windowMs));
+      return;
+    case "queue-backlog":
+      measurements.add(entry, "queueDrainedPerSecond", await measureQueueBacklog(entry.name, backlog));
+      return;
+    case "queue-idle": {
+      const reading = await measureQueueIdle(entry.name, windowMs);
+      measurements.add(entry, "queueStartMicros", reading.startMicros);
+      measurements.add(entry, "queueResultMicros", reading.resultMicros);
+      return;
+    }
+    case "queue-insert":
+      measurements.add(entry, "queueInsertsPerSecond", await measureQueueInserts(entry.name, windowMs));
+      return;
     default:
       load satisfies never;
   }

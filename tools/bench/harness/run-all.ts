@@ -2,6 +2,7 @@ import type { Measurements } from "./measurements.ts";
 import { isPatternLoad } from "./figures.ts";
 import { measureHeap, measureIdle } from "./memory-figures.ts";
 import type { BenchOptions } from "./options.ts";
+import { endDatabases } from "./queue-database.ts";
 import { measurePatternRound } from "./pattern-round.ts";
 import { runsLoad } from "./roster.ts";
 import { isTimedLoad, measureTimedRound } from "./timed-round.ts";
@@ -31,6 +32,7 @@ export async function measureAll(
       }
     }
   }
+  await endDatabases();
   for (let round = 1; round <= options.memoryRuns; round++) {
     for (const load of ["idle", "heap"] as const) {
       if (!options.loads.includes(load)) continue;

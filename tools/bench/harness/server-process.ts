@@ -4,6 +4,7 @@ import { loadEntrant } from "./load-entrant.ts";
 import { publisherAnswers } from "./patterns/fanout.ts";
 import { handshakeServerAnswers } from "./patterns/handshake.ts";
 import { queueAnswers } from "./patterns/jobs.ts";
+import { agentAnswers } from "./patterns/queue.ts";
 import { waitingAnswers } from "./patterns/resume.ts";
 import { cpuReading, memoryReading, peakRssReading } from "./process-readings.ts";
 
@@ -22,4 +23,5 @@ answerRunner({
   ...queueAnswers(entrantName),
   ...waitingAnswers(entrantName),
   ...handshakeServerAnswers(entrantName),
+  ...agentAnswers(entrantName),
 });

@@ -16,11 +16,11 @@ export function jsonOf(run: BenchRun): string {
         .map((figure) => [figure.id, measurements.outcome(entry.name, figure.id)]),
     ),
   }));
-  const { runs, memoryRuns, windowMs, idleConnections, heapCalls, subscribers, sessions } = options;
+  const { runs, memoryRuns, windowMs, idleConnections, heapCalls, subscribers, sessions, backlog } = options;
   const document = {
     startedAt: run.startedAt.toISOString(),
     machine: run.machine,
-    options: { runs, memoryRuns, windowMs, idleConnections, heapCalls, subscribers, sessions },
+    options: { runs, memoryRuns, windowMs, idleConnections, heapCalls, subscribers, sessions, backlog },
     entrants,
     install: run.install,
     verdicts: run.verdicts,

@@ -9,6 +9,10 @@ interface Yardstick {
 }
 
 /** Each figure of calls is also given as a multiple of these, and those of patterns as multiples of their own. */
+const QUEUE_YARDSTICKS: readonly Yardstick[] = [
+  { name: "graphile-worker", title: "× graphile-worker" },
+  { name: "pg-boss", title: "× pg-boss" },
+];
 const YARDSTICKS: readonly Yardstick[] = [
   { name: "raw-protobuf", title: "× raw+pb" },
   { name: "grpc-js", title: "× grpc-js" },
@@ -25,6 +29,10 @@ const PATTERN_YARDSTICKS: Readonly<Record<PatternLoad, readonly Yardstick[]>> = 
     { name: "xmlrpc-npm", title: "× npm xmlrpc" },
     { name: "cpython-xmlrpc", title: "× CPython" },
   ],
+  "queue-call": QUEUE_YARDSTICKS.slice(0, 1),
+  "queue-backlog": QUEUE_YARDSTICKS,
+  "queue-idle": QUEUE_YARDSTICKS.slice(0, 1),
+  "queue-insert": QUEUE_YARDSTICKS,
 };
 
 export function markdownOf(run: BenchRun): string {

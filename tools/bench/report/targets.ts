@@ -1,5 +1,5 @@
 /** What our entrants must reach, and what they aim at; judged against the other entrants of the same run. */
-import { figureOf, type FigureId } from "../harness/figures.ts";
+import { figureOf, figuresOf, type FigureId } from "../harness/figures.ts";
 import type { InstallSize } from "../harness/install-size.ts";
 import type { Measurements } from "../harness/measurements.ts";
 import { ROSTER } from "../harness/roster.ts";
@@ -20,6 +20,20 @@ interface RatioTarget {
   readonly aim?: number;
   /** The best of these is what counts. */
   readonly against: readonly string[];
+}
+
+const QUEUES = ["db-queue-postgres", "db-queue-sqlite"];
+const MOST_SLOWED = 0.2;
+
+/** What lies finished in the table must not be felt. */
+function pastTargets(name: string): RatioTarget[] {
+  const figures = (["queue-call", "queue-backlog", "queue-idle", "queue-insert"] as const).flatMap(figuresOf);
+  return figures.map(({ id, better }) => ({
+    figure: id,
+    entrant: `${name}-million`,
+    factor: better === "more" ? 1 - MOST_SLOWED : 1 + MOST_SLOWED,
+    against: [name],
+  }));
 }
 
 const RATIO_TARGETS: readonly RatioTarget[] = [
@@ -54,6 +68,16 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
   { figure: "codecDecodesPerSecond", entrant: "rpc-xmlrpc", factor: 1, against: ["cpython-xmlrpc"] },
   { figure: "codecDecodesPerSecond", entrant: "rpc-xmlrpc", factor: 3, against: ["xmlrpc-npm"] },
   { figure: "codecEncodesPerSecond", entrant: "rpc-xmlrpc", factor: 1, against: ["cpython-xmlrpc"] },
+  {
+    figure: "queueCallsPerSecond",
+    entrant: "db-queue-postgres",
+    factor: 6,
+    against: ["graphile-worker", "graphile-worker-tuned"],
+  },
+  { figure: "queueDrainedPerSecond", entrant: "db-queue-postgres", factor: 4, against: ["graphile-worker"] },
+  { figure: "queueDrainedPerSecond", entrant: "db-queue-postgres", factor: 1, against: ["pg-boss"] },
+  { figure: "queueStartMicros", entrant: "db-queue-postgres", factor: 1.2, against: ["graphile-worker"] },
+  ...QUEUES.flatMap((name) => pastTargets(name)),
 ];
 
 interface LimitTarget {
@@ -66,6 +90,10 @@ interface LimitTarget {
 const LIMIT_TARGETS: readonly LimitTarget[] = [
   { figure: "jobsPerSecond", entrant: "rpc-tcp-jobs", limit: 100_000 },
   { figure: "codecPeakRatio", entrant: "rpc-xmlrpc", limit: 10 },
+  { figure: "queueResultMicros", entrant: "db-queue-postgres", limit: 2_500 },
+  { figure: "queueInsertsPerSecond", entrant: "db-queue-postgres", limit: 40_000 },
+  { figure: "queueCallsPerSecond", entrant: "db-queue-sqlite", limit: 10_000 },
+  { figure: "queueStartMicros", entrant: "db-queue-sqlite", limit: 5_000 },
 ];
 
 const HANDSHAKE_LIMIT_MICROS = 1_000;
