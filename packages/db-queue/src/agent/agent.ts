@@ -148,6 +148,7 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
   #wakeUp(): void {
     this.#enrolment.wake();
     this.#claims.due();
+    this.#outbox.hurry();
   }
 
   // ---- what claims tell
@@ -171,6 +172,8 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
       else this.answered(command, { outcome: "released" });
     }
     this.#leases.watch();
+    // The database answers.
+    this.#outbox.hurry();
     this.#fill();
   }
 

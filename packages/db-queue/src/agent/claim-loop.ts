@@ -1,6 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
 import type { Claim, Claimed } from "../store/store-words.ts";
+import { RetryPause } from "../retry-pause.ts";
 import type { ClaimOffer, QueueStore } from "../store/store.ts";
 import { unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
@@ -10,6 +11,8 @@ import { answeredWithin } from "./pauses.ts";
 const MAX_CLAIMS = 1000;
 /** A delayed command may fall due for another agent: who looks at it has had a pause. */
 const LEAST_PAUSE_MS = 5;
+/** Between a failure and the next try that a wake-up asks for. */
+const LEAST_RETRY_MS = 1000;
 
 export interface ClaimOwner {
   /** Calls `run` soon. */
@@ -37,13 +40,13 @@ export class ClaimLoop {
   #claiming: Promise<void> | undefined = undefined;
   /** Until the next look. */
   #timer: unknown = undefined;
-  /** `#timer` is a pause after a failure, which no wake-up ends: who is woken often would try as often. */
-  #isFailing = false;
+  readonly #pause: RetryPause;
 
   constructor(settings: AgentSettings, owner: ClaimOwner) {
     this.#settings = settings;
     this.#owner = owner;
     this.#backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
+    this.#pause = new RetryPause(settings.clock, LEAST_RETRY_MS, () => this.due());
   }
 
   get isClaiming(): boolean {
@@ -59,13 +62,15 @@ export class ClaimLoop {
   close(): Promise<void> {
     this.#isOpen = false;
     this.#clearTimer();
+    this.#pause.end();
     return this.#claiming ?? Promise.resolve();
   }
 
   /** There may be something. */
   due(): void {
     this.#isDue = true;
-    if (this.#isOpen && !this.#isFailing && this.#claiming === undefined) this.#owner.schedule();
+    if (this.#pause.isOn) this.#pause.hurry();
+    else if (this.#isOpen && this.#claiming === undefined) this.#owner.schedule();
   }
 
   run(): void {
@@ -89,13 +94,13 @@ export class ClaimLoop {
       this.#isDue = false;
       this.#clearTimer();
       this.#claimed(answer, max, sentAt);
-      if (this.#isOpen && this.#isDue && !this.#isFailing) this.#owner.schedule();
+      if (this.#isOpen && this.#isDue && !this.#pause.isOn) this.#owner.schedule();
     };
     return { request: { ...ref, max, leaseMs }, claimed };
   }
 
   #possible(): number {
-    if (!this.#isOpen || this.#isFailing || this.#claiming !== undefined) return 0;
+    if (!this.#isOpen || this.#pause.isOn || this.#claiming !== undefined) return 0;
     return Math.min(this.#owner.free(), MAX_CLAIMS);
   }
 
@@ -136,8 +141,8 @@ export class ClaimLoop {
       return this.#owner.refused(error);
     }
     onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
-    this.#isFailing = true;
-    this.#arm(this.#backoff.nextMs());
+    // Closed meanwhile: whoever opens it again begins anew.
+    if (this.#isOpen) this.#pause.begin(this.#backoff.nextMs());
   }
 
   /** What comes too late is taken all the same: it is this agent's, and nobody else would give it back. */
@@ -166,7 +171,6 @@ export class ClaimLoop {
     if (!this.#isOpen) return;
     this.#timer = this.#settings.clock.setTimeout(() => {
       this.#timer = undefined;
-      this.#isFailing = false;
       this.due();
     }, ms);
   }

@@ -5,11 +5,14 @@ import type { Answer, EventBatch, Settled } from "../store/store-words.ts";
 import { lateAnswerError, unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand } from "./held-command.ts";
+import { RetryPause } from "../retry-pause.ts";
 import { answeredWithin } from "./pauses.ts";
 import { writeParts } from "./spill-parts.ts";
 
 /** How long what a handler says waits for more. */
 const EVENTS_MS = 250;
+/** Between a failure and the next try that a wake-up asks for. */
+const LEAST_RETRY_MS = 1000;
 /** Answers of one transaction. */
 const MAX_ANSWERS = 1000;
 
@@ -34,7 +37,7 @@ export class Outbox {
   readonly #eventful = new Set<HeldCommand>();
   #eventsAreDue = false;
   #eventTimer: unknown = undefined;
-  #retryTimer: unknown = undefined;
+  readonly #pause: RetryPause;
   #isSending = false;
   #isClosed = false;
   /** Told after each round, and whether it went well. */
@@ -44,6 +47,7 @@ export class Outbox {
     this.#settings = settings;
     this.#owner = owner;
     this.#backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
+    this.#pause = new RetryPause(settings.clock, LEAST_RETRY_MS, () => owner.schedule());
   }
 
   /** Answers that no row has yet. */
@@ -70,8 +74,13 @@ export class Outbox {
     command.events?.clear();
   }
 
+  /** There was a wake-up: the database may be back. */
+  hurry(): void {
+    this.#pause.hurry();
+  }
+
   flush(): void {
-    if (this.#isSending || this.#isClosed || this.#retryTimer !== undefined || !this.#hasWork()) return;
+    if (this.#isSending || this.#isClosed || this.#pause.isOn || !this.#hasWork()) return;
     this.#isSending = true;
     this.#round().then(
       () => this.#roundDone(),
@@ -81,7 +90,7 @@ export class Outbox {
 
   /** Sends what is there without waiting for a pause to end. Settles when nothing is left, or after the first try that fails. */
   async flushNow(): Promise<void> {
-    this.#clearRetry();
+    this.#pause.end();
     for (;;) {
       if (this.#isClosed || (!this.#isSending && !this.#hasWork())) return;
       const isDone = await new Promise<boolean>((resolve) => {
@@ -95,7 +104,7 @@ export class Outbox {
   /** What is still there is given up. */
   close(): void {
     this.#isClosed = true;
-    this.#clearRetry();
+    this.#pause.end();
     this.#settings.clock.clearTimeout(this.#eventTimer);
     this.#eventTimer = undefined;
     this.#onRound?.(false);
@@ -164,10 +173,7 @@ export class Outbox {
     this.#isSending = false;
     if (this.#isClosed) return;
     this.#settings.onError(unstoredError(`${this.#answered.size} answers wait for the database`, error));
-    this.#retryTimer = this.#settings.clock.setTimeout(() => {
-      this.#retryTimer = undefined;
-      this.#owner.schedule();
-    }, this.#backoff.nextMs());
+    this.#pause.begin(this.#backoff.nextMs());
     this.#roundOver(false);
   }
 
@@ -294,10 +300,5 @@ export class Outbox {
 
   #asked<T>(promise: Promise<T>): Promise<T> {
     return answeredWithin(promise, this.#settings.leaseMs, this.#settings.clock);
-  }
-
-  #clearRetry(): void {
-    this.#settings.clock.clearTimeout(this.#retryTimer);
-    this.#retryTimer = undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { type Clock, RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
 import { holdProcess } from "../held-timer.ts";
+import { RetryPause } from "../retry-pause.ts";
 import type { QueueStore, Watch } from "../store/store.ts";
 import type { CommandState, Outcome } from "../store/store-words.ts";
 import type { InsertsListener } from "./inserts.ts";
@@ -29,6 +30,8 @@ export interface OutcomesOptions {
 
 /** How long it listens on when nobody waits any more: the next call is seldom far, and a listener for each would cost more than the call. */
 const LINGER_MS = 1000;
+/** Between a failed read and the next one. */
+const LEAST_RETRY_MS = 100;
 const MAX_IDS = 1000;
 /** Wake-ups of ids that no insert has told yet; beyond, all that come are looked at. */
 const MAX_EARLY = 100_000;
@@ -57,7 +60,7 @@ export class Outcomes implements InsertsListener {
   #isReading = false;
   #watch: Watch | undefined = undefined;
   #timer: unknown = undefined;
-  #retryTimer: unknown = undefined;
+  readonly #pause: RetryPause;
   #idle: (() => void) | undefined = undefined;
   #lingerTimer: unknown = undefined;
   /** Somebody has come since the linger began. */
@@ -66,7 +69,8 @@ export class Outcomes implements InsertsListener {
   constructor(store: QueueStore, options: OutcomesOptions) {
     this.#store = store;
     this.#options = options;
-    this.#backoff = new Backoff({ minMs: 100, maxMs: 5000 }, options.random);
+    this.#backoff = new Backoff({ minMs: LEAST_RETRY_MS, maxMs: 5000 }, options.random);
+    this.#pause = new RetryPause(options.clock, LEAST_RETRY_MS, () => this.#schedule());
   }
 
   get count(): number {
@@ -167,11 +171,11 @@ export class Outcomes implements InsertsListener {
   #shut(): void {
     this.#watch?.close();
     this.#watch = undefined;
-    for (const timer of [this.#timer, this.#retryTimer, this.#lingerTimer])
+    for (const timer of [this.#timer, this.#lingerTimer])
       if (timer !== undefined) this.#options.clock.clearTimeout(timer);
     this.#timer = undefined;
     this.#lingerTimer = undefined;
-    this.#retryTimer = undefined;
+    this.#pause.end();
     this.#idle?.();
     this.#idle = undefined;
   }
@@ -214,6 +218,7 @@ export class Outcomes implements InsertsListener {
   #wake(topic: string, outcome: Outcome | undefined): void {
     const isResult = topic.startsWith(RESULT);
     if (!isResult && !topic.startsWith(EVENTS)) return;
+    this.#pause.hurry();
     const id = Number(topic.slice(isResult ? RESULT.length : EVENTS.length));
     for (const listener of this.#listeners.get(id) ?? []) listener.changed();
     if (!isResult) return;
@@ -226,12 +231,13 @@ export class Outcomes implements InsertsListener {
   }
 
   #wakeAll(): void {
+    this.#pause.hurry();
     if (this.#isInserting) this.#early = undefined;
     this.lookAtAll();
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#isReading || this.#retryTimer !== undefined) return;
+    if (this.#isScheduled || this.#isReading || this.#pause.isOn) return;
     this.#isScheduled = true;
     // The next turn: wake-ups come in swarms, and are read together.
     setImmediate(() => {
@@ -278,10 +284,7 @@ export class Outcomes implements InsertsListener {
     this.#options.report(error);
     for (const id of ids) this.#dirty.add(id);
     if (this.#watch === undefined) return;
-    this.#retryTimer = this.#options.clock.setTimeout(() => {
-      this.#retryTimer = undefined;
-      this.#schedule();
-    }, this.#backoff.nextMs());
+    this.#pause.begin(this.#backoff.nextMs());
   }
 }
 
