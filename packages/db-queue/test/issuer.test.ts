@@ -454,6 +454,23 @@ describe("as a transport", () => {
     expect(await back.closed).toBeUndefined();
   });
 
+  it("Q54 lets jobs run at least once and all others at most once, wherever they are issued", async () => {
+    const rig = await open();
+    const { queue } = rig;
+    const proxied = queue.proxy(Bot, BOT, { maxAttempts: 2 });
+    const ids = [
+      await queue.issue(BOT, Bot.later, "tea").accepted,
+      Number((await queue.proxy(Bot, BOT).later.submit("tea")).id),
+      Number((await proxied.later.submit("tea")).id),
+      Number((await proxied.later.submit("tea", { maxAttempts: 3 })).id),
+      await queue.issue(BOT, Bot.ping, undefined).accepted,
+      await queue.issue(BOT, Bot.ping, undefined, { maxAttempts: 4 }).accepted,
+      await queue.send(BOT, "later", ["tea"]).accepted,
+    ];
+    const rows = await rig.store.read(ids);
+    expect(rows.map((row) => row?.maxAttempts)).toEqual([5, 5, 2, 3, 1, 4, 1]);
+  });
+
   it("Q54 submits jobs as commands with attempts", async () => {
     const rig = await open();
     let tries = 0;

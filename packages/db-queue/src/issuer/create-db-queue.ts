@@ -48,8 +48,8 @@ export function createDbQueue(store: QueueStore, options: DbQueueOptions = {}): 
 }
 
 /**
- * The calls of one address as a transport, for `createClient`, `failover`, `pair` and the others: each is a command, awaited. Jobs are
- * commands with attempts (default: the contract's, or 5). Closing it leaves the queue as it is.
+ * The calls of one address as a transport, for `createClient`, `failover`, `pair` and the others: each is a command, awaited. Closing it
+ * leaves the queue as it is.
  */
 export function createDbQueueTransport(queue: DbQueue, address: string, options: ProxyOptions = {}): Transport {
   const engine = ENGINES.get(queue);

@@ -20,7 +20,7 @@ export interface SendOptions {
   readonly idempotencyKey?: string | undefined;
   /** Only the agent of this name gets it. */
   readonly targetAgent?: string | undefined;
-  /** Tries, the first one included. 1: it runs once at most; more: a lost lease or a failure that another try may help starts it again, so that it may run twice. Default: the contract's, or 1. */
+  /** Tries, the first one included. 1: it runs once at most; more: a lost lease or a failure that another try may help starts it again, so that it may run twice. Default: the proxy's, else the contract's, else 5 for a job and 1 for all others. */
   readonly maxAttempts?: number | undefined;
   /** Refused at once, NO_AGENT or PAUSED, when no live agent is known. Default: false, it waits for one. */
   readonly failFast?: boolean | undefined;
@@ -83,7 +83,7 @@ export function newCommand(
     orderingKey: options.orderingKey,
     idempotencyKey: options.idempotencyKey,
     targetAgent: options.targetAgent,
-    maxAttempts: options.maxAttempts ?? method.maxAttempts,
+    maxAttempts: options.maxAttempts ?? method.maxAttempts ?? (method.kind === "job" ? JOB_ATTEMPTS : undefined),
     delayMs,
     expiresMs,
     createdBy: settings.createdBy,
@@ -92,6 +92,9 @@ export function newCommand(
     agentSeenWithinMs: options.failFast === true ? settings.liveAgentMs : undefined,
   };
 }
+
+/** As core's queues: a job runs at least once, wherever it is issued. */
+const JOB_ATTEMPTS = 5;
 
 /** Beyond ten years a store keeps no time, and nobody waits. */
 const LONGEST_MS = 315_360_000_000;

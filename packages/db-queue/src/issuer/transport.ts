@@ -116,7 +116,7 @@ export class QueueTransport implements Transport {
       ...(priority !== 0 && { priority }),
       // Keys of jobs are their method's own.
       ...(key !== undefined && { idempotencyKey: `${method.name}:${key}` }),
-      maxAttempts: maxAttempts ?? method.maxAttempts ?? this.#options.maxAttempts ?? JOB_ATTEMPTS,
+      ...(maxAttempts !== undefined && { maxAttempts }),
     };
     let isDetached = false;
     const tell = (run: () => void): void => {
@@ -147,9 +147,6 @@ export class QueueTransport implements Transport {
     for (const call of this.#calls) call.end(error);
   }
 }
-
-/** As core's queues. */
-const JOB_ATTEMPTS = 5;
 
 /** Ends as soon as it begins. */
 function refusedConsumer({ method }: CallContext, taker: JobTaker): JobFeed {
