@@ -11,7 +11,7 @@ export type { DbQueue, DbQueueOptions } from "./issuer/db-queue.ts";
 export type { DynamicProxy } from "./issuer/dynamic-proxy.ts";
 export type { DbQueueEvents } from "./issuer/engine.ts";
 export type { CommandHandle } from "./issuer/handle.ts";
-export type { ProxyOptions, SendOptions } from "./issuer/options.ts";
+export type { KeepEvents, ProxyOptions, SendOptions } from "./issuer/options.ts";
 export type { ReaperOptions } from "./issuer/reaper.ts";
 export type { QueueTransaction } from "./issuer/transaction.ts";
 export type { PostgresStoreOptions } from "./postgres/options.ts";

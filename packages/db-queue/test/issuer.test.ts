@@ -1,8 +1,8 @@
-import { createClient, failover, pair, RpcError } from "@rpc/core";
+import { createClient, failover, type HandlerContext, pair, RpcError } from "@rpc/core";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CommandFailure } from "../src/command/command-failure.ts";
-import { createDbQueueTransport } from "../src/issuer/create-db-queue.ts";
+import { createDbQueue, createDbQueueTransport } from "../src/issuer/create-db-queue.ts";
 import type { DbQueueOptions } from "../src/issuer/db-queue.ts";
 import { gate, turns, until } from "./agent-rig.ts";
 import { Bot, BOT, botOf, type IssuerRig, News, openIssuerRig } from "./issuer-rig.ts";
@@ -469,6 +469,35 @@ describe("as a transport", () => {
     ];
     const rows = await rig.store.read(ids);
     expect(rows.map((row) => row?.maxAttempts)).toEqual([5, 5, 2, 3, 1, 4, 1]);
+  });
+
+  it("Q53 keeps what handlers of plain awaited calls say where the queue, or the agent, is told to", async () => {
+    const rig = await open({ keepEvents: "all" });
+    const said = async (address: string): Promise<readonly string[]> => {
+      const [row] = await rig.queue.list({ address });
+      return (await rig.store.readEvents(row?.id ?? 0)).map(({ data }) => data);
+    };
+    const talking = botOf({
+      ping: (_input: unknown, context: HandlerContext) => {
+        context.log("hello");
+        return "pong";
+      },
+    });
+    await rig.serve(talking);
+    await rig.queue.proxy(Bot, BOT).ping();
+    expect(await said(BOT)).toEqual(['{"level":"info","message":"hello"}']);
+
+    const cheap = createDbQueue(rig.store, { clock: rig.clock, reaper: false });
+    for (const keepEvents of ["observed", "all"] as const) {
+      const address = `bot:${keepEvents}`;
+      await rig.queue.ensureAddress(address);
+      await rig.serve(talking, { address, keepEvents });
+      await cheap.proxy(Bot, address).ping();
+      expect(await said(address)).toHaveLength(keepEvents === "all" ? 1 : 0);
+    }
+    await cheap.close();
+    // From JavaScript, or out of a file of settings.
+    expect(() => createDbQueue(rig.store, { keepEvents: "some" as "all" })).toThrow(/keepEvents must be/);
   });
 
   it("Q54 submits jobs as commands with attempts", async () => {

@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from "@rpc/core/transport";
 import { durationFault, textFault } from "../store/checked-command.ts";
 import type { AgentRef } from "../store/store-words.ts";
 import type { QueueStore } from "../store/store.ts";
+import { checkedKeepEvents, type KeepEvents } from "../issuer/options.ts";
 import type { ReaperOptions } from "../issuer/reaper.ts";
 
 export interface DbQueueAgentOptions {
@@ -29,6 +30,8 @@ export interface DbQueueAgentOptions {
   readonly abortGraceMs?: number | undefined;
   /** Largest result, in bytes of its text; a larger one fails the command. What has more than 1 MiB stands in the command's events, in parts. Default: 4 MiB. */
   readonly maxResultBytes?: number | undefined;
+  /** `"all"`: writes what handlers say also where the issuer has said that nobody listens. Not of notifications, whose rows go. Default: `"observed"`. */
+  readonly keepEvents?: KeepEvents | undefined;
   /** Called after subscribing and before the first command. When it throws, the agent ends and `serveDbQueue` rejects. */
   readonly onStartup?: (() => Awaitable<void>) | undefined;
   /** `true`: ends when there is nothing left that could start now. `"one"`: ends after one command, or when there is none. Default: false. */
@@ -60,6 +63,7 @@ export interface AgentSettings {
   readonly pollMs: number;
   readonly abortGraceMs: number;
   readonly maxResultBytes: number;
+  readonly keepEvents: KeepEvents;
   readonly onStartup: (() => Awaitable<void>) | undefined;
   readonly singleShot: boolean | "one";
   readonly waitForAddress: boolean;
@@ -95,6 +99,7 @@ export function agentSettings(options: DbQueueAgentOptions): AgentSettings {
     pollMs: duration("pollMs", options.pollMs ?? 20_000, 10),
     abortGraceMs: duration("abortGraceMs", options.abortGraceMs ?? 30_000, 0),
     maxResultBytes: whole("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes, 0),
+    keepEvents: checkedKeepEvents(options.keepEvents ?? "observed"),
     onStartup: options.onStartup,
     singleShot,
     waitForAddress: options.waitForAddress ?? false,

@@ -79,6 +79,7 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
     this.#heldOptions = {
       endpoint: this.endpoint,
       leaseMs,
+      keepEvents: settings.keepEvents,
       eventful: (command) => this.#outbox.eventful(command),
       expired: (command) => this.#runner.interrupt(command, "deadline", deadlineError(command.claim)),
     };

@@ -3,6 +3,7 @@ import { CallScope, dynamicCodec, type Expiring, type MessageShape, type MethodD
 import { logEvent, progressEvent } from "../command/event.ts";
 import { type CommandMeta, readMeta, timeLeftMs } from "../command/meta.ts";
 import { methodOf } from "../command/method.ts";
+import type { KeepEvents } from "../issuer/options.ts";
 import type { Answer, Claim, JsonText, NewEvent } from "../store/store-words.ts";
 import { EventBuffer, MAX_EVENT_CHARACTERS } from "./event-buffer.ts";
 import { IssuerPeer } from "./issuer-peer.ts";
@@ -21,6 +22,7 @@ export interface HeldOptions {
   /** When the claim was asked for, on the local clock: the lease began no sooner. */
   readonly sentAt: number;
   readonly leaseMs: number;
+  readonly keepEvents: KeepEvents;
   /** Told of new events. */
   readonly eventful: (command: HeldCommand) => void;
   readonly expired: (command: HeldCommand) => void;
@@ -82,7 +84,7 @@ export class HeldCommand extends CallScope implements Expiring {
   }
   /** Rows are read by people, too, and later; not those of notifications, and not where the caller has said that nobody does. */
   get observed(): boolean {
-    return !this.claim.notification && this.meta.observed !== false;
+    return !this.claim.notification && (this.meta.observed !== false || this.#options.keepEvents === "all");
   }
   get peer(): Peer {
     const { createdBy, id } = this.claim;

@@ -15,7 +15,7 @@ import { Engine } from "./engine.ts";
 import { gaugesOf } from "./gauges.ts";
 import { type ReadResult, SentCommand } from "./handle.ts";
 import { descriptorOfMethod, isContract, methodNamed } from "./methods.ts";
-import { metaOf, newCommand, type ProxyOptions, type SendOptions } from "./options.ts";
+import { checkedKeepEvents, metaOf, newCommand, type ProxyOptions, type SendOptions } from "./options.ts";
 import { isOver } from "./outcomes.ts";
 import { type CommandMaker, runInTransaction } from "./transaction.ts";
 import { QueueTransport } from "./transport.ts";
@@ -40,6 +40,7 @@ export function createDbQueue(store: QueueStore, options: DbQueueOptions = {}): 
     maxResultBytes: checkedCount("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes),
     maxMetadataBytes: checkedCount("maxMetadataBytes", options.maxMetadataBytes ?? DEFAULT_LIMITS.maxMetadataBytes),
     liveAgentMs: checkedCount("liveAgentMs", options.liveAgentMs ?? 45_000),
+    keepEvents: checkedKeepEvents(options.keepEvents ?? "observed"),
     reaper: options.reaper ?? {},
   });
   const queue = new IssuingQueue(engine);

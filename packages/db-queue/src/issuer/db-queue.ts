@@ -21,7 +21,7 @@ import type { AgentOutcome } from "./broadcast.ts";
 import type { DynamicProxy } from "./dynamic-proxy.ts";
 import type { DbQueueEvents } from "./engine.ts";
 import type { CommandHandle } from "./handle.ts";
-import type { ProxyOptions, SendOptions } from "./options.ts";
+import type { KeepEvents, ProxyOptions, SendOptions } from "./options.ts";
 import type { ReaperOptions } from "./reaper.ts";
 import type { QueueTransaction } from "./transaction.ts";
 
@@ -36,6 +36,11 @@ export interface DbQueueOptions {
   readonly maxResultBytes?: number | undefined;
   /** Of a command's metadata. Default: 16 KiB. */
   readonly maxMetadataBytes?: number | undefined;
+  /**
+   * Whose progress and log agents write into the table. `"observed"`: those of calls that somebody listens to, and of all that is sent with a
+   * handle; a plain awaited call writes none. `"all"`: everybody's, for whoever looks at the table. Default: `"observed"`.
+   */
+  readonly keepEvents?: KeepEvents | undefined;
   /** `failFast`: an agent seen so recently is alive. Default: 45,000, three signs of life. */
   readonly liveAgentMs?: number | undefined;
   /** Ends what has expired while this process waits for outcomes; one runs for each store. False: other processes do it. */

@@ -30,11 +30,15 @@ export interface SendOptions {
 /** For all calls of a client; what belongs to one call stands in its own options. */
 export type ProxyOptions = Omit<SendOptions, "idempotencyKey" | "metadata">;
 
+/** Whose progress and log stand in the table: of commands that somebody observes, or of all. Never those of notifications. */
+export type KeepEvents = "observed" | "all";
+
 export interface CommandSettings {
   readonly createdBy: string | undefined;
   readonly maxArgumentBytes: number;
   readonly maxMetadataBytes: number;
   readonly liveAgentMs: number;
+  readonly keepEvents: KeepEvents;
 }
 
 /** What a call says of itself, beside its options. */
@@ -136,4 +140,13 @@ export function metaOf(
     depth: call.depth === 0 ? undefined : call.depth,
     observed: call.observed === false ? false : undefined,
   };
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function checkedKeepEvents(value: KeepEvents): KeepEvents {
+  if (value === "observed" || value === "all") return value;
+  throw new RpcError("INVALID_ARGUMENT", `keepEvents must be "observed" or "all", got ${JSON.stringify(value)}`, {
+    reason: "INVALID_ARGUMENT",
+    delivered: "no",
+  });
 }

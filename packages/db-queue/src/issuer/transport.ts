@@ -92,7 +92,7 @@ export class QueueTransport implements Transport {
         // Made up only where a handle names it.
         ...(context.observed && { callId: context.id }),
         depth: context.depth,
-        observed: context.observed,
+        observed: context.observed || this.#engine.settings.keepEvents === "all",
         ...(context.hasMetadata && { metadata: context.metadata }),
       });
       const own =
