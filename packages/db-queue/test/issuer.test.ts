@@ -1,4 +1,4 @@
-import { createClient, failover, type HandlerContext, pair, RpcError } from "@rpc/core";
+import { createClient, dynamicRouter, failover, type HandlerContext, pair, RpcError } from "@rpc/core";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CommandFailure } from "../src/command/command-failure.ts";
@@ -452,6 +452,31 @@ describe("as a transport", () => {
     expect(await rig.queue.proxy(Bot, "back:1").ping()).toBe("called back");
     await both.close();
     expect(await back.closed).toBeUndefined();
+  });
+
+  it("Q04 calls any name that is a value, and one that every object has, by $call", async () => {
+    const rig = await open();
+    const named = dynamicRouter();
+    named.register((...args: readonly unknown[]) => args, { name: "anything" });
+    await rig.serve(named);
+    const bot = rig.queue.proxy(BOT, { priority: 3 });
+    const handle = bot.$call("anything", 1, "two");
+    expect(await handle).toEqual([1, "two"]);
+    expect(await handle.row()).toMatchObject({ method: "anything", priority: 3 });
+    const refused = bot.$call("constructor", 1);
+    await expect(refused).rejects.toMatchObject({ reason: "METHOD_NOT_FOUND" });
+    expect((await refused.row()).method).toBe("constructor");
+  });
+
+  it("Q06 issues a contract's notification by its type, and gives its id", async () => {
+    const rig = await open();
+    const id: number = await rig.queue.issue(BOT, Bot.poke, undefined, { priority: 1 });
+    expect(await rig.row(id)).toMatchObject({ method: "poke", notification: true, priority: 1 });
+    const poked = gate();
+    await rig.serve(botOf({ poke: () => poked.open() }));
+    await poked.promise;
+    await rig.until(async () => (await rig.store.read([id]))[0] === undefined);
+    await expect(rig.queue.issue("nowhere", Bot.poke, undefined)).rejects.toMatchObject({ reason: "NO_ADDRESS" });
   });
 
   it("Q54 lets jobs run at least once and all others at most once, wherever they are issued", async () => {

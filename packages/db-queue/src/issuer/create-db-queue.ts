@@ -108,7 +108,8 @@ class IssuingQueue implements DbQueue {
 
   readonly issue = ((address: string, method: ContractMethod, input: unknown, options?: SendOptions) => {
     const descriptor = descriptorOfMethod(method);
-    return this.#sent(descriptor, () => this.#typed(address, descriptor, input, options));
+    const sent = this.#sent(descriptor, () => this.#typed(address, descriptor, input, options));
+    return descriptor.kind === "notification" ? sent.accepted : sent;
   }) as DbQueue["issue"];
 
   notify(

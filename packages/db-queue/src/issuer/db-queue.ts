@@ -87,6 +87,13 @@ export interface DbQueue extends MetricsSource, AsyncDisposable {
     input: SentBy<D["input"]>,
     options?: SendOptions,
   ): CommandHandle<ReceivedBy<D["output"]>, ReceivedBy<D["progress"]>>;
+  /** A notification of a contract: as `notify`, it settles with the id when it is in the table. */
+  issue<D extends MethodDefinition<"notification">>(
+    address: string,
+    method: ContractMethod<D>,
+    input: SentBy<D["input"]>,
+    options?: SendOptions,
+  ): Promise<number>;
   /** A command whose outcome nobody wants: its row is deleted when it ends. Settles with its id when it is in the table. */
   notify(
     address: string,
