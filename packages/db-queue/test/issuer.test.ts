@@ -614,8 +614,8 @@ describe("operations", () => {
     expect(read.get("rpc_queue_sent_total")).toBe(2);
     expect(read.get("rpc_queue_refused_total")).toBe(1);
     expect(read.get("rpc_queue_outcomes_total done")).toBe(1);
-    expect(read.get(`rpc_queue_depth_count ${BOT} ready`)).toBe(0);
-    expect(read.get(`rpc_queue_agents_count ${BOT}`)).toBe(1);
+    expect(read.get(`rpc_queue_depth ${BOT} ready`)).toBe(0);
+    expect(read.get(`rpc_queue_agents ${BOT}`)).toBe(1);
     expect(await rig.queue.stats({ address: BOT })).toMatchObject([
       { agentCount: 1, finished: { done: 1, failed: 1 } },
     ]);

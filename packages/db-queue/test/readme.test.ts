@@ -53,6 +53,21 @@ test.each([
   expect(names.filter((member) => !section.includes(`\`${member}\``))).toEqual([]);
 });
 
+test("Q60 the README has every metric, and each is a metric of the queue", () => {
+  const sources = ["issuer/gauges.ts", "agent/serve-db-queue.ts"].map((file) =>
+    readFileSync(join(HOME, "src", file), "utf8"),
+  );
+  const names = sources.flatMap((source) =>
+    [...source.matchAll(/["`](rpc_[\w${}]+)["`]/g)].flatMap(([, name = ""]) =>
+      name.includes("${what}") ? ["wait", "run"].map((what) => name.replace("${what}", what)) : [name],
+    ),
+  );
+  const section = page.split(/^#+ /m).find((part) => part.startsWith("Metrics\n")) ?? "";
+  const documented = [...section.matchAll(/`(rpc_\w+)`/g)].map(([, name]) => name);
+  expect(documented.toSorted()).toEqual(names.toSorted());
+  expect(names.every((name) => name.startsWith("rpc_queue_"))).toBe(true);
+});
+
 test(
   "the SQL on the wire's page claims, one of an ordering key, and what has fallen due",
   { timeout: 60_000 },

@@ -134,7 +134,7 @@ function queueOn(storeOf: (tables: string) => QueueStore, makeTables: () => Prom
 }
 
 function unanswered(agent: DbQueueAgent): number {
-  return agent.read().find(({ name }) => name === "rpc_db_queue_agent_unanswered")?.value ?? 0;
+  return agent.read().find(({ name }) => name === "rpc_queue_agent_unanswered")?.value ?? 0;
 }
 
 const stores = new Map<string, QueueStore>();

@@ -93,9 +93,9 @@ class QueueAgent implements DbQueueAgent {
     const { runningCount, waitingCount, unansweredCount } = this.#agent;
     const labels = { address: this.address, agent: this.name };
     return [
-      { name: "rpc_db_queue_agent_running", value: runningCount, labels, help: "Handlers that run." },
-      { name: "rpc_db_queue_agent_prefetched", value: waitingCount, labels, help: "Commands that wait in the agent." },
-      { name: "rpc_db_queue_agent_unanswered", value: unansweredCount, labels, help: "Answers not yet in their rows." },
+      { name: "rpc_queue_agent_running", value: runningCount, labels, help: "Handlers that run." },
+      { name: "rpc_queue_agent_prefetched", value: waitingCount, labels, help: "Commands that wait in the agent." },
+      { name: "rpc_queue_agent_unanswered", value: unansweredCount, labels, help: "Answers not yet in their rows." },
     ];
   }
 

@@ -8,8 +8,8 @@ export function gaugesOf(engine: Engine, stats: readonly QueueStats[]): Gauge[] 
   const gauges: Gauge[] = [
     counter("rpc_queue_sent_total", counts.sent, "Commands inserted by this process"),
     counter("rpc_queue_refused_total", counts.refused, "Calls of this process that were not inserted"),
-    { name: "rpc_queue_awaited_count", value: outcomes.count, help: "Commands whose outcome this process waits for" },
-    { name: "rpc_queue_unsent_count", value: engine.waitingInserts, help: "Calls that wait to be inserted" },
+    { name: "rpc_queue_awaited", value: outcomes.count, help: "Commands whose outcome this process waits for" },
+    { name: "rpc_queue_unsent", value: engine.waitingInserts, help: "Calls that wait to be inserted" },
   ];
   for (const state of ["done", "failed", "expired", "cancelled"] as const) {
     gauges.push({
@@ -33,7 +33,7 @@ function gaugesOfAddress(stats: QueueStats): Gauge[] {
   };
   for (const [state, value] of Object.entries(depth)) {
     gauges.push({
-      name: "rpc_queue_depth_count",
+      name: "rpc_queue_depth",
       value,
       help: "Commands that have not ended",
       labels: { address, state },
@@ -46,10 +46,10 @@ function gaugesOfAddress(stats: QueueStats): Gauge[] {
       help: "How long the oldest one could have started",
       labels,
     },
-    { name: "rpc_queue_agents_count", value: stats.agentCount, help: "Agents that are subscribed", labels },
+    { name: "rpc_queue_agents", value: stats.agentCount, help: "Agents that are subscribed", labels },
     { name: "rpc_queue_paused", value: stats.paused ? 1 : 0, help: "Whether the address gives no commands", labels },
     {
-      name: "rpc_queue_recent_retries_count",
+      name: "rpc_queue_recent_retries",
       value: finished.retries,
       help: "Tries beyond the first, of what ended lately",
       labels,
