@@ -1,3 +1,3 @@
 import { library } from "../../tools/tsdown/base.ts";
 
-export default library({ entry: ["src/rpc-queue.ts"] });
+export default library({ entry: ["src/rpc-queue.ts"], dts: false });

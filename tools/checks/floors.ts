@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   testkit: ["@rpc/core"],
   "db-queue": ["@rpc/core", "pg", "node:sqlite", "node:fs", "node:path", "node:crypto", "node:os"],
+  cli: ["@rpc/core", "@rpc/db-queue", "commander", "cli-table3", "node:fs", "node:timers", "node:util"],
   xmlrpc: [
     "@rpc/core",
     "fast-xml-parser",
