@@ -1,6 +1,7 @@
 /** Ours: a contract from echo.proto over TCP. */
 import { fileURLToPath } from "node:url";
 import {
+  type Contract,
   createClient,
   createRouter,
   type MessageType,
@@ -34,7 +35,8 @@ type EchoMethods = {
   readonly items: Method<"serverStream", { readonly itemCount: number }, EchoMessage>;
 };
 
-const EchoService = contractFromProto<EchoMethods>(root, "bench.EchoService");
+/** Also of the entrants over other wires. */
+export const EchoService: Contract<EchoMethods> = contractFromProto<EchoMethods>(root, "bench.EchoService");
 
 /** The option belongs to both halves; without it sessions resume. */
 export function rpcTcpProtobuf(session: SessionLimitOptions): Entrant {

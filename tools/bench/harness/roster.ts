@@ -25,6 +25,8 @@ export const ROSTER: readonly RosterEntry[] = [
     loads: ["unary"],
   },
   { name: "rpc-tcp-zod", title: "@rpc/tcp, code-first with zod", role: "ours", packages: ["zod"] },
+  { name: "rpc-ws-protobuf", title: "@rpc/ws, protobuf contract", role: "ours", packages: ["ws"] },
+  { name: "rpc-ws-json", title: "@rpc/ws, JSON, code-first with zod", role: "ours", packages: ["ws", "zod"] },
   { name: "grpc-js", title: "@grpc/grpc-js", role: "peer", packages: ["@grpc/grpc-js", "@grpc/proto-loader"] },
   {
     name: "connect",

@@ -45,6 +45,8 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
     factor: 1.8,
     against: ["birpc-msgpackr-ws", "moleculer-tcp"],
   },
+  { figure: "unaryCallsPerSecond", entrant: "rpc-ws-protobuf", factor: 1.5, against: ["birpc-msgpackr-ws"] },
+  { figure: "unaryCallsPerSecond", entrant: "rpc-ws-protobuf", factor: 3, against: ["capnweb"] },
   { figure: "unaryCallsPerSecond", entrant: "rpc-tcp-zod", factor: 0.3, aim: 0.45, against: ["raw-protobuf"] },
   { figure: "serialP50Micros", entrant: "rpc-tcp-protobuf", factor: 1.2, aim: 1.1, against: ["raw-protobuf"] },
   { figure: "streamItemsPerSecond", entrant: "rpc-tcp-protobuf", factor: 4, aim: 8, against: ["grpc-js"] },
