@@ -1,3 +1,3 @@
 import { library } from "../../tools/tsdown/base.ts";
 
-export default library();
+export default library({ entry: ["src/index.ts", "src/browser.ts"] });

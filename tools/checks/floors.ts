@@ -24,6 +24,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "node:crypto",
   ],
   testkit: ["@rpc/core"],
+  // What stands in src/ itself and in src/browser/ runs in browsers: its own test bundles it and looks for Node.
+  ws: ["@rpc/core"],
   "db-queue": ["@rpc/core", "pg", "node:sqlite", "node:fs", "node:path", "node:crypto", "node:os"],
   cli: ["@rpc/core", "@rpc/db-queue", "commander", "cli-table3", "node:fs", "node:timers", "node:util"],
   xmlrpc: [
@@ -43,6 +45,7 @@ const ALLOWED_IN_FILES: Readonly<Record<string, readonly string[]>> = {
   "packages/protobuf/src/generator/": ["node:*"],
   // The door `@rpc/core/opentelemetry`; its peer dependency is optional.
   "packages/core/src/face/opentelemetry/": ["@opentelemetry/api"],
+  "packages/ws/src/node/": ["ws", "node:*"],
   // The door `@rpc/testkit/node`: faults on real sockets.
   "packages/testkit/src/chaos/prox": ["node:net"],
   // Reads .proto files where there are files, and asks for Node's modules only then.

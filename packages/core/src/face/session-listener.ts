@@ -53,8 +53,12 @@ export interface SessionListenerOptions extends ListenerSessionOptions {
 
 /** A listener that is given its channels. */
 export interface SessionListener extends Listener, MetricsSource {
-  /** Takes a new channel and speaks with its far end until it closes. */
-  accept(channel: Channel): void;
+  /**
+   * Takes a new channel and speaks with its far end until it closes. `codec`: how envelopes are written on this very channel, where the
+   * wire negotiates that; each form of writing needs one instance, because a session goes on only with the one it began with. Default: the
+   * listener's.
+   */
+  accept(channel: Channel, codec?: EnvelopeCodec): void;
   /** Sessions that are open or wait for their peers, and channels whose handshake is under way. */
   readonly connectionCount: number;
 }
@@ -74,6 +78,7 @@ class ChannelListener implements SessionListener {
   readonly #reception: Reception;
   // Shared by all sessions: with ten thousand of them it counts.
   readonly #sessionOptions: SessionOptions;
+  readonly #otherOptions = new Map<EnvelopeCodec, SessionOptions>();
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: SessionListenerOptions) {
@@ -120,8 +125,8 @@ class ChannelListener implements SessionListener {
       this.#sessionOptions,
       new Doorkeeper(credentialsIn(options), this.#sessionOptions.crypto),
       {
-        createSession: () => {
-          const session = new Session(this.#sessionOptions);
+        createSession: (codec) => {
+          const session = new Session(this.#optionsFor(codec));
           this.#sessions.add(session);
           return session;
         },
@@ -145,10 +150,21 @@ class ChannelListener implements SessionListener {
     return sessionGauges(this.endpoint, this.#sessions, this.#sessionOptions.traffic, this.#reception.waitingCount);
   }
 
-  accept(channel: Channel): void {
+  accept(channel: Channel, codec: EnvelopeCodec = this.#options.codec): void {
     if (this.#closing !== undefined)
       return channel.close(new RpcError("UNAVAILABLE", `${this.endpoint} is closing`, { reason: "DRAINING" }));
-    this.#reception.accept(channel);
+    this.#reception.accept(channel, codec);
+  }
+
+  /** One object for all sessions that write alike. */
+  #optionsFor(codec: EnvelopeCodec): SessionOptions {
+    if (codec === this.#sessionOptions.codec) return this.#sessionOptions;
+    let options = this.#otherOptions.get(codec);
+    if (options === undefined) {
+      options = { ...this.#sessionOptions, codec };
+      this.#otherOptions.set(codec, options);
+    }
+    return options;
   }
 
   #open(session: Session): void {

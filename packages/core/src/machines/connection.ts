@@ -75,6 +75,10 @@ export class Connection implements ChannelSink, HeartbeatPort, HandshakePort {
     return this.channel.remote;
   }
 
+  get codec(): EnvelopeCodec {
+    return this.#settings.codec;
+  }
+
   get security(): ChannelSecurity {
     return this.channel.security;
   }

@@ -1,6 +1,7 @@
 import type { Channel } from "../words/channel.ts";
 import type { Envelope, ResumeRequest } from "../words/envelope.ts";
 import { Body } from "../words/envelope.ts";
+import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { hexFromBytes } from "../tools/bytes.ts";
 import { errorFromWire } from "../tools/wire-error.ts";
@@ -15,8 +16,8 @@ const REPORT_EVERY_MS = 1_000;
 
 /** What a reception works for. */
 export interface ReceptionOwner {
-  /** Makes a session for somebody who has proved who it is. */
-  createSession(): Session;
+  /** Makes a session for somebody who has proved who it is; its envelopes are written by this codec. */
+  createSession(codec: EnvelopeCodec): Session;
   /** Somebody was turned away, or left before the handshake was done. */
   refused(endpoint: string, error: RpcError): void;
   report(error: RpcError): void;
@@ -26,7 +27,7 @@ export interface ReceptionOwner {
  * The serving end's door: new channels wait here until their handshake is done, then a session is made for them, or the one that they come back
  * to is found.
  */
-export class Reception implements ConnectionOwner, ResumeDesk {
+export class Reception implements ConnectionOwner {
   readonly writable = true;
   readonly #settings: ConnectionSettings;
   readonly #doorkeeper: Doorkeeper;
@@ -36,6 +37,8 @@ export class Reception implements ConnectionOwner, ResumeDesk {
   readonly #waiting = new Set<Connection>();
   /** Sessions that can be resumed, by id. */
   readonly #sessions = new Map<string, Session>();
+  /** Of those that do not write as the listener does. */
+  readonly #otherCodecs = new WeakMap<Session, EnvelopeCodec>();
   /** Those among them that have no connection, the one lost longest ago first: with something under way, and without. */
   readonly #suspendedBusy = new Set<Session>();
   readonly #suspendedIdle = new Set<Session>();
@@ -55,12 +58,14 @@ export class Reception implements ConnectionOwner, ResumeDesk {
     return this.#waiting.size;
   }
 
-  accept(channel: Channel): void {
-    const connection = new Connection(channel, this, this.#settings);
+  accept(channel: Channel, codec: EnvelopeCodec): void {
+    const settings = codec === this.#settings.codec ? this.#settings : { ...this.#settings, codec };
+    const connection = new Connection(channel, this, settings);
     this.#waiting.add(connection);
-    const { limits } = this.#settings;
+    const { limits } = settings;
     const delayMs = (): number => this.#gate.delayMs(channel.remote);
-    connection.start(new AcceptorHandshake(this.#settings, connection, this.#doorkeeper, this, delayMs));
+    const desk: ResumeDesk = { claim: (asked, identity) => this.#claim(asked, identity, codec) };
+    connection.start(new AcceptorHandshake(settings, connection, this.#doorkeeper, desk, delayMs));
     const [oldest] = this.#waiting;
     if (this.#waiting.size <= limits.maxUnauthenticatedConnections || oldest === undefined) return;
     // Whoever means it is through in milliseconds: the one that waits longest makes room.
@@ -80,9 +85,10 @@ export class Reception implements ConnectionOwner, ResumeDesk {
 
   // ---- sessions that come back
 
-  claim({ sessionId, received }: ResumeRequest, identity: string | undefined): Claim {
+  #claim({ sessionId, received }: ResumeRequest, identity: string | undefined, codec: EnvelopeCodec): Claim {
     const session = this.#sessions.get(hexFromBytes(sessionId.subarray(0, 16)));
-    if (session === undefined || sessionId.length !== 16)
+    // What a session keeps to be sent again is written by its own codec.
+    if (session === undefined || sessionId.length !== 16 || this.#codecOf(session) !== codec)
       return { session: undefined, refusal: "unknown-session", received: undefined };
     if (session.peer.identity !== identity)
       return { session: undefined, refusal: "other-principal", received: undefined };
@@ -95,6 +101,10 @@ export class Reception implements ConnectionOwner, ResumeDesk {
     const count = session.release();
     if (count === undefined) return { session: undefined, refusal: "expired", received: undefined };
     return { session, refusal: "not-asked", received: count };
+  }
+
+  #codecOf(session: Session): EnvelopeCodec {
+    return this.#otherCodecs.get(session) ?? this.#settings.codec;
   }
 
   /** A session has begun that can be resumed. */
@@ -127,7 +137,9 @@ export class Reception implements ConnectionOwner, ResumeDesk {
 
   agreed(connection: Connection, agreement: Agreement): void {
     this.#waiting.delete(connection);
-    const session = agreement.session ?? this.#owner.createSession();
+    const { codec } = connection;
+    const session = agreement.session ?? this.#owner.createSession(codec);
+    if (codec !== this.#settings.codec) this.#otherCodecs.set(session, codec);
     session.adopt(connection, agreement);
   }
 
