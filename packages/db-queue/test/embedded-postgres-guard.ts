@@ -1,5 +1,6 @@
 // Runs one PostgreSQL for a test run and ends it when whoever started it is gone, killed or not: its standard input closes then.
-// Commands on standard input, one a line: `restart` (fast), `crash` (the postmaster is killed, recovery at the start after it), `stop`.
+// Commands on standard input, one a line: `restart` (fast), `crash` (no checkpoint, recovery at the start after it), `stop`; in two steps, for
+// who wants it to be away for a while: `down` or `kill` (the postmaster, by SIGKILL: its children find out by themselves), then `up`.
 // Each is answered by a line: `ready`, `stopped` or `failed <what happened>`.
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -74,7 +75,11 @@ async function obey(command: string): Promise<string> {
     await start();
     return "ready";
   }
-  await end("SIGINT");
+  if (command === "up") {
+    await start();
+    return "ready";
+  }
+  await end(command === "kill" ? "SIGKILL" : "SIGINT");
   return "stopped";
 }
 

@@ -27,6 +27,11 @@ export interface TestServer {
   restart(): Promise<void>;
   /** The same without a checkpoint: the server recovers from its log. */
   crash(): Promise<void>;
+  /** Ends all sessions, and is away until `up`. */
+  down(): Promise<void>;
+  /** The postmaster is killed by SIGKILL, and is away until `up`, which recovers. */
+  kill(): Promise<void>;
+  up(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -143,6 +148,9 @@ export async function startPostgres(options: TestServerOptions = {}): Promise<Te
       `postgres://postgres@localhost/${database}?host=${encodeURIComponent(order.folder)}`,
     restart: () => commands.run("restart"),
     crash: () => commands.run("crash"),
+    down: () => commands.run("down"),
+    kill: () => commands.run("kill"),
+    up: () => commands.run("up"),
     stop: () => commands.end(),
   };
 }

@@ -211,6 +211,11 @@ export function claimCases(open: StoreSuiteOptions["open"]): void {
     expect(answer.replaced).toBe("a-1");
     expect(refusal((await rig.store.keepAlive([agentRef("a")]))[0])).toBe("ABORTED FENCED");
     expect(refusal((await rig.store.claim([{ ...agentRef("a"), max: 1, leaseMs: 1000 }]))[0])).toBe("ABORTED FENCED");
+    // Before anybody has taken the claim back as well.
+    expect(refusal((await rig.store.extend([{ ...claim, leaseMs: LEASE_MS }]))[0])).toBe("UNAVAILABLE LEASE_LOST");
+    expect(refusal((await rig.store.settle([{ ...claim, outcome: "done", result: "1" }]))[0])).toBe(
+      "UNAVAILABLE LEASE_LOST",
+    );
     expect((await rig.store.reap()).requeued).toBe(1);
     expect(refusal((await rig.store.settle([{ ...claim, outcome: "done", result: "1" }]))[0])).toBe(
       "UNAVAILABLE LEASE_LOST",

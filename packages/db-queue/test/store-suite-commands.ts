@@ -212,6 +212,19 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
     expect(good(answers[3]).existing).toBe(false);
   });
 
+  it("Q56 holds nothing against the others of a batch when a row of that key is no JSON", async () => {
+    await rig.store.ensureAddress(ADDRESS);
+    await inserted(rig.store, { idempotencyKey: "k" });
+    // PostgreSQL does not let it in.
+    await rig.query("UPDATE rpc_command SET args = '[broken'").catch(() => undefined);
+    const answers = await rig.store.insert([
+      { address: ADDRESS, method: "build", args: "[1]", idempotencyKey: "k" },
+      { address: ADDRESS, method: "build" },
+    ]);
+    expect(refusal(answers[0])).toBe("ALREADY_EXISTS CONFLICT");
+    expect(good(answers[1]).existing).toBe(false);
+  });
+
   it("Q56 makes one command of one key when many insert it at once", async () => {
     await subscribed(rig.store, "bot");
     const stores = [rig.store, rig.another(), rig.another()];

@@ -7,6 +7,7 @@ import {
   claimedOne,
   good,
   inserted,
+  LEASE_MS,
   refusal,
   rowOf,
   settled,
@@ -97,6 +98,24 @@ export function endingCases(open: StoreSuiteOptions["open"]): void {
     const row = await rowOf(rig.store, id ?? 0);
     expect(row).toMatchObject({ state: "failed", attempts: 3, maxAttempts: 3 });
     expect(JSON.parse(row.error ?? "")).toEqual({ code: "LAST" });
+  });
+
+  it("Q54 goes on after thousands of tries", async () => {
+    const [id, other] = await inserted(rig.store, { maxAttempts: 32_767 }, { maxAttempts: 3 });
+    await rig.query("UPDATE rpc_command SET attempts = 3000 WHERE max_attempts = 32767");
+    const claim = await claimedOne(rig.store, "a");
+    const [answer] = await rig.store.settle([{ ...claim, outcome: "failed", error: "{}", retryable: true }]);
+    expect(good(answer).delayMs).toBeLessThanOrEqual(450_000);
+    await rig.advance(450_000);
+    expect(await claimedIds(rig.store, "a")).toEqual([id, other]);
+    await rig.advance(LEASE_MS);
+    expect(await rig.store.reap()).toMatchObject({ requeued: 2 });
+  });
+
+  it("gives a command that somebody has written as tried too often to count", async () => {
+    const [id] = await inserted(rig.store, {});
+    await rig.query("UPDATE rpc_command SET attempts = 32767, max_attempts = 32767");
+    expect(await claimedIds(rig.store, "a")).toEqual([id]);
   });
 
   it("Q54 does not try a final failure again, nor one whose time is over", async () => {

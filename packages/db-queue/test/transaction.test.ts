@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { serveDbQueue } from "../src/agent/serve-db-queue.ts";
 import { createDbQueue } from "../src/issuer/create-db-queue.ts";
 import type { DbQueue } from "../src/issuer/db-queue.ts";
+import type { QueueTransaction } from "../src/issuer/transaction.ts";
 import { turns } from "./agent-rig.ts";
 import { Bot, BOT, botOf } from "./issuer-rig.ts";
 import { openPostgresRig } from "./postgres-rig.ts";
@@ -93,6 +94,33 @@ describe.each(STORES)("in the caller's own transaction, $store", ({ openRig }) =
     await expect(wrong).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await own.commit();
     expect((await queue.list()).map(({ method }) => method)).toEqual(["ping"]);
+  });
+
+  it("Q07 leaves nothing when the function throws with a verb under way", async () => {
+    const { rig, queue } = await open();
+    for (const fail of [
+      (): Promise<never> => Promise.reject(new Error("changed my mind")),
+      (transaction: QueueTransaction): Promise<unknown> =>
+        Promise.all([transaction.send("nowhere", "ping"), transaction.send(BOT, "one"), transaction.send(BOT, "two")]),
+    ]) {
+      const own = await rig.begin();
+      const run = queue.inTransaction(own.handle, async (transaction) => {
+        void transaction.send(BOT, "later").catch(() => undefined);
+        await fail(transaction);
+      });
+      await expect(run).rejects.toThrow();
+      await own.rollback();
+      expect(await queue.list()).toEqual([]);
+    }
+  });
+
+  it("refuses commands after the function has ended", async () => {
+    const { rig, queue } = await open();
+    const own = await rig.begin();
+    const kept = await queue.inTransaction(own.handle, (transaction) => [transaction]);
+    await expect(kept[0]?.send(BOT, "ping")).rejects.toMatchObject({ reason: "NO_TRANSACTION" });
+    await own.commit();
+    expect(await queue.list()).toEqual([]);
   });
 
   it("cancels with the transaction", async () => {

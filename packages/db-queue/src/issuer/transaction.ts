@@ -57,14 +57,16 @@ export interface CommandMaker {
   byContract(address: string, method: ContractMethod, input: unknown, options: SendOptions | undefined): NewCommand;
 }
 
-/** Runs `run`, and waits for all that it has issued, awaited or not: the caller commits afterwards. */
+/** Runs `run`, and waits for all that it has issued, awaited or not, also when it throws: the caller commits or rolls back afterwards. */
 export async function runInTransaction<T>(
   store: StoreTransaction,
   make: CommandMaker,
   run: (transaction: QueueTransaction) => T | Promise<T>,
 ): Promise<T> {
   const issued: Promise<unknown>[] = [];
+  let ended = false;
   const kept = <V>(verb: () => Promise<V>): Promise<V> => {
+    if (ended) return Promise.reject(afterTheEnd());
     // What the maker throws is the verb's own rejection.
     const promise = Promise.resolve().then(verb);
     promise.catch(() => undefined);
@@ -77,7 +79,7 @@ export async function runInTransaction<T>(
     if (row === undefined) throw new RpcError("INTERNAL", "the store gave no answer to an insert");
     return row.id;
   };
-  const result = await run({
+  const transaction: QueueTransaction = {
     send: (address, method, args, kwargs, options) =>
       kept(() => insert(make.byName(address, method, args, kwargs, options))),
     issue: (address, method, input, options) => kept(() => insert(make.byContract(address, method, input, options))),
@@ -93,7 +95,22 @@ export async function runInTransaction<T>(
       }),
     ensureAddress: (name) => kept(() => store.ensureAddress(name)),
     publish: (topic) => kept(() => store.publish([topic])),
-  });
-  await Promise.all(issued);
-  return result;
+  };
+  try {
+    const result = await run(transaction);
+    await Promise.all(issued);
+    return result;
+  } finally {
+    ended = true;
+    // A verb that is still under way when the caller rolls back would be a transaction of its own.
+    await Promise.allSettled(issued);
+  }
+}
+
+function afterTheEnd(): RpcError {
+  return new RpcError(
+    "FAILED_PRECONDITION",
+    "a command was issued in a transaction whose function had ended already: await it inside, or return its promise",
+    { reason: "NO_TRANSACTION" },
+  );
 }

@@ -44,7 +44,7 @@ made AS (
     started_at = CASE WHEN g.incarnation = excluded.incarnation THEN g.started_at ELSE excluded.started_at END
   RETURNING last_seen)
 SELECT a.id, (SELECT incarnation FROM old), (SELECT floor(extract(epoch FROM last_seen) * 1000) FROM made) FROM a`),
-    endLeases: make(`UPDATE rpc_command SET lease_until = clock_timestamp()
+    endLeases: make(`UPDATE rpc_command SET lease_until = clock_timestamp(), claim_token = NULL
   WHERE state = 'claimed' AND lease_until > clock_timestamp() AND address_id = $1::bigint AND agent_name = $2 AND agent_incarnation <> $3`),
     unsubscribe:
       make(`DELETE FROM rpc_agent WHERE address_id = (SELECT id FROM rpc_address WHERE name = $1) AND name = $2

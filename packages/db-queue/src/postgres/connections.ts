@@ -252,7 +252,11 @@ export class ClientSession implements Session {
 
 /** How the store's own connections are made; the program's pool is asked for its settings. */
 export function connectionConfig(settings: PostgresSettings): PoolConfig {
-  if (typeof settings.connection !== "string") return settings.connection.options;
+  if (typeof settings.connection !== "string") {
+    const { options } = settings.connection;
+    // pg hides a pool's password from enumeration, and with it from every copy.
+    return options.password === undefined ? { ...options } : { ...options, password: options.password };
+  }
   return {
     connectionString: settings.connection,
     max: settings.maxConnections,

@@ -25,8 +25,10 @@ const AGAIN = `(x.outcome = 'failed' AND x.retryable AND c.cancel_requested_at I
 const GIVEN_BACK = "(x.outcome = 'released' AND c.cancel_requested_at IS NULL)";
 // Not as a plain test of the state: that would offer the planner the index of leases, which it takes for short when it was so a minute ago, and
 // compares each of its rows with each of the list.
-const HELD = "c.claim_token::text = x.token AND (c.state || '') = 'claimed'";
-const REST_MS = "coalesce(x.delay_ms, least(1000 * power(2::float8, c.attempts - 1), 300000) * (0.5 + random()))";
+const HELD = "c.claim_token = x.token AND (c.state || '') = 'claimed'";
+// The exponent is bounded, because power() fails beyond 2^1024, and with it the whole statement.
+const REST_MS =
+  "coalesce(x.delay_ms, least(1000 * power(2::float8, least(c.attempts - 1, 20)), 300000) * (0.5 + random()))";
 
 export function settleStatements(
   make: (text: string) => Statement,
@@ -35,7 +37,7 @@ export function settleStatements(
 ): SettleStatements {
   return {
     settle: make(`WITH x AS MATERIALIZED (
-  SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::json[], $5::json[], $6::boolean[], $7::float8[])
+  SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::json[], $5::json[], $6::boolean[], $7::float8[])
     WITH ORDINALITY AS t(id, token, outcome, result, error, retryable, delay_ms, n)),
 clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
 u AS (
@@ -52,19 +54,19 @@ u AS (
                  WHEN x.outcome = 'released' THEN ${outcomeError("CANCELLED", "c.attempts > 1")} ELSE x.error END
     FROM x, clock
    WHERE c.id = x.id AND ${HELD}
-  RETURNING c.*, x.n, x.outcome, extract(epoch FROM c.not_before - clock.now) * 1000 AS rest_ms),
-touched AS (SELECT ${TOUCHED} FROM u)
-SELECT n, state, CASE WHEN state <> 'queued' THEN NULL WHEN outcome = 'released' THEN 0 ELSE rest_ms END, ${afterwards("touched", wakes)} FROM u`),
-    settled: make(`SELECT x.n, c.state FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS x(id, token, n)
-  LEFT JOIN rpc_command c ON c.id = x.id WHERE c.id IS NULL OR (c.claim_token::text = x.token AND c.finished_at IS NOT NULL)`),
+  RETURNING ${TOUCHED.replaceAll(/\w+/g, "c.$&")}, x.n, CASE WHEN c.state <> 'queued' THEN NULL WHEN x.outcome = 'released' THEN 0
+    ELSE extract(epoch FROM c.not_before - clock.now) * 1000 END AS rest_ms)
+SELECT n, state, rest_ms, ${afterwards("u", wakes)} FROM u`),
+    settled: make(`SELECT x.n, c.state FROM unnest($1::bigint[], $2::uuid[]) WITH ORDINALITY AS x(id, token, n)
+  LEFT JOIN rpc_command c ON c.id = x.id WHERE c.id IS NULL OR (c.claim_token = x.token AND c.finished_at IS NOT NULL)`),
     extend: make(`UPDATE rpc_command c SET lease_until = clock_timestamp() + x.lease_ms * interval '1 ms'
-  FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS x(id, token, lease_ms)
+  FROM unnest($1::bigint[], $2::uuid[], $3::float8[]) AS x(id, token, lease_ms)
  WHERE c.id = x.id AND ${HELD}
-RETURNING c.id, c.claim_token::text, floor(extract(epoch FROM c.lease_until) * 1000),
+RETURNING c.id, c.claim_token, floor(extract(epoch FROM c.lease_until) * 1000),
   CASE WHEN c.cancel_requested_at IS NOT NULL THEN coalesce(c.cancel_reason, '') END`),
     // The row counts its events: of two appends at once the second one waits for the first, and goes on where that has ended.
     append: make(`WITH b AS MATERIALIZED (
-  SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[], $4::json[]) WITH ORDINALITY AS t(id, token, size, progress, n)),
+  SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::json[]) WITH ORDINALITY AS t(id, token, size, progress, n)),
 e AS MATERIALIZED (SELECT * FROM unnest($5::int[], $6::int[], $7::text[], $8::json[]) AS t(n, at_place, kind, data)),
 u AS (
   UPDATE rpc_command c SET last_event = c.last_event + x.size, progress = coalesce(x.progress, c.progress) FROM b AS x
@@ -81,6 +83,13 @@ export function isId(id: number): boolean {
   return Number.isSafeInteger(id) && id > 0;
 }
 
+/** As the database writes it; any other text is nobody's token. */
+const TOKEN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function isClaim({ id, token }: { readonly id: number; readonly token: string }): boolean {
+  return isId(id) && TOKEN.test(token);
+}
+
 /** `isRepeat`: the same was asked for before, on a connection that was lost; what it has done is no lost lease. */
 export async function settleClaims(
   session: Session,
@@ -94,7 +103,7 @@ export async function settleClaims(
       : undefined,
   );
   const sound = answers.flatMap((answer, index) =>
-    settled[index] === undefined && isId(answer.id) ? [{ answer, index }] : [],
+    settled[index] === undefined && isClaim(answer) ? [{ answer, index }] : [],
   );
   // In one order everywhere, so that two transactions do not wait for each other.
   sound.sort((a, b) => a.answer.id - b.answer.id);
@@ -136,7 +145,7 @@ export async function extendLeases(
 ): Promise<(Extended | RpcError)[]> {
   const faults = leases.map((lease) => durationFault("leaseMs", lease.leaseMs));
   const sound = leases
-    .filter((lease, index) => faults[index] === undefined && isId(lease.id))
+    .filter((lease, index) => faults[index] === undefined && isClaim(lease))
     .toSorted((a, b) => a.id - b.id);
   const found = new Map<string, Extended>();
   if (sound.length > 0) {
@@ -162,7 +171,7 @@ export async function appendEvents(
   // One update for each row: an UPDATE takes only one of several that match.
   const groups = new Map<string, EventBatch[]>();
   for (const batch of batches) {
-    if (!isId(batch.id)) continue;
+    if (!isClaim(batch)) continue;
     const key = `${batch.id} ${batch.token}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [batch]);

@@ -30,14 +30,20 @@ export function callersTransaction(
   }
   const session = new ClientSession(handle, settings);
   mustBeInTransaction(handle);
-  const run = async <T>(verb: (session: Session) => Promise<T>): Promise<T> => {
-    mustBeOpen();
-    mustBeInTransaction(handle);
-    try {
-      return await inSavepoint(session, verb);
-    } catch (thrown) {
-      throw postgresError(thrown, endpoint);
-    }
+  // One verb at a time: two of them would open their savepoints into each other.
+  let last: Promise<unknown> = Promise.resolve();
+  const run = <T>(verb: (session: Session) => Promise<T>): Promise<T> => {
+    const result = last.then(async () => {
+      mustBeOpen();
+      mustBeInTransaction(handle);
+      try {
+        return await inSavepoint(session, verb);
+      } catch (thrown) {
+        throw postgresError(thrown, endpoint);
+      }
+    });
+    last = result.catch(() => undefined);
+    return result;
   };
   return {
     ensureAddress: (name) => run((inner) => ensureAddress(inner, statements.addresses, name)),

@@ -47,7 +47,7 @@ u AS (
   UPDATE rpc_command r SET
     state = CASE WHEN c.again THEN 'queued' WHEN r.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE 'failed' END,
     not_before = CASE WHEN c.again
-      THEN now + least(1000 * power(2::float8, r.attempts - 1), 300000) * (0.5 + random()) * interval '1 ms' ELSE r.not_before END,
+      THEN now + least(1000 * power(2::float8, least(r.attempts - 1, 20)), 300000) * (0.5 + random()) * interval '1 ms' ELSE r.not_before END,
     delayed = c.again,
     finished_at = CASE WHEN c.again THEN NULL ELSE now END,
     error = CASE WHEN c.again THEN r.error WHEN r.cancel_requested_at IS NOT NULL THEN '${CANCELLED_CLAIMED_ERROR}'::json

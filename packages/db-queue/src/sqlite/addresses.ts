@@ -97,7 +97,7 @@ export function subscribe(work: Work, subscription: Subscription): Subscribed {
   );
   if (!isSame) {
     connection.run(
-      `UPDATE rpc_command SET lease_until = ? WHERE state = 'claimed' AND lease_until > ? AND address_id = ? AND agent_name = ?
+      `UPDATE rpc_command SET lease_until = ?, claim_token = NULL WHERE state = 'claimed' AND lease_until > ? AND address_id = ? AND agent_name = ?
          AND agent_incarnation <> ?`,
       now,
       now,
