@@ -16,6 +16,14 @@ export type { ReaperOptions } from "./issuer/reaper.ts";
 export type { QueueTransaction } from "./issuer/transaction.ts";
 export type { PostgresStoreOptions } from "./postgres/options.ts";
 export { createPostgresStore } from "./postgres/postgres-store.ts";
+export { createRemoteStore, type RemoteStoreOptions } from "./remote/create-remote-store.ts";
+export { CommandService } from "./service/command-contract.ts";
+export {
+  createCommandService,
+  type CommandServiceHandler,
+  type CommandServiceOptions,
+} from "./service/create-command-service.ts";
+export type { CallerRights, RightsLookup } from "./service/rights.ts";
 export type { SqliteStoreOptions } from "./sqlite/options.ts";
 export { createSqliteStore } from "./sqlite/sqlite-store.ts";
 export type { QueueStore } from "./store/store.ts";

@@ -107,8 +107,11 @@ export class Reaper {
       await this.#reap();
       if (isRegular) await this.#prune();
     } catch (thrown) {
+      const error = RpcError.from(thrown);
+      // Of a remote store, its server sees to it.
+      if (error.reason === "REMOTE") return;
       // The next turn comes anyhow.
-      for (const user of this.#users) user.failed(RpcError.from(thrown));
+      for (const user of this.#users) user.failed(error);
     }
   }
 
