@@ -33,6 +33,8 @@ interface GlobalOptions extends DatabaseOptions {
 
 const PROGRAM = "rpc-queue";
 const LONGEST = 2000;
+/** Of who waits for one command: it ends what has expired soon, and deletes nothing. */
+const REAPER = { everyMs: 1000, retention: false } as const;
 
 /** Runs a verb and sets the exit code: 0, 1 for a failure, 2 for what cannot be asked. */
 export async function runVerb(
@@ -46,7 +48,7 @@ export async function runVerb(
   try {
     const store = openStore(options, makes);
     // Whoever looks changes nothing: what is old or expired is ended by those who work here.
-    const queue = createDbQueue(store, { reaper: reaps ? { retention: false } : false });
+    const queue = createDbQueue(store, { reaper: reaps ? REAPER : false });
     try {
       const succeeded = await verb({ store, queue, output, stopped: () => stop.signal(), warn });
       if (succeeded === false) process.exitCode = 1;

@@ -35,10 +35,11 @@ export function entriesBetween(before: CommandRow, row: CommandRow, events: read
     if (before.state === "claimed") entries.push({ row, kind: "requeued", at: undefined });
     entries.push({ row, kind: "claimed", at: row.claimedAt });
   }
-  for (const event of events) entries.push({ row, kind: "event", at: event.at, event });
+  const meanwhile: Entry[] = events.map((event) => ({ row, kind: "event", at: event.at, event }));
   const wasAsked = before.cancelRequestedAt !== undefined;
   if (row.cancelRequestedAt !== undefined && !wasAsked && row.attempts > 0)
-    entries.push({ row, kind: "cancelling", at: row.cancelRequestedAt });
+    meanwhile.push({ row, kind: "cancelling", at: row.cancelRequestedAt });
+  entries.push(...meanwhile.toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0)));
   if (row.state === "queued" && (before.state === "claimed" || isClaimedAnew))
     entries.push({ row, kind: "requeued", at: undefined });
   if (row.finishedAt !== undefined && before.finishedAt === undefined)
