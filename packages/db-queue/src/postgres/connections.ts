@@ -31,6 +31,8 @@ export interface Session {
 export interface RunOptions {
   /** The verb may run twice: after a lost connection it is tried again on another. */
   readonly isIdempotent?: boolean | undefined;
+  /** How long a statement may take, when less than the settings allow. */
+  readonly timeoutMs?: number | undefined;
 }
 
 const MIN_VERSION = 140_000;
@@ -142,7 +144,7 @@ export class Connections {
       const client = await this.#acquire();
       let isUseless = false;
       try {
-        return await verb(new ClientSession(client, this.#settings), isRepeat);
+        return await verb(new ClientSession(client, this.#settings, options.timeoutMs), isRepeat);
       } catch (thrown) {
         const isLost = isLostUnderIt(thrown);
         isUseless = isLost || isStalePlan(thrown);
@@ -225,10 +227,14 @@ export class ClientSession implements Session {
   readonly #isNamed: boolean;
   readonly #timeoutMs: number;
 
-  constructor(client: Pick<PoolClient, "query">, settings: PostgresSettings) {
+  constructor(
+    client: Pick<PoolClient, "query">,
+    settings: PostgresSettings,
+    timeoutMs: number = Number.POSITIVE_INFINITY,
+  ) {
     this.#client = client;
     this.#isNamed = !settings.isPooled;
-    this.#timeoutMs = settings.statementTimeoutMs + GRACE_MS;
+    this.#timeoutMs = Math.ceil(Math.min(timeoutMs, settings.statementTimeoutMs + GRACE_MS));
   }
 
   async rows(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {

@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { storeClosedError } from "../store/store-errors.ts";
 import { cancelTopic, commandTopic, eventsTopic, type QueueStore, resultTopic } from "../store/store.ts";
-import type { Answer, Claimed, ClaimRequest, Outcome, Settled } from "../store/store-words.ts";
+import type { Answer, Claimed, ClaimRequest, LeaseExtension, Outcome, Settled } from "../store/store-words.ts";
 import {
   ensureAddress,
   findAddress,
@@ -30,6 +30,8 @@ import { prune, reap } from "./upkeep.ts";
 import { WakeUps } from "./wake-ups.ts";
 
 const AGAIN = { isIdempotent: true };
+/** For the renewal of short leases, which are renewed once more when they are nearly over. */
+const LEAST_RENEWAL_MS = 100;
 
 /**
  * Commands in PostgreSQL 14 or newer, through `pg`: for any number of machines. Connects at the first verb. Leases and signs of life have a
@@ -47,7 +49,12 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
     typeof given === "string" ? createPool(config) : given,
     typeof given === "string",
   );
-  const leases = new Connections(settings, createPool({ ...config, max: 1 }), true);
+  // Kept while nothing is to be renewed: when others have taken the server's last connection there would be no other.
+  const leases = new Connections(
+    settings,
+    createPool({ ...config, max: 1, idleTimeoutMillis: 0, allowExitOnIdle: true }),
+    true,
+  );
   const wakeUps = new WakeUps({
     config,
     endpoint,
@@ -83,7 +90,11 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
     subscribe: (subscription) =>
       main.transaction((session) => subscribe(session, statements.addresses, subscription), AGAIN),
     unsubscribe: (agent) => main.run((session) => unsubscribe(session, statements.addresses, agent)),
-    keepAlive: (agents) => leases.run((session) => keepAlive(session, statements.addresses, agents), AGAIN),
+    keepAlive: (agents) =>
+      leases.run((session) => keepAlive(session, statements.addresses, agents), {
+        ...AGAIN,
+        timeoutMs: settings.keepAliveMs,
+      }),
     listAgents: (address) => main.run((session) => listAgents(session, statements.addresses, address), AGAIN),
 
     insert: async (commands) => {
@@ -110,7 +121,12 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
       wakeUps.ended(answers.map((answer, index) => ({ id: answer.id, outcome: outcomeOf(answer, settled[index]) })));
       return settled;
     },
-    extend: (given) => leases.run((session) => extendLeases(session, statements.settle, given), AGAIN),
+    extend: (given) =>
+      leases.run((session) => extendLeases(session, statements.settle, given), {
+        ...AGAIN,
+        // A connection may be dead without anybody having been told: there has to be time left for another one.
+        timeoutMs: Math.max(LEAST_RENEWAL_MS, shortest(given) / 3),
+      }),
     appendEvents: async (batches) => {
       mustBeOpen();
       const appended = await byHalves(
@@ -152,6 +168,10 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function shortest(leases: readonly LeaseExtension[]): number {
+  return leases.reduce((least, { leaseMs }) => (leaseMs < least ? leaseMs : least), Number.POSITIVE_INFINITY);
 }
 
 /** What is in the row now, where the answer says it all: an end is the last that is written there. */
