@@ -15,6 +15,7 @@ export type { KeepEvents, ProxyOptions, SendOptions } from "./issuer/options.ts"
 export type { ReaperOptions } from "./issuer/reaper.ts";
 export type { QueueTransaction } from "./issuer/transaction.ts";
 export type { PostgresStoreOptions } from "./postgres/options.ts";
+export { type ModelTrigger, modelTrigger, type ModelTriggerOptions } from "./postgres/model-trigger.ts";
 export { createPostgresStore } from "./postgres/postgres-store.ts";
 export { createRemoteStore, type RemoteStoreOptions } from "./remote/create-remote-store.ts";
 export { CommandService } from "./service/command-contract.ts";

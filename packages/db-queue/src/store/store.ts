@@ -169,3 +169,5 @@ export const commandTopic = (address: string): string => `command on: ${address}
 export const resultTopic = (id: number): string => `result of: ${id}`;
 export const cancelTopic = (id: number): string => `cancel of: ${id}`;
 export const eventsTopic = (id: number): string => `events of: ${id}`;
+/** Rows of a table of the application's own have changed; see `modelTrigger`. */
+export const updatedModelTopic = (model: string): string => `updated_model:${model}`;
