@@ -45,6 +45,35 @@ describe.each(STORES)("in the caller's own transaction, $store", ({ openRig }) =
     return { rig, clock, queue };
   }
 
+  it("Q03 ties an address to its record: both are made, both go, and neither when the transaction is rolled back", async () => {
+    const { rig, queue } = await open();
+    const created = await rig.begin();
+    await queue.inTransaction(created.handle, (transaction) => transaction.ensureAddress("shop:1"));
+    await created.rollback();
+    await expect(queue.send("shop:1", "ping")).rejects.toMatchObject({ reason: "NO_ADDRESS" });
+
+    const again = await rig.begin();
+    await queue.inTransaction(again.handle, async (transaction) => {
+      expect(await transaction.ensureAddress("shop:1")).toMatchObject({ name: "shop:1" });
+      await transaction.send("shop:1", "open");
+    });
+    await again.commit();
+    const handle = queue.send("shop:1", "ping");
+    await handle.accepted;
+
+    const kept = await rig.begin();
+    expect(await queue.inTransaction(kept.handle, (transaction) => transaction.removeAddress("shop:1"))).toBe(true);
+    await kept.rollback();
+    expect((await queue.list({ address: "shop:1" })).map(({ method }) => method)).toEqual(["ping", "open"]);
+
+    const removed = await rig.begin();
+    expect(await queue.inTransaction(removed.handle, (transaction) => transaction.removeAddress("shop:1"))).toBe(true);
+    expect(await queue.inTransaction(removed.handle, (transaction) => transaction.removeAddress("shop:1"))).toBe(false);
+    await removed.commit();
+    await expect(handle).rejects.toMatchObject({ reason: "NO_COMMAND" });
+    await expect(queue.send("shop:1", "ping")).rejects.toMatchObject({ reason: "NO_ADDRESS" });
+  });
+
   it("Q07 is there, and runs, when that commits", async () => {
     const { rig, clock, queue } = await open();
     const agent = await serveDbQueue(botOf(), { queue, address: BOT, clock, random: () => 0.5 });

@@ -40,6 +40,8 @@ export interface QueueTransaction {
   /** What the command is then; see `CommandHandle.cancel`. */
   cancel(id: number, reason?: string): Promise<CommandState>;
   ensureAddress(name: string): Promise<AddressRow>;
+  /** With its commands, whatever their state: for the hook that deletes the record whose mailbox it is. Whether there was one. */
+  removeAddress(name: string): Promise<boolean>;
   /** Wakes whoever waits for this topic, at the commit. */
   publish(topic: string): Promise<void>;
 }
@@ -94,6 +96,7 @@ export async function runInTransaction<T>(
         return done?.state ?? "claimed";
       }),
     ensureAddress: (name) => kept(() => store.ensureAddress(name)),
+    removeAddress: (name) => kept(() => store.removeAddress(name)),
     publish: (topic) => kept(() => store.publish([topic])),
   };
   try {
