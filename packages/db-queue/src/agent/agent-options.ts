@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { parse } from "node:path";
-import { type Awaitable, type Clock, RpcError, systemClock } from "@rpc/core";
+import { type Awaitable, type Clock, RpcError, systemClock, type Transport } from "@rpc/core";
 import { DEFAULT_LIMITS } from "@rpc/core/transport";
+import { createRemoteStore } from "../remote/create-remote-store.ts";
 import { durationFault, textFault } from "../store/checked-command.ts";
 import type { AgentRef } from "../store/store-words.ts";
 import type { QueueStore } from "../store/store.ts";
@@ -9,9 +10,11 @@ import { checkedKeepEvents, type KeepEvents } from "../issuer/options.ts";
 import type { ReaperOptions } from "../issuer/reaper.ts";
 
 export interface DbQueueAgentOptions {
-  /** Where the commands are: a queue, or its store. One of the two. */
+  /** Where the commands are: a queue, its store, or the service that stands before it. One of the three. */
   readonly queue?: { readonly store: QueueStore } | undefined;
   readonly store?: QueueStore | undefined;
+  /** For an agent without a login to the database: where a `createCommandService` is served. Closed with the agent; to keep it open, pass `store: createRemoteStore(transport)`. */
+  readonly service?: Transport | undefined;
   /** The mailbox whose commands it runs. */
   readonly address: string;
   /** Who it is, also after a restart. Of two with the same name the later one fences the earlier one. Default: the program's name, without extension. */
@@ -77,8 +80,8 @@ export interface AgentSettings {
 
 /** Throws INVALID_ARGUMENT. */
 export function agentSettings(options: DbQueueAgentOptions): AgentSettings {
-  const store = options.store ?? options.queue?.store;
-  if (store === undefined) throw refused("give the agent a queue or a store");
+  const store = options.store ?? options.queue?.store ?? remoteStore(options);
+  if (store === undefined) throw refused("give the agent a queue, a store or a service");
   const agent = options.name ?? programName();
   const incarnation = options.incarnation ?? `${agent}-${process.pid}-${randomBytes(4).toString("hex")}`;
   for (const [what, text] of [
@@ -110,6 +113,10 @@ export function agentSettings(options: DbQueueAgentOptions): AgentSettings {
     random: options.random ?? Math.random,
     exposeStacks: options.exposeStacks ?? false,
   };
+}
+
+function remoteStore({ service, clock, random, onError }: DbQueueAgentOptions): QueueStore | undefined {
+  return service && createRemoteStore(service, { clock, random, onError, closeTransport: true });
 }
 
 function programName(): string {

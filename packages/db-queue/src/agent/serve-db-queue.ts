@@ -42,21 +42,34 @@ export interface DbQueueAgent extends Listener, MetricsSource {
  * help against.
  */
 export async function serveDbQueue(handler: Handler, options: DbQueueAgentOptions): Promise<DbQueueAgent> {
-  const agent = new Agent(handler, agentSettings(options));
-  const { signal } = options;
+  const settings = agentSettings(options);
+  const agent = new Agent(handler, settings);
+  const { signal, service } = options;
   const abort = (): void => void agent.end(undefined);
   if (signal?.aborted === true) abort();
   signal?.addEventListener("abort", abort);
-  void agent.closed.then(() => signal?.removeEventListener("abort", abort));
-  await agent.start();
-  return new QueueAgent(agent);
+  const isOwnStore = service !== undefined && options.store === undefined && options.queue === undefined;
+  const closed = agent.closed.then(async (error) => {
+    signal?.removeEventListener("abort", abort);
+    if (isOwnStore) await settings.store.close();
+    return error;
+  });
+  try {
+    await agent.start();
+  } catch (thrown) {
+    await closed;
+    throw thrown;
+  }
+  return new QueueAgent(agent, closed);
 }
 
 class QueueAgent implements DbQueueAgent {
   readonly #agent: Agent;
+  readonly closed: Promise<RpcError | undefined>;
 
-  constructor(agent: Agent) {
+  constructor(agent: Agent, closed: Promise<RpcError | undefined>) {
     this.#agent = agent;
+    this.closed = closed;
   }
 
   get endpoint(): string {
@@ -73,9 +86,6 @@ class QueueAgent implements DbQueueAgent {
   }
   get running(): number {
     return this.#agent.runningCount;
-  }
-  get closed(): Promise<RpcError | undefined> {
-    return this.#agent.closed;
   }
   get capabilities(): Capabilities {
     return CAPABILITIES;
@@ -99,8 +109,9 @@ class QueueAgent implements DbQueueAgent {
     ];
   }
 
-  close(options: CloseOptions = {}): Promise<void> {
-    return this.#agent.end(undefined, options.drainMs ?? 0);
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#agent.end(undefined, options.drainMs ?? 0);
+    await this.closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -237,6 +237,7 @@ class RemoteStore implements QueueStore {
     shape: Shape<Row>,
     call: (ids: readonly number[], options: CallOptions) => Promise<readonly Item<Row>[]>,
   ): Promise<readonly (Row | undefined)[]> {
+    if (this.#closed !== undefined) throw storeClosedError(this.endpoint);
     const { position, isWatched } = this.#wakeUps;
     const rows = await readInParts(ids, shape, (some) => this.#ask((options) => call(some, options)));
     if (isWatched) this.#await(rows, position);
