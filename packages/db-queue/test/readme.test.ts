@@ -68,6 +68,23 @@ test("Q60 the README has every metric, and each is a metric of the queue", () =>
   expect(names.every((name) => name.startsWith("rpc_queue_"))).toBe(true);
 });
 
+test("the SQL on the page about operating PostgreSQL runs", { timeout: 60_000 }, async () => {
+  const connection = await createDatabase();
+  const store = createPostgresStore({ connection });
+  await store.migrate();
+  await store.close();
+  const client = new Client({ connectionString: connection });
+  await client.connect();
+  try {
+    const texts = blocksOf(join(HOME, "../../docs/concepts/db-queue.md")).filter(({ language }) => language === "sql");
+    expect(texts.length).toBeGreaterThan(1);
+    for (const { text } of texts) await client.query(text);
+    await client.query("REINDEX INDEX CONCURRENTLY rpc_command_ready");
+  } finally {
+    await client.end();
+  }
+});
+
 test(
   "the SQL on the wire's page claims, one of an ordering key, and what has fallen due",
   { timeout: 60_000 },

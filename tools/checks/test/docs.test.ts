@@ -118,7 +118,9 @@ test("the limits table of docs/security.md has every limit with its default", ()
 
 describe("docs/troubleshooting.md", () => {
   const page = read("docs/troubleshooting.md");
-  const sources = globSync("packages/{core,protobuf,tcp,xmlrpc}/src/**/*.ts", { cwd: ROOT }).map(read).join("\n");
+  const sources = globSync("packages/{core,protobuf,tcp,xmlrpc,db-queue}/src/**/*.ts", { cwd: ROOT })
+    .map(read)
+    .join("\n");
 
   test("has a section for every status code", () => {
     const headings = [...page.matchAll(/^## ([A-Z_]+)$/gm)].map(([, code]) => code ?? "");
