@@ -5,8 +5,6 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createDbQueue, createPostgresStore, createSqliteStore, type DbQueue, type QueueStore } from "@rpc/db-queue";
 import { createDatabase } from "../../db-queue/test/postgres-database.ts";
-// What it provides to tests.
-import type {} from "../../db-queue/test/postgres-setup.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "bin", "rpc-queue.js");
 
@@ -101,10 +99,11 @@ export interface Rig {
 
 export type Engine = "sqlite" | "postgres";
 
-export async function openRig(engine: Engine): Promise<Rig> {
+/** `server`: another PostgreSQL than the run's. */
+export async function openRig(engine: Engine, server?: string): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), "rpc-queue-cli-"));
   const file = join(folder, "queue.db");
-  const url = engine === "sqlite" ? `sqlite:${file}` : await createDatabase();
+  const url = engine === "sqlite" ? `sqlite:${file}` : await createDatabase(server);
   const store = engine === "sqlite" ? createSqliteStore({ file }) : createPostgresStore({ connection: url });
   await store.migrate();
   const queue = createDbQueue(store, { reaper: false });

@@ -1,6 +1,7 @@
 import { createRouter, defineContract, unary } from "@rpc/core";
 import { type DbQueueAgent, serveDbQueue } from "@rpc/db-queue";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startPostgres } from "../../db-queue/test/embedded-postgres.ts";
 import { type Engine, openRig, type Rig } from "./rig.ts";
 
 const ADDRESS = "bot:7";
@@ -103,4 +104,43 @@ describe.each<Engine>(["sqlite", "postgres"])("tail on %s", (engine) => {
     tail.signal("SIGINT");
     await tail.ended;
   });
+});
+
+test("a database that goes away and comes back ends no tail", { timeout: 60_000 }, async () => {
+  const server = await startPostgres();
+  const rig = await openRig("postgres", server.url());
+  try {
+    await rig.queue.ensureAddress(ADDRESS);
+    await rig.queue.send(ADDRESS, "before").accepted;
+    const tail = rig.start("tail");
+    await tail.line("before");
+    await server.crash();
+    await rig.queue.send(ADDRESS, "after").accepted;
+    await tail.line("after");
+    tail.signal("SIGINT");
+    expect((await tail.ended).code).toBe(0);
+  } finally {
+    await rig.close();
+    await server.stop();
+  }
+});
+
+test("of very many new commands at once it tells the newest, and says so", { timeout: 60_000 }, async () => {
+  const rig = await openRig("sqlite");
+  try {
+    await rig.queue.ensureAddress(ADDRESS);
+    await rig.queue.send(ADDRESS, "before").accepted;
+    const tail = rig.start("tail");
+    await tail.line("before");
+    const commands = Array.from({ length: 25_000 }, () => ({ address: ADDRESS, method: "many" }));
+    await rig.store.insert(commands);
+    expect(await tail.line("\t25001\t")).toContain("\tmany\t");
+    tail.signal("SIGINT");
+    expect(await tail.ended).toMatchObject({
+      code: 0,
+      error: expect.stringContaining("the oldest of them are left out"),
+    });
+  } finally {
+    await rig.close();
+  }
 });

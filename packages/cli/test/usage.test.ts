@@ -17,7 +17,6 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 test.each([
-  [[], "Usage: rpc-queue"],
   [["lss"], "unknown command 'lss' (Did you mean ls?)"],
   [["ls", "--stat", "failed"], "unknown option '--stat'"],
   [["ls", "--state", "lost"], "It is one of queued, waiting"],
@@ -38,7 +37,11 @@ test.each([
   const { code, out, error } = await run(args);
   expect([code, out]).toEqual([2, ""]);
   expect(error).toContain(text);
-  if (args.length > 0) expect(error).toMatch(/^rpc-queue: [^\n]+\n$/);
+  expect(error).toMatch(/^rpc-queue: [^\n]+\n$/);
+});
+
+test("without a verb it says which there are", async () => {
+  expect(await run([])).toMatchObject({ code: 2, out: "", error: expect.stringMatching(/^Usage: rpc-queue/) });
 });
 
 test("--help and --version are no mistakes", async () => {

@@ -211,6 +211,29 @@ describe.each<Engine>(["sqlite", "postgres"])("on %s", (engine) => {
     expect(await json("agents")).toEqual([]);
   });
 
+  test("show reads a result that was too large for its row from where it stands, and shows no parts of it", async () => {
+    const { queue } = rig;
+    const router = createRouter(Bot, {
+      build: () => "x".repeat(1_100_000),
+      refuse: () => undefined,
+      shout: () => undefined,
+    });
+    await queue.ensureAddress("large");
+    const agent = await serveDbQueue(router, { queue, address: "large", maxResultBytes: 2_000_000 });
+    const id = await queue.send("large", "build").accepted;
+    await queue.handle(id);
+    await agent.close();
+    const shown = (await rig.run("show", String(id))).out;
+    expect(shown).toMatch(/^result +"x{19999}…$/m);
+    expect(shown).not.toContain("events");
+    expect((await rig.run("tail", String(id))).out.split("\n").map((line) => line.split("\t")[2])).toEqual([
+      "queued",
+      "claimed",
+      "done",
+      undefined,
+    ]);
+  });
+
   test("send --wait of a command that nobody takes ends with its expiry", async () => {
     const { code, out, error } = await rig.run("send", "empty", "wait", "--expires", "1ms", "--wait");
     expect([code, out]).toEqual([1, ""]);

@@ -1,4 +1,5 @@
 import type { CommandRow, QueueStore } from "@rpc/db-queue";
+import { isPart } from "../text/event.ts";
 
 export type StoredEvent = Awaited<ReturnType<QueueStore["readEvents"]>>[number];
 
@@ -35,7 +36,9 @@ export function entriesBetween(before: CommandRow, row: CommandRow, events: read
     if (before.state === "claimed") entries.push({ row, kind: "requeued", at: undefined });
     entries.push({ row, kind: "claimed", at: row.claimedAt });
   }
-  const meanwhile: Entry[] = events.map((event) => ({ row, kind: "event", at: event.at, event }));
+  const meanwhile: Entry[] = events
+    .filter((event) => !isPart(event))
+    .map((event) => ({ row, kind: "event", at: event.at, event }));
   const wasAsked = before.cancelRequestedAt !== undefined;
   if (row.cancelRequestedAt !== undefined && !wasAsked && row.attempts > 0)
     meanwhile.push({ row, kind: "cancelling", at: row.cancelRequestedAt });

@@ -15,6 +15,8 @@ export interface FeedOptions {
   readonly tell: (entries: readonly Entry[]) => void;
   /** The database is away, and is asked again; or is back (undefined). */
   readonly away: (error: RpcError | undefined) => void;
+  /** More new commands have come at once than are told: these are the newest of them. */
+  readonly cut: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -120,6 +122,7 @@ export class Feed {
       this.#known.set(row.id, { row: { ...row, state: "queued", attempts: 0, finishedAt: undefined }, seq: 0 });
       rows.set(row.id, row);
     }
+    if (isNew && this.#fresh?.isCut === true) this.#options.cut();
     const changed = ids ?? (await this.#changed());
     const unread = [...changed].filter((id) => !rows.has(id) && this.#isWanted(id));
     for (let from = 0; from < unread.length; from += PAGE) {

@@ -14,6 +14,8 @@ export class Fresh {
   /** Everything up to here counts as seen. */
   #floor = 0;
   #newest = 0;
+  /** The last look has found more than it reads. */
+  isCut = false;
 
   constructor(store: QueueStore, address: string | undefined) {
     this.#store = store;
@@ -29,17 +31,21 @@ export class Fresh {
     return rows.slice(0, count).toReversed();
   }
 
-  /** Oldest first. Of more than 19,000 at once the newest. */
+  /** Oldest first. Of very many at once the newest: `isCut`. */
   async next(): Promise<readonly CommandRow[]> {
     const found: CommandRow[] = [];
     const newest = this.#newest;
     let beforeId: number | undefined;
+    this.isCut = true;
     for (let page = 0; page < MOST_PAGES; page += 1) {
       const limit = page === 0 ? FIRST_PAGE : PAGE;
       const rows = await this.#store.list({ address: this.#address, beforeId, limit });
       found.push(...rows.filter(({ id }) => id > this.#floor && !this.#seen.has(id)));
       const oldest = rows.at(-1);
-      if (oldest === undefined || rows.length < limit || oldest.id <= newest) break;
+      if (oldest === undefined || rows.length < limit || oldest.id <= newest) {
+        this.isCut = false;
+        break;
+      }
       beforeId = oldest.id;
     }
     const oldestFirst = found.toReversed();

@@ -18,6 +18,11 @@ export interface EventText {
   readonly text: string;
 }
 
+/** A part of a value that was too large for its row: nobody is shown it (docs/wire/db-queue.md, "Results"). */
+export function isPart({ kind }: EventRow): boolean {
+  return kind === "$part";
+}
+
 /** An event as people read it. A foreign agent may have written anything. */
 export function eventText({ kind, data }: EventRow): EventText {
   const name = plain(kind, LONGEST_KIND);

@@ -1,11 +1,12 @@
 import { RpcError } from "@rpc/core";
+import { dynamicCodec } from "@rpc/core/transport";
 import type { CommandRow, QueueStore } from "@rpc/db-queue";
 import type { Command } from "commander";
 import { databaseNow } from "../now.ts";
 import type { Output } from "../output.ts";
 import { runVerb, type Session } from "../session.ts";
 import { errorText, isOver, isRecord, noteOf, styleOf, textIn, valueIn } from "../text/command.ts";
-import { eventText } from "../text/event.ts";
+import { eventText, isPart } from "../text/event.ts";
 import { commandMembers, jsonObject, RowJson } from "../text/json.ts";
 import { plain, plainJson } from "../text/plain.ts";
 import { isoTime, localDateTime, localTime, shortSpan } from "../text/time.ts";
@@ -62,7 +63,7 @@ async function show({ store, queue, output }: Session, id: number, options: Show
   addTimes(page, row, await databaseNow(queue));
   page.add("cancelled", cancelText(row));
   if (row.progress !== undefined) page.json("progress", row.progress);
-  if (row.result !== undefined) page.json("result", row.result);
+  if (row.result !== undefined) page.json("result", await resultText(row.result, queue.handle(id)));
   if (row.error !== undefined) await addError(page, row, queue.handle(id));
   addCopies(output, copies);
   addEvents(output, events, earlier);
@@ -85,6 +86,13 @@ class Page {
     if (json !== usual)
       this.add(name, plainJson(json.length > LONGEST ? `${json.slice(0, LONGEST).toWellFormed()}…` : json));
   }
+}
+
+/** Where it is too large for the row, it is read from where it stands. */
+async function resultText(json: string, outcome: PromiseLike<unknown>): Promise<string> {
+  const result = valueIn(json);
+  if (!isRecord(result) || !Object.hasOwn(result, "$spill")) return json;
+  return dynamicCodec.stringify(await outcome);
 }
 
 function optionsText(row: CommandRow): string {
@@ -182,10 +190,13 @@ async function lastEvents(
 ): Promise<{ readonly events: readonly StoredEvent[]; readonly earlier: number }> {
   let events: StoredEvent[] = [];
   let read = 0;
+  let afterSeq = 0;
   for (;;) {
-    const page = await store.readEvents(id, { afterSeq: events.at(-1)?.seq ?? 0, limit: PAGE });
-    read += page.length;
-    const all = [...events, ...page];
+    const page = await store.readEvents(id, { afterSeq, limit: PAGE });
+    afterSeq = page.at(-1)?.seq ?? afterSeq;
+    const shown = page.filter((event) => !isPart(event));
+    read += shown.length;
+    const all = [...events, ...shown];
     events = all.slice(Math.max(0, all.length - Math.max(1, count)));
     if (page.length < PAGE) break;
   }

@@ -46,6 +46,7 @@ async function tail(session: Session, which: string | undefined, options: TailOp
     },
     away: (error) =>
       warn(error === undefined ? "the database is back" : `${problemLine(error, undefined)}; tries again`),
+    cut: () => warn("more new commands at once than are read: the oldest of them are left out"),
     signal: session.stopped(),
   });
   await feed.run();
