@@ -1,5 +1,5 @@
 import { type Handler, RpcError } from "@rpc/core";
-import { DEFAULT_LIMITS, MAX_TIMER_MS, shown } from "@rpc/core/transport";
+import { DEFAULT_LIMITS, isPromiseLike, MAX_TIMER_MS, shown } from "@rpc/core/transport";
 import { inputOf } from "../command/arguments.ts";
 import { failureOf, type FailureOptions } from "../command/failure.ts";
 import { replyText } from "../command/reply.ts";
@@ -187,10 +187,4 @@ function notServed({ method }: HeldCommand): RpcError {
     reason: "METHOD_NOT_FOUND",
     delivered: "no",
   });
-}
-
-/** Asked of what local code returned, never of a peer's data. */
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) return true;
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

@@ -96,15 +96,8 @@ class IssuingQueue implements DbQueue {
     return createClient(first, new QueueTransport(this.#engine, address, options ?? {}));
   }) as DbQueue["proxy"];
 
-  send(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Kwargs,
-    options?: SendOptions,
-  ): SentCommand {
-    return this.#sent(methodNamed(method), () => this.#named(address, method, args, kwargs, options));
-  }
+  readonly send: DbQueue["send"] = (address, method, args, kwargs, options) =>
+    this.#sent(methodNamed(method), () => this.#named(address, method, args, kwargs, options));
 
   readonly issue = ((address: string, method: ContractMethod, input: unknown, options?: SendOptions) => {
     const descriptor = descriptorOfMethod(method);
@@ -112,30 +105,15 @@ class IssuingQueue implements DbQueue {
     return descriptor.kind === "notification" ? sent.accepted : sent;
   }) as DbQueue["issue"];
 
-  notify(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Kwargs,
-    options?: SendOptions,
-  ): Promise<number> {
+  readonly notify: DbQueue["notify"] = (address, method, args, kwargs, options) => {
     const words = { notification: true };
     return this.#sent(methodNamed(method), () => this.#named(address, method, args, kwargs, options, words)).accepted;
-  }
+  };
 
-  readonly broadcast = ((
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Kwargs,
-    options?: SendOptions,
-  ) => {
-    const words = { broadcast: true };
-    return this.#sent(
-      methodNamed(method),
-      () => this.#named(address, method, args, kwargs, options, words),
-      readOutcomes,
-    );
+  // What it gives is the reader's, which no type follows.
+  readonly broadcast = ((address, method, args, kwargs, options) => {
+    const make = (): NewCommand => this.#named(address, method, args, kwargs, options, { broadcast: true });
+    return this.#sent(methodNamed(method), make, readOutcomes);
   }) as DbQueue["broadcast"];
 
   readonly issueToAll = ((address: string, method: ContractMethod, input: unknown, options?: SendOptions) => {

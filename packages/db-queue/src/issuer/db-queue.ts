@@ -21,7 +21,7 @@ import type { AgentOutcome } from "./broadcast.ts";
 import type { DynamicProxy } from "./dynamic-proxy.ts";
 import type { DbQueueEvents } from "./engine.ts";
 import type { CommandHandle } from "./handle.ts";
-import type { KeepEvents, ProxyOptions, SendOptions } from "./options.ts";
+import type { ByName, KeepEvents, ProxyOptions, SendOptions } from "./options.ts";
 import type { ReaperOptions } from "./reaper.ts";
 import type { QueueTransaction } from "./transaction.ts";
 
@@ -73,13 +73,7 @@ export interface DbQueue extends MetricsSource, AsyncDisposable {
   proxy(address: string, options?: ProxyOptions): DynamicProxy;
 
   /** A command by its method's name, with arguments by position and by name. Never throws: a refusal is in the handle. */
-  send(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Readonly<Record<string, unknown>>,
-    options?: SendOptions,
-  ): CommandHandle;
+  readonly send: ByName<CommandHandle>;
   /** The same for a method of a contract. */
   issue<D extends MethodDefinition<"unary" | "job">>(
     address: string,
@@ -95,25 +89,13 @@ export interface DbQueue extends MetricsSource, AsyncDisposable {
     options?: SendOptions,
   ): Promise<number>;
   /** A command whose outcome nobody wants: its row is deleted when it ends. Settles with its id when it is in the table. */
-  notify(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Readonly<Record<string, unknown>>,
-    options?: SendOptions,
-  ): Promise<number>;
+  readonly notify: ByName<Promise<number>>;
 
   /**
    * A command for each agent that is subscribed now. The result is what it has come to at each, by agent's name, once all have ended or are
    * lost; none when nobody is subscribed, or NO_AGENT with `failFast`.
    */
-  broadcast(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Readonly<Record<string, unknown>>,
-    options?: SendOptions,
-  ): CommandHandle<readonly AgentOutcome[]>;
+  readonly broadcast: ByName<CommandHandle<readonly AgentOutcome[]>>;
   /** The same for a method of a contract. */
   issueToAll<D extends MethodDefinition<"unary" | "job">>(
     address: string,

@@ -27,6 +27,15 @@ export interface SendOptions {
   readonly metadata?: MetadataInit | undefined;
 }
 
+/** A verb that takes a method by its name, and arguments by position and by name. */
+export type ByName<Sent> = (
+  address: string,
+  method: string,
+  args?: readonly unknown[],
+  kwargs?: Readonly<Record<string, unknown>>,
+  options?: SendOptions,
+) => Sent;
+
 /** For all calls of a client; what belongs to one call stands in its own options. */
 export type ProxyOptions = Omit<SendOptions, "idempotencyKey" | "metadata">;
 

@@ -2,18 +2,12 @@ import type { ContractMethod, MethodDefinition, SentBy } from "@rpc/core";
 import { RpcError } from "@rpc/core";
 import type { StoreTransaction } from "../store/store.ts";
 import type { AddressRow, CommandState, NewCommand } from "../store/store-words.ts";
-import type { SendOptions } from "./options.ts";
+import type { ByName, SendOptions } from "./options.ts";
 
 /** Commands that are issued in a transaction of the caller's own: they are there, and wake somebody, when it commits; else they never were. */
 export interface QueueTransaction {
   /** A command by its method's name; gives its id, for `queue.handle` after the commit. */
-  send(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Readonly<Record<string, unknown>>,
-    options?: SendOptions,
-  ): Promise<number>;
+  readonly send: ByName<Promise<number>>;
   /** The same for a method of a contract. */
   issue<D extends MethodDefinition<"unary" | "notification" | "job">>(
     address: string,
@@ -22,21 +16,9 @@ export interface QueueTransaction {
     options?: SendOptions,
   ): Promise<number>;
   /** A command that nobody waits for: its row is deleted when it ends. */
-  notify(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Readonly<Record<string, unknown>>,
-    options?: SendOptions,
-  ): Promise<number>;
+  readonly notify: ByName<Promise<number>>;
   /** A command for each agent that is subscribed when it is issued. */
-  broadcast(
-    address: string,
-    method: string,
-    args?: readonly unknown[],
-    kwargs?: Readonly<Record<string, unknown>>,
-    options?: SendOptions,
-  ): Promise<number>;
+  readonly broadcast: ByName<Promise<number>>;
   /** What the command is then; see `CommandHandle.cancel`. */
   cancel(id: number, reason?: string): Promise<CommandState>;
   ensureAddress(name: string): Promise<AddressRow>;
