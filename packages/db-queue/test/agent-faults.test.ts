@@ -46,7 +46,7 @@ describe("a database that is away", () => {
     ).rejects.toMatchObject({ reason: "NOT_MIGRATED" });
   });
 
-  it("never ends the agent: claims go on after pauses that grow, and what came meanwhile runs", async () => {
+  it("never ends the agent: claims go on after pauses that grow, and what came meanwhile runs (Q19)", async () => {
     const agent = await rig.serve(
       running(() => 1),
       { store: faulty.store },

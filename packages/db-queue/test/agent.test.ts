@@ -37,7 +37,7 @@ const errorOf = ({ error }: { readonly error: string | undefined }): Record<stri
   JSON.parse(error ?? "{}") as Record<string, unknown>;
 
 describe("what an agent does with commands", () => {
-  it("runs the backlog in order, then what comes, and writes results into the rows", async () => {
+  it("runs the backlog in order, then what comes, and writes results into the rows (Q16)", async () => {
     const early = [await rig.insert("add", { kwargs: '{"a":1,"b":2}' }), await rig.insert("run", { args: "[5]" })];
     const seen: unknown[] = [];
     await rig.serve(bot((input) => seen.push(input)));
@@ -247,7 +247,7 @@ describe("start", () => {
     [{ leaseMs: 5 }, /leaseMs/],
     [{ pollMs: Number.NaN }, /pollMs/],
     [{ name: "" }, /name/],
-    [{ store: undefined }, /a queue or a store/],
+    [{ store: undefined }, /a queue, a store or a service/],
   ])("refuses %o", async (options, message) => {
     await expect(
       rig.serve(

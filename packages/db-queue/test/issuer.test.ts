@@ -1,4 +1,15 @@
-import { createClient, dynamicRouter, failover, type HandlerContext, pair, RpcError } from "@rpc/core";
+import {
+  createClient,
+  createMemoryTransport,
+  createRouter,
+  defineContract,
+  dynamicRouter,
+  failover,
+  type HandlerContext,
+  pair,
+  RpcError,
+  unary,
+} from "@rpc/core";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CommandFailure } from "../src/command/command-failure.ts";
@@ -452,6 +463,39 @@ describe("as a transport", () => {
     expect(await rig.queue.proxy(Bot, "back:1").ping()).toBe("called back");
     await both.close();
     expect(await back.closed).toBeUndefined();
+  });
+
+  it("Q13 forwards code, reason and details of a call that the handler made, and tries again where that may help", async () => {
+    const rig = await open();
+    const inner = { code: "NOT_FOUND", reason: "NO_BRANCH", retryable: false };
+    const Shop = defineContract("test.Shop", { find: unary() });
+    const shop = createRouter(Shop, {
+      find: () => {
+        throw new RpcError(inner.code as "NOT_FOUND", "no such branch", { ...inner, details: { branch: "x" } });
+      },
+    });
+    const client = createClient(Shop, createMemoryTransport(shop));
+    let tries = 0;
+    await rig.serve(
+      botOf({
+        ping: async (_input: unknown, context: HandlerContext) => {
+          tries += 1;
+          await client.find(undefined, context);
+          return "found";
+        },
+      }),
+    );
+    const final = rig.queue.issue(BOT, Bot.ping, undefined, { maxAttempts: 3 });
+    await expect(final).rejects.toMatchObject({ code: "NOT_FOUND", reason: "NO_BRANCH", details: { branch: "x" } });
+    expect(JSON.parse((await final.row()).error ?? "")).toMatchObject({ code: "NESTED_RPC", status: "NOT_FOUND" });
+    expect(tries).toBe(1);
+
+    inner.retryable = true;
+    const again = rig.queue.issue(BOT, Bot.ping, undefined, { maxAttempts: 3 });
+    const outcome = again.catch((error: unknown) => error);
+    await rig.advance(20_000, 500);
+    expect(await outcome).toMatchObject({ code: "NOT_FOUND", reason: "NO_BRANCH", retryable: true });
+    expect(tries).toBe(4);
   });
 
   it("Q04 calls any name that is a value, and one that every object has, by $call", async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
@@ -51,6 +51,13 @@ test.each([
   const section = page.split(/^#+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? "";
   expect(names.length).toBeGreaterThan(0);
   expect(names.filter((member) => !section.includes(`\`${member}\``))).toEqual([]);
+});
+
+test("Q39 nothing of the package listens: both ends are clients of the database, or call a service that others serve", () => {
+  const sources = globSync("src/**/*.ts", { cwd: HOME }).map((file) => [file, readFileSync(join(HOME, file), "utf8")]);
+  const listening = /node:(?:net|http|https|http2|dgram|tls)\b|\bcreateServer\b|\bWebSocketServer\b/;
+  expect(sources.filter(([, text = ""]) => listening.test(text)).map(([file]) => file)).toEqual([]);
+  expect(page).toContain("It opens no port, and nobody connects to it.");
 });
 
 test("Q60 the README has every metric, and each is a metric of the queue", () => {

@@ -8,7 +8,7 @@ import type { StoreSuiteOptions } from "./store-rig.ts";
 
 /** What every store must do, whatever its database. Titles name the rows of the feature list that they prove. */
 export function storeSuite({ name, open }: StoreSuiteOptions): void {
-  describe(`${name}: commands and addresses`, () => {
+  describe(`Q63 ${name}: commands and addresses`, () => {
     commandCases(open);
   });
   describe(`${name}: claims`, () => {
