@@ -1,0 +1,89 @@
+import type { BuilderSummary } from "../../contracts/values.ts";
+import type { Db } from "./open-store.ts";
+import { listBuilds, listRunning } from "./reading-builds.ts";
+import { countPending } from "./requests.ts";
+import { fromJson } from "./rows.ts";
+
+const RECENT = 20;
+const DAY_MS = 86_400_000;
+
+/** In the configuration's order, or the one of that name. */
+export async function listBuilders(db: Db, name?: string): Promise<BuilderSummary[]> {
+  let query = db
+    .selectFrom("builders")
+    .innerJoin("repositories", "repositories.id", "builders.repository_id")
+    .select([
+      "builders.name",
+      "builders.title",
+      "builders.group_name",
+      "builders.branch",
+      "builders.bots_json",
+      "builders.parameters_json",
+      "repositories.name as repository",
+    ])
+    .where("builders.retired", "=", 0)
+    .orderBy("builders.position");
+  if (name !== undefined) query = query.where("builders.name", "=", name);
+  const rows = await query.execute();
+  const pending = await countPending(db);
+  const running = Map.groupBy(await listRunning(db), ({ builder }) => builder);
+  return Promise.all(
+    rows.map(async (row) => ({
+      name: row.name,
+      title: row.title,
+      group: row.group_name,
+      repository: row.repository,
+      branch: row.branch,
+      bots: fromJson<string[]>(row.bots_json),
+      parameters: fromJson<BuilderSummary["parameters"]>(row.parameters_json),
+      pending: pending.get(row.name) ?? 0,
+      running: running.get(row.name) ?? [],
+      recent: await listBuilds(db, { builder: row.name, limit: RECENT }),
+    })),
+  );
+}
+
+export interface Trend {
+  /** `2026-11-21`, in UTC. */
+  readonly day: string;
+  readonly success: number;
+  readonly other: number;
+  readonly medianSeconds: number;
+  readonly longestSeconds: number;
+}
+
+/** The days that end with `at`'s, oldest first, those without a build as well. Builds that were put back or cancelled do not count. */
+export async function trends(
+  db: Db,
+  ask: { readonly builder?: string | undefined; readonly days: number; readonly at: number },
+): Promise<Trend[]> {
+  const lastDay = Math.floor(ask.at / DAY_MS);
+  const firstDay = lastDay - ask.days + 1;
+  let query = db
+    .selectFrom("builds")
+    .select(["results", "started_at", "finished_at"])
+    .where("finished_at", ">=", firstDay * DAY_MS)
+    .where("results", "not in", ["retry", "cancelled"]);
+  const { builder } = ask;
+  if (builder !== undefined) {
+    query = query.where("builder_id", "=", (eb) =>
+      eb.selectFrom("builders").select("builders.id").where("builders.name", "=", builder),
+    );
+  }
+  const rows = await query.execute();
+  const byDay = Map.groupBy(rows, ({ finished_at }) => Math.floor((finished_at ?? 0) / DAY_MS));
+  return Array.from({ length: ask.days }, (_, index) => {
+    const those = byDay.get(firstDay + index) ?? [];
+    const good = those.filter(({ results }) => results === "success" || results === "warnings").length;
+    const seconds = those
+      .map(({ started_at, finished_at }) => ((finished_at ?? started_at) - started_at) / 1000)
+      .toSorted((one, other) => one - other);
+    return {
+      day: new Date((firstDay + index) * DAY_MS).toISOString().slice(0, 10),
+      success: good,
+      other: those.length - good,
+      medianSeconds: seconds[Math.floor((seconds.length - 1) / 2)] ?? 0,
+      longestSeconds: seconds.at(-1) ?? 0,
+    };
+  });
+}
