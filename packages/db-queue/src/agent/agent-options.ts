@@ -25,9 +25,9 @@ export interface DbQueueAgentOptions {
   readonly concurrency?: number | undefined;
   /** Commands that wait here while `concurrency` others run: saves a round trip for each, at the cost of fairness between agents. Default: 0. */
   readonly prefetch?: number | undefined;
-  /** How long a command is this agent's without a sign of life; renewed after each third of it. From 100. Default: 30,000. */
+  /** How long a command is this agent's without a sign of life; renewed after each third of it. From 100 to a day. Default: 30,000. */
   readonly leaseMs?: number | undefined;
-  /** How often it looks without having been woken, a quarter more or less. From 10. Default: 20,000. */
+  /** How often it looks without having been woken, a quarter more or less. From 10 to a day. Default: 20,000. */
   readonly pollMs?: number | undefined;
   /** What a cancelled command's handler, or one whose deadline has passed, may still take to end by itself; then its row is ended without it. Default: 30,000. */
   readonly abortGraceMs?: number | undefined;
@@ -98,13 +98,13 @@ export function agentSettings(options: DbQueueAgentOptions): AgentSettings {
     ref: { address: options.address, agent, incarnation },
     concurrency: whole("concurrency", options.concurrency ?? 1, 1),
     prefetch: whole("prefetch", options.prefetch ?? 0, 0),
-    leaseMs: duration("leaseMs", options.leaseMs ?? 30_000, 100),
-    pollMs: duration("pollMs", options.pollMs ?? 20_000, 10),
+    leaseMs: duration("leaseMs", options.leaseMs ?? 30_000, 100, LONGEST_MS),
+    pollMs: duration("pollMs", options.pollMs ?? 20_000, 10, LONGEST_MS),
     abortGraceMs: duration("abortGraceMs", options.abortGraceMs ?? 30_000, 0),
     maxResultBytes: whole("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes, 0),
     keepEvents: checkedKeepEvents(options.keepEvents ?? "observed"),
     onStartup: options.onStartup,
-    singleShot,
+    singleShot: checkedSingleShot(singleShot),
     waitForAddress: options.waitForAddress ?? false,
     drainMs: duration("drainMs", options.drainMs ?? 0, 0),
     reaper: options.reaper ?? {},
@@ -140,11 +140,21 @@ function whole(option: string, value: number, least: number): number {
   throw refused(`${option} must be a whole number of at least ${least}, got ${String(value)}`);
 }
 
-function duration(option: string, ms: number, least: number): number {
+function duration(option: string, ms: number, least: number, most = Number.POSITIVE_INFINITY): number {
   const fault = durationFault(option, ms);
   if (fault !== undefined) throw fault;
-  if (ms >= least) return ms;
-  throw refused(`${option} must be at least ${least} ms, got ${ms}`);
+  if (ms >= least && ms <= most) return ms;
+  throw refused(
+    `${option} must be at least ${least}${most === LONGEST_MS ? ` and at most ${most}` : ""} ms, got ${ms}`,
+  );
+}
+
+/** A day: a timer of more than 24 days fires at once, and what shows life less often is dead. */
+const LONGEST_MS = 86_400_000;
+
+function checkedSingleShot(value: boolean | "one"): boolean | "one" {
+  if (typeof value === "boolean" || value === "one") return value;
+  throw refused(`singleShot must be true, false or "one", got ${JSON.stringify(value)}`);
 }
 
 function refused(message: string): RpcError {

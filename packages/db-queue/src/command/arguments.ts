@@ -28,6 +28,9 @@ export function argumentsOf(method: MethodDescriptor, input: unknown): RowArgume
 
 /** Arguments by position and by name, of a caller without a contract. Undefined among them arrives as null. */
 export function rowArguments(args: readonly unknown[], kwargs: Json): RowArguments {
+  // Who calls by name has no types to stop him.
+  if (!Array.isArray(args)) throw refused(`arguments by position are a list, got ${typeof args}: write [value]`);
+  if (!isRecord(kwargs)) throw refused("arguments by name are a record");
   return {
     args: args.length === 0 ? undefined : dynamicCodec.stringify(args.map((value) => value ?? null)),
     kwargs: Object.keys(kwargs).length === 0 ? undefined : dynamicCodec.stringify(kwargs),

@@ -34,7 +34,7 @@ export function createDbQueue(store: QueueStore, options: DbQueueOptions = {}): 
   const engine = new Engine(store, {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    pollMs: checkedCount("pollMs", options.pollMs ?? 15_000),
+    pollMs: checkedCount("pollMs", options.pollMs ?? 15_000, 86_400_000),
     createdBy: options.name ?? `${basename(process.argv[1] ?? "node").replace(/\.[^.]*$/, "")}-${process.pid}`,
     maxArgumentBytes: checkedCount("maxArgumentBytes", options.maxArgumentBytes ?? 1024 * 1024),
     maxResultBytes: checkedCount("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes),
@@ -232,9 +232,9 @@ function checkedId(id: number | string): number {
   throw invalid(`a command's id is a whole number above 0, got ${JSON.stringify(String(id).slice(0, 40))}`);
 }
 
-function checkedCount(option: string, value: number): number {
-  if (value >= 1 && Number.isFinite(value)) return value;
-  throw invalid(`${option} must be a number of at least 1, got ${value}`);
+function checkedCount(option: string, value: number, most = Number.MAX_VALUE): number {
+  if (value >= 1 && value <= most) return value;
+  throw invalid(`${option} must be a number from 1${most === Number.MAX_VALUE ? "" : ` to ${most}`}, got ${value}`);
 }
 
 function invalid(message: string): RpcError {

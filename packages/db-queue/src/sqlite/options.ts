@@ -52,7 +52,7 @@ export function sqliteSettings(options: SqliteStoreOptions): SqliteSettings {
     file: options.file,
     fileMode: options.fileMode ?? 0o600,
     tablePrefix: checkedIdentifier("tablePrefix", options.tablePrefix ?? "rpc_"),
-    synchronous: options.synchronous ?? "full",
+    synchronous: checkedSynchronous(options.synchronous ?? "full"),
     lockTimeoutMs: checkedMs("lockTimeoutMs", options.lockTimeoutMs ?? 5000, 0),
     pollIntervalMs: checkedMs("pollIntervalMs", options.pollIntervalMs ?? 5, 1),
     maxFileBytes: options.maxFileBytes,
@@ -60,6 +60,12 @@ export function sqliteSettings(options: SqliteStoreOptions): SqliteSettings {
     wallClock: options.wallClock ?? Date.now,
     random: options.random ?? Math.random,
   };
+}
+
+// Whoever writes "FULL" must not get the weaker one.
+function checkedSynchronous(value: "full" | "normal"): "full" | "normal" {
+  if (value === "full" || value === "normal") return value;
+  throw new RpcError("INVALID_ARGUMENT", `synchronous must be "full" or "normal", got ${JSON.stringify(value)}`);
 }
 
 function checkedMs(option: string, ms: number, least: number): number {
