@@ -20,16 +20,41 @@ export async function inParts<Input, Output>(
   for (let at = 0; at < items.length;) {
     const part = partFrom(items, at, size);
     try {
-      const answers = await call(part);
-      for (const index of part.keys()) results.push(resultOf(shape, answers[index]));
+      results.push(...(await byHalves(part, shape, call)));
     } catch (thrown) {
       const error = RpcError.from(thrown);
-      if (results.length === 0 && !(part.length === 1 && isTooLarge(error))) throw error;
+      if (results.length === 0) throw error;
       for (const _ of part) results.push(error);
     }
     at += part.length;
   }
   return results;
+}
+
+/** What a wire or a service refuses of it harms no other: it is looked for by halves, down to the one. */
+async function byHalves<Input, Output>(
+  items: readonly Input[],
+  shape: Shape<Output>,
+  call: (items: readonly Input[]) => Promise<readonly Item<Output>[]>,
+): Promise<readonly (Output | RpcError)[]> {
+  let answers: readonly Item<Output>[];
+  try {
+    answers = await call(items);
+  } catch (thrown) {
+    const error = RpcError.from(thrown);
+    if (!isRefusal(error)) throw error;
+    if (items.length === 1) return [error];
+    const half = Math.ceil(items.length / 2);
+    const first = await byHalves(items.slice(0, half), shape, call);
+    try {
+      return [...first, ...(await byHalves(items.slice(half), shape, call))];
+    } catch (later) {
+      // The first half has been kept.
+      const second = RpcError.from(later);
+      return [...first, ...items.slice(half).map(() => second)];
+    }
+  }
+  return items.map((_, index) => resultOf(shape, answers[index]));
 }
 
 /** The same for rows that are read: what had no room in the answer is asked for again. */
@@ -81,8 +106,9 @@ export function readAs<T>(shape: Shape<T>, value: unknown): T {
   }
 }
 
-function isTooLarge({ code, delivered }: RpcError): boolean {
-  return code === "RESOURCE_EXHAUSTED" && delivered === "no";
+/** Of the list itself, before any of it was done. */
+function isRefusal({ code, delivered }: RpcError): boolean {
+  return code === "INVALID_ARGUMENT" || (code === "RESOURCE_EXHAUSTED" && delivered === "no");
 }
 
 function lost(): RpcError {

@@ -18,6 +18,7 @@ import { agentFault, type Desk } from "./desk.ts";
 import { exceptionAnswer, failureAnswer } from "./pushed-errors.ts";
 import type { Caller } from "./rights.ts";
 import type { AnswerWords } from "./store-shapes.ts";
+import { isUnsayable, unsayableAnswer } from "./unsayable.ts";
 import { DEFAULT_WAIT_MS, waitForTopics } from "./waits.ts";
 
 const LEASE_MS = 30_000;
@@ -52,7 +53,13 @@ export function commandVerbs(desk: Desk, clock: Clock, callerOf: (context: Handl
     keepAlive: async (ref, context) => only(await desk.keepAlive(callerOf(context), [ref])).isAlive,
     pop: async ({ max = 1, leaseMs = LEASE_MS, ...ref }, context) => {
       const { claims } = only(await desk.claim(callerOf(context), [{ ...ref, max, leaseMs }], context));
-      return claims.map(popped);
+      return claims.flatMap((claim) => {
+        const command = popped(claim);
+        if (!isUnsayable(claim, command, context.peer)) return [command];
+        // What does not arrive ends with its lease.
+        settled(context, unsayableAnswer(claim)).catch(() => undefined);
+        return [];
+      });
     },
     extend: async ({ id, token, leaseMs = LEASE_MS }, context) => {
       const { cancel } = only(await desk.extend(callerOf(context), [{ id, token, leaseMs }]));

@@ -23,6 +23,9 @@ export function safeJson(json: Words.JsonText): Words.JsonText {
   return /[\ufffe\uffff]/.test(json) ? json.replaceAll("\ufffe", "\\ufffe").replaceAll("\uffff", "\\uffff") : json;
 }
 
+// oxlint-disable-next-line no-control-regex -- those it looks for
+const ILLEGAL_IN_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+
 /** Names and keys; what a store refuses of them, the store says. */
 export const name: Shape<string> = text(200);
 export const topic: Shape<string> = text(4000);
@@ -140,19 +143,21 @@ export const claimRequest: Shape<Words.ClaimRequest> = loose<Words.ClaimRequest>
   max: whole(1, 1000),
   leaseMs,
 });
+/** Said for who looks, and by nobody else: what XML has no place for is not worth the loss of a claim. */
+const shownText: Shape<string> = mapped(text(), (said) => said.replaceAll(ILLEGAL_IN_XML, "\ufffd"));
 const oneClaim: Shape<Words.Claim> = loose<Words.Claim>({
   id,
   token: text(),
-  method: text(),
+  method: shownText,
   args: json,
   kwargs: json,
   meta: json,
   attempt: whole(),
   maxAttempts: whole(),
   priority: whole(),
-  orderingKey: optional(text()),
-  idempotencyKey: optional(text()),
-  createdBy: optional(text()),
+  orderingKey: optional(shownText),
+  idempotencyKey: optional(shownText),
+  createdBy: optional(shownText),
   createdAt: milliseconds(),
   remainingMs: optional(number),
   notification: yesNo,
@@ -184,7 +189,7 @@ export const settled: Shape<Words.Settled> = loose<Words.Settled>({ state, delay
 export const leaseExtension: Shape<Words.LeaseExtension> = loose<Words.LeaseExtension>({ ...claim, leaseMs });
 export const extended: Shape<Words.Extended> = loose<Words.Extended>({
   leaseUntilAt: milliseconds(),
-  cancel: optional(text()),
+  cancel: optional(shownText),
 });
 export const eventBatch: Shape<Words.EventBatch> = loose<Words.EventBatch>({
   ...claim,
