@@ -21,7 +21,7 @@ import { ADDRESS } from "./store-rig.ts";
 export interface Visitor {
   readonly verbs: ClientOf<typeof CommandService>;
   readonly transport: MemoryTransport;
-  remote(options?: RemoteStoreOptions): QueueStore;
+  readonly remote: (options?: RemoteStoreOptions) => QueueStore;
 }
 
 export interface ServiceRig {

@@ -5,6 +5,7 @@ import { createDbQueue } from "../src/issuer/create-db-queue.ts";
 import { commandTopic, resultTopic } from "../src/store/store.ts";
 import { gate, turns, until } from "./agent-rig.ts";
 import { Bot, botOf } from "./issuer-rig.ts";
+import type { ClaimName } from "../src/service/command-words.ts";
 import { AGENT, openServiceRig, refused, type ServiceRig, type Visitor } from "./service-rig.ts";
 import { ADDRESS, inserted, rowOf } from "./store-rig.ts";
 
@@ -58,8 +59,11 @@ describe("the verbs of an agent", () => {
     await bot.verbs.subscribe(AGENT);
     const ids = await inserted(rig.store, {}, {}, {}, {}, { maxAttempts: 2 }, {});
     const claims = await bot.verbs.pop({ ...AGENT, max: 10 });
-    const [refusal, thrown, text, missing, again, asked] = claims.map(({ id, token }) => ({ id, token }));
-    if (!refusal || !thrown || !text || !missing || !again || !asked) return expect.unreachable("six were there");
+    const [refusal, thrown, text, missing, again, asked] = claims.map(({ id, token }) => ({
+      id,
+      token,
+    })) as ClaimName[];
+    if (!refusal || !thrown || !text || !missing || !again || !asked) throw new Error("there are not six");
     await bot.verbs.pushException({ ...refusal, error: { title: "Error!", text: "is not active", code: 7 } });
     await bot.verbs.pushException({ ...thrown, error: { message: "boom", type: "ValueError", details: { n: 1n } } });
     await bot.verbs.pushException({ ...text, error: "plain words" });
@@ -135,7 +139,7 @@ describe("the verbs of an agent", () => {
     await inserted(rig.store, ...many);
     const claims = await bot.verbs.pop({ ...AGENT, max: 50 });
     let count = 0;
-    const { settle } = rig.store;
+    const settle = rig.store.settle.bind(rig.store);
     rig.store.settle = (answers) => {
       count += 1;
       return settle(answers);
@@ -150,7 +154,7 @@ describe("the verbs of an agent", () => {
     const [id = 0] = await inserted(rig.store, {});
     const controller = new AbortController();
     const held = gate();
-    const { claim } = rig.store;
+    const claim = rig.store.claim.bind(rig.store);
     rig.store.claim = async (requests) => {
       const answer = await claim(requests);
       await held.promise;

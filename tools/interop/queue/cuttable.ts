@@ -12,7 +12,10 @@ export class Cuttable implements AsyncDisposable {
     this.#server = server;
     this.#port = port;
     server.on("connection", (near) => {
-      if (this.#isClosed) return void near.destroy();
+      if (this.#isClosed) {
+        near.destroy();
+        return;
+      }
       const far = connect(this.#port, "127.0.0.1");
       for (const [socket, other] of [
         [near, far],

@@ -7,8 +7,16 @@ import { rigOver, WIRES } from "../queue/store-rigs.ts";
 
 describe.each(Object.entries(WIRES))("a store over %s", (_name, wire) => {
   const open = rigOver(wire);
-  describe("commands and addresses", () => commandCases(open));
-  describe("claims", () => claimCases(open));
-  describe("answers, cancellation and broadcasts", () => endingCases(open));
-  describe("wake-ups", () => wakeUpCases(open));
+  describe("commands and addresses", () => {
+    commandCases(open);
+  });
+  describe("claims", () => {
+    claimCases(open);
+  });
+  describe("answers, cancellation and broadcasts", () => {
+    endingCases(open);
+  });
+  describe("wake-ups", () => {
+    wakeUpCases(open);
+  });
 });

@@ -283,13 +283,16 @@ function textsOf(item: Texts): number {
 }
 
 function withSafeTexts<T extends Texts>(item: T): T {
-  let safe = item;
+  const safe: Partial<Record<(typeof NAMES)[number], JsonText>> = {};
+  let isOther = false;
   for (const name of NAMES) {
     const text = item[name];
     const written = text === undefined ? undefined : safeJson(text);
-    if (written !== text) safe = { ...safe, [name]: written };
+    if (written === undefined || written === text) continue;
+    safe[name] = written;
+    isOther = true;
   }
-  return safe;
+  return isOther ? { ...item, ...safe } : item;
 }
 
 function unendedIn(results: Results<{ readonly id: number; readonly state: Outcome["state"] }>): readonly number[] {

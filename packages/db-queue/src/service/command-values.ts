@@ -1,5 +1,5 @@
 import { dynamicCodec } from "@rpc/core/transport";
-import { isRecord, type Json, parsedJson } from "../command/json-text.ts";
+import { isRecord, parsedJson } from "../command/json-text.ts";
 import { readMeta, timeLeftMs } from "../command/meta.ts";
 import type { Claim, CommandRow, JsonText, Outcome } from "../store/store-words.ts";
 import type * as Words from "./command-words.ts";
@@ -77,7 +77,7 @@ function valueOrJson(text: JsonText): unknown {
   }
 }
 
-function jsonOrNothing(text: JsonText): Json | unknown {
+function jsonOrNothing(text: JsonText): unknown {
   try {
     return parsedJson(text, "a row");
   } catch {

@@ -26,26 +26,28 @@ class Misfit extends Error {
 }
 
 function shape<T>(jsonSchema: JsonSchema, read: (value: unknown) => T, isOptional = false): Shape<T> {
-  return {
-    read,
-    jsonSchema,
-    isOptional,
-    "~standard": {
-      version: 1,
-      vendor: "@rpc/db-queue",
-      validate: (value) => {
-        try {
-          return { value: read(value) };
-        } catch (thrown) {
-          if (thrown instanceof Misfit) return { issues: [{ message: thrown.message, path: thrown.path }] };
-          throw thrown;
-        }
-      },
-      // Standard JSON Schema, the sibling of Standard Schema; its types are not among those of the latter.
-      ...{ jsonSchema: { input: () => jsonSchema, output: () => jsonSchema } },
-    },
+  const validate = (value: unknown): Validated<T> => {
+    try {
+      return { value: read(value) };
+    } catch (thrown) {
+      if (thrown instanceof Misfit) return { issues: [{ message: thrown.message, path: thrown.path }] };
+      throw thrown;
+    }
   };
+  const said = (): JsonSchema => jsonSchema;
+  // Standard JSON Schema, the sibling of Standard Schema, whose type does not have it.
+  const standard = {
+    version: 1 as const,
+    vendor: "@rpc/db-queue",
+    validate,
+    jsonSchema: { input: said, output: said },
+  };
+  return { read, jsonSchema, isOptional, "~standard": standard };
 }
+
+type Validated<T> =
+  | { readonly value: T; readonly issues?: undefined }
+  | { readonly issues: readonly { readonly message: string; readonly path: Path }[] };
 
 function within<T>(step: string | number, read: () => T): T {
   try {

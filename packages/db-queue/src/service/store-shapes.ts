@@ -8,7 +8,6 @@ import {
   number,
   oneOf,
   optional,
-  record,
   loose,
   type Shape,
   text,
