@@ -163,19 +163,20 @@ CREATE OR REPLACE FUNCTION public.rpc_wake(topics text[])
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 DECLARE
-  channel text := 'rpc_wake_' || current_schema();
-  topic text;
-  list text := '';
+  list text := (SELECT string_agg(coalesce(to_json(topic)::text, 'null'), ',') FROM unnest(topics) AS topic);
+  part text;
 BEGIN
-  FOREACH topic IN ARRAY coalesce(topics, '{}') LOOP
-    IF list <> '' AND octet_length(list) > 5900 THEN
-      PERFORM pg_notify(channel, '[' || list || ']');
-      list := '';
-    END IF;
-    list := concat_ws(',', nullif(list, ''), coalesce(to_json(topic)::text, 'null'));
-  END LOOP;
-  IF list <> '' THEN
-    PERFORM pg_notify(channel, '[' || list || ']');
+  IF octet_length(list) <= 7900 THEN
+    PERFORM pg_notify('rpc_wake_' || current_schema(), '[' || list || ']');
+  ELSIF list IS NOT NULL THEN
+    -- A part is as much as fits with the longest topic after it.
+    FOR part IN
+      SELECT string_agg(one, ',') FROM (
+        SELECT one, sum(octet_length(one) + 1) OVER (ROWS UNBOUNDED PRECEDING) / 5900 AS n
+          FROM (SELECT coalesce(to_json(topic)::text, 'null') AS one FROM unnest(topics) AS topic) AS each_one) AS numbered GROUP BY n
+    LOOP
+      PERFORM pg_notify('rpc_wake_' || current_schema(), '[' || part || ']');
+    END LOOP;
   END IF;
   RETURN cardinality(topics);
 END
