@@ -18,9 +18,11 @@ export class Output {
     this.isTerminal = stream.isTTY;
     this.#isColoured = color ?? wantsColour(stream);
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      // Whoever read has seen enough (`| head`).
-      if (error.code !== "EPIPE") throw error;
       this.#gone.abort();
+      // Whoever read has seen enough (`| head`).
+      if (error.code === "EPIPE") return;
+      process.stderr.write(`rpc-queue: standard output: ${error.message}\n`);
+      process.exitCode = 1;
     });
   }
 

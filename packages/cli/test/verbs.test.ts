@@ -90,6 +90,12 @@ describe.each<Engine>(["sqlite", "postgres"])("on %s", (engine) => {
     expect(await ids("--newer-than", "1h", "--limit", "1")).toEqual([4]);
     expect(await ids("--older-than", "1h")).toEqual([]);
     expect(await ids("--older-than", "0ms")).toEqual([4, 3, 2, 1]);
+    for (const args of [
+      ["ls", "--address", "nobody"],
+      ["agents", "nobody"],
+    ]) {
+      expect(await rig.run(...args)).toMatchObject({ code: 1, error: expect.stringContaining('no address "nobody"') });
+    }
   });
 
   test("show has the call, its times, its outcome and its log", async () => {
@@ -139,7 +145,7 @@ describe.each<Engine>(["sqlite", "postgres"])("on %s", (engine) => {
     ]);
     expect(await rig.run("stats", "nobody")).toMatchObject({
       code: 1,
-      error: "rpc-queue: no address nobody: `rpc-queue stats` lists those there are\n",
+      error: 'rpc-queue: no address "nobody": `rpc-queue stats` lists those there are\n',
     });
   });
 

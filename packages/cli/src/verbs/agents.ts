@@ -1,5 +1,6 @@
 import type { AgentRow } from "@rpc/db-queue";
 import type { Command } from "commander";
+import { mustBeThere } from "../addresses.ts";
 import { runVerb, type Session } from "../session.ts";
 import type { Style } from "../output.ts";
 import { jsonArray, jsonObject } from "../text/json.ts";
@@ -27,7 +28,12 @@ export function addAgents(program: Command): void {
     );
 }
 
-async function agents({ queue, output }: Session, address: string | undefined, options: AgentsOptions): Promise<void> {
+async function agents(
+  { store, queue, output }: Session,
+  address: string | undefined,
+  options: AgentsOptions,
+): Promise<void> {
+  await mustBeThere(store, address);
   const rows = await queue.agents(address);
   if (options.json === true) output.line(jsonArray(rows.map(agentJson)));
   else if (rows.length === 0 && output.isTerminal) output.line("no agents");

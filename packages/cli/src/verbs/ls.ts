@@ -1,5 +1,6 @@
 import type { CommandFilter, CommandRow, CommandState, DbQueue } from "@rpc/db-queue";
 import type { Command } from "commander";
+import { mustBeThere } from "../addresses.ts";
 import { databaseNow } from "../now.ts";
 import { runVerb, type Session } from "../session.ts";
 import { noteOf, styleOf } from "../text/command.ts";
@@ -39,7 +40,8 @@ export function addLs(program: Command): void {
     .action((options: LsOptions, command: Command) => runVerb(command, (session) => ls(session, options)));
 }
 
-async function ls({ queue, output }: Session, options: LsOptions): Promise<void> {
+async function ls({ store, queue, output }: Session, options: LsOptions): Promise<void> {
+  await mustBeThere(store, options.address);
   const now = await databaseNow(queue);
   const rows = await rowsOf(queue, options, now);
   if (options.json === true) output.line(jsonArray(rows.map((row) => jsonObject(commandMembers(row)))));

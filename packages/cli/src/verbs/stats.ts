@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { QueueStats } from "@rpc/db-queue";
 import type { Command } from "commander";
+import { mustBeThere } from "../addresses.ts";
 import type { Output } from "../output.ts";
 import { UsageError } from "../problems.ts";
 import { runVerb, type Session } from "../session.ts";
@@ -38,13 +39,9 @@ export function addStats(program: Command): void {
 }
 
 async function stats(session: Session, address: string | undefined, options: StatsOptions): Promise<void> {
-  const { queue, output } = session;
-  const read = async (): Promise<readonly QueueStats[]> => {
-    const rows = await queue.stats({ address, windowMs: options.window });
-    if (address !== undefined && rows.length === 0)
-      throw new Error(`no address ${plain(address)}: \`rpc-queue stats\` lists those there are`);
-    return rows;
-  };
+  const { store, queue, output } = session;
+  await mustBeThere(store, address);
+  const read = (): Promise<readonly QueueStats[]> => queue.stats({ address, windowMs: options.window });
   if (options.watch !== true) return print(output, await read(), address, options);
   if (options.every < SHORTEST_MS) throw new UsageError(`--every must be at least ${SHORTEST_MS}ms`);
   const stopped = session.stopped();

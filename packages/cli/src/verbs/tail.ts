@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { mustBeThere } from "../addresses.ts";
 import { problemLine } from "../problems.ts";
 import { runVerb, type Session } from "../session.ts";
 import { Feed } from "../tail/feed.ts";
@@ -28,8 +29,7 @@ async function tail(session: Session, which: string | undefined, options: TailOp
   const { store, output, warn } = session;
   const isId = which !== undefined && /^\d+$/.test(which);
   const address = options.address ?? (isId ? undefined : which);
-  if (address !== undefined && (await store.findAddress(address)) === undefined)
-    throw new Error(`no address ${address}: \`rpc-queue stats\` lists those there are`);
+  await mustBeThere(store, address);
   const id = isId ? commandId(which) : undefined;
   const feed = new Feed(store, {
     address,
