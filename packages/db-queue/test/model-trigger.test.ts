@@ -35,7 +35,7 @@ describe("Q22 updated_model: on PostgreSQL", () => {
     ]) {
       const listeners = [await Listener.on(rig), await Listener.on(rig, rig.another())];
       await rig.admin.query(change);
-      for (const listener of listeners) expect(await listener.isWoken(topic), change).toBe(true);
+      for (const listener of listeners) expect([change, await listener.isWoken(topic)]).toEqual([change, true]);
     }
     await rig.admin.query(trigger.drop);
     const late = await Listener.on(rig);

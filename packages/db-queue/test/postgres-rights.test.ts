@@ -141,7 +141,7 @@ describe("Q28 restricted rights on PostgreSQL", () => {
       "INSERT INTO rpc_agent (address_id, name, incarnation) VALUES (2, 'bot', '1')",
       "ALTER TABLE rpc_command DISABLE ROW LEVEL SECURITY",
     ])
-      await expect(bot.sql(text), text).rejects.toThrow(/permission denied|row-level security|must be owner/);
+      await expect(bot.sql(text)).rejects.toThrow(/permission denied|row-level security|must be owner/);
   });
 
   it("an issuer's login issues at its addresses, sees those, and claims nothing", async () => {

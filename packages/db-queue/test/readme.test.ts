@@ -71,7 +71,7 @@ test("Q60 the README has every metric, and each is a metric of the queue", () =>
   );
   const section = page.split(/^#+ /m).find((part) => part.startsWith("Metrics\n")) ?? "";
   const documented = [...section.matchAll(/`(rpc_\w+)`/g)].map(([, name]) => name);
-  expect(documented.toSorted()).toEqual(names.toSorted());
+  expect(new Set(documented)).toEqual(new Set(names));
   expect(names.every((name) => name.startsWith("rpc_queue_"))).toBe(true);
 });
 

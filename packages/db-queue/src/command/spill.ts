@@ -12,7 +12,7 @@ const SPILL = "$spill";
 /** Kind of an event that is a part: `{"attempt", "part", "text"}`. Nobody is shown it. */
 export const PART = "$part";
 /** Largest text that stands in the row itself. */
-export const MAX_ROW_BYTES: number = 1024 * 1024;
+const MAX_ROW_BYTES = 1024 * 1024;
 /** At most three bytes each: with that a part stays below the 64 KiB of an event. */
 const PART_CHARACTERS = 20 * 1024;
 /** Of one batch. */
