@@ -103,7 +103,7 @@ export class LeaseKeeper {
     });
   }
 
-  /** Never rejects; says whether the database has answered. */
+  /** Never rejects; says whether the database has answered for all of them. */
   async #extend(commands: readonly HeldCommand[]): Promise<boolean> {
     const { store, clock, leaseMs, onError } = this.#settings;
     const sentAt = clock.now();
@@ -116,6 +116,7 @@ export class LeaseKeeper {
       onError(unstoredError(`${commands.length} leases could not be renewed`, RpcError.from(thrown)));
       return false;
     }
+    let isAll = true;
     for (const [index, command] of commands.entries()) {
       const result = results[index];
       // What has been answered since is for the answer to find out.
@@ -125,13 +126,14 @@ export class LeaseKeeper {
           if (command.state !== "answered") this.#owner.lost(command, result);
         } else {
           onError(unstoredError(`the lease of command ${command.claim.id} could not be renewed`, result));
+          if (result.retryable) isAll = false;
         }
         continue;
       }
       command.leaseUntil = Math.max(command.leaseUntil, sentAt + leaseMs);
       if (result.cancel !== undefined) this.#owner.cancelRequested(command, result.cancel);
     }
-    return true;
+    return isAll;
   }
 
   #expireOverdue(commands: readonly HeldCommand[]): void {

@@ -4,6 +4,7 @@ import { isSameJson } from "../store/same-json.ts";
 import { conflictError, noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
 import type { CommandState, Inserted, NewCommand } from "../store/store-words.ts";
 import type { Session, Statement, Value } from "./connections.ts";
+import { LOCK_WAIT_MS, patience } from "./row-locks.ts";
 
 type Column = (command: NewCommand) => string | number | boolean | null | undefined;
 
@@ -37,8 +38,13 @@ const WRITTEN = `(id, address_id, method, args, kwargs, meta, priority, ordering
 const arrays = (types: readonly string[]): string => types.map((type, index) => `$${index + 1}::${type}[]`).join(", ");
 
 // The lock on the address stands for a foreign key: whoever removes it waits, and finds these commands. Ids are taken in the order of the list.
-const given = (types: readonly string[], names: string): string => `i AS MATERIALIZED (
-    SELECT nextval('rpc_command_id_seq') AS id, t.* FROM unnest(${arrays(types)}) WITH ORDINALITY AS t(${names}, n)),
+const given = (
+  types: readonly string[],
+  names: string,
+  first: string,
+): string => `patience AS MATERIALIZED (SELECT ${first}),
+  i AS MATERIALIZED (
+    SELECT nextval('rpc_command_id_seq') AS id, t.* FROM patience, unnest(${arrays(types)}) WITH ORDINALITY AS t(${names}, n)),
   a AS MATERIALIZED (SELECT id AS address_id, name, paused FROM rpc_address WHERE name IN (SELECT address FROM i) FOR KEY SHARE),
   clock AS MATERIALIZED (SELECT clock_timestamp() AS now)`;
 
@@ -57,17 +63,35 @@ export interface InsertStatements {
   readonly earlier: Statement;
 }
 
-export function insertStatements(make: (text: string) => Statement, wakes: boolean): InsertStatements {
+export interface AllInsertStatements extends InsertStatements {
+  /** The same for a transaction of the caller's own, which waits for as long as the caller has it wait. */
+  readonly within: InsertStatements;
+  /** When there was a wait already. */
+  readonly hurried: InsertStatements;
+  readonly busy: Statement;
+}
+
+export function insertStatements(make: (text: string) => Statement, wakes: boolean): AllInsertStatements {
+  return {
+    ...statementsWith(make, wakes, patience(LOCK_WAIT_MS)),
+    hurried: statementsWith(make, wakes, patience(LOCK_WAIT_MS / 10)),
+    within: statementsWith(make, wakes, "NULL"),
+    busy: make(`WITH free AS MATERIALIZED (SELECT id FROM rpc_address WHERE name = ANY ($1::text[]) FOR KEY SHARE SKIP LOCKED)
+SELECT name FROM rpc_address WHERE name = ANY ($1::text[]) AND id NOT IN (SELECT id FROM free)`),
+  };
+}
+
+function statementsWith(make: (text: string) => Statement, wakes: boolean, first: string): InsertStatements {
   const wake = wakes ? WAKE : "NULL";
   return {
-    plain: make(`WITH ${given(TYPES, NAMES)},
+    plain: make(`WITH ${given(TYPES, NAMES, first)},
   p AS MATERIALIZED (SELECT i.*, a.address_id FROM i JOIN a ON a.name = i.address),
   made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
     SELECT ${written("p")}, p.target_agent, ${times("p")}, coalesce(p.notification, false) FROM p, clock ORDER BY p.n)
 SELECT n, id, ${wake} FROM p`),
     // A broadcast is two inserts: the one that waits, and the copies. What nobody would get and nobody waits for is not written at all.
     special:
-      make(`WITH ${given([...TYPES, "text", "boolean", "float8"], `${NAMES}, idempotency_key, broadcast, seen_ms`)},
+      make(`WITH ${given([...TYPES, "text", "boolean", "float8"], `${NAMES}, idempotency_key, broadcast, seen_ms`, first)},
   p AS MATERIALIZED (
     SELECT i.*, a.address_id, a.paused, coalesce(i.broadcast, false) AS to_all, (
       SELECT array_agg(g.name ORDER BY g.name) FROM rpc_agent g WHERE g.address_id = a.address_id

@@ -17,7 +17,7 @@ import { cancelCommands } from "./cancel.ts";
 import { claimCommands } from "./claim.ts";
 import { Connections, connectionConfig, createPool } from "./connections.ts";
 import { byHalves } from "./by-halves.ts";
-import { insertCommands } from "./insert.ts";
+import { insertAround } from "./insert-around.ts";
 import { migrate } from "./migrate.ts";
 import { endpointOf, type PostgresStoreOptions, postgresSettings } from "./options.ts";
 import { listCommands, readCommands, readEvents, readOutcomes } from "./reading.ts";
@@ -99,11 +99,7 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
 
     insert: async (commands) => {
       mustBeOpen();
-      const inserted = await byHalves(
-        commands,
-        (some) => main.run((session) => insertCommands(session, statements.insert, some)),
-        endpoint,
-      );
+      const inserted = await insertAround((verb) => main.run(verb), statements.insert, commands, endpoint);
       wakeUps.wakeHere([...new Set(commands.map(({ address }) => commandTopic(address)))]);
       return inserted;
     },

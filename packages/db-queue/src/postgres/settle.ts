@@ -12,17 +12,19 @@ import type {
 } from "../store/store-words.ts";
 import type { Session, Statement } from "./connections.ts";
 import { afterwards, outcomeError, TOUCHED } from "./ending.ts";
+import { busyStatement, LOCK_WAIT_MS, patience, withoutLocked } from "./row-locks.ts";
 
 export interface SettleStatements {
   readonly settle: Statement;
   readonly settled: Statement;
   readonly extend: Statement;
   readonly append: Statement;
+  readonly busy: Statement;
 }
 
-const AGAIN = `(x.outcome = 'failed' AND x.retryable AND c.cancel_requested_at IS NULL AND c.attempts < c.max_attempts
+const AGAIN = `(x.retryable AND c.cancel_requested_at IS NULL AND c.attempts < c.max_attempts
       AND (c.expires_at IS NULL OR c.expires_at > clock.now))`;
-const GIVEN_BACK = "(x.outcome = 'released' AND c.cancel_requested_at IS NULL)";
+const GIVEN_BACK = "(x.is_released AND c.cancel_requested_at IS NULL)";
 // Not as a plain test of the state: that would offer the planner the index of leases, which it takes for short when it was so a minute ago, and
 // compares each of its rows with each of the list.
 const HELD = "c.claim_token = x.token AND (c.state || '') = 'claimed'";
@@ -37,12 +39,12 @@ export function settleStatements(
 ): SettleStatements {
   return {
     settle: make(`WITH x AS MATERIALIZED (
-  SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::json[], $5::json[], $6::boolean[], $7::float8[])
+  SELECT *, outcome = 'released' AS is_released FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::json[], $5::json[], $6::boolean[], $7::float8[])
     WITH ORDINALITY AS t(id, token, outcome, result, error, retryable, delay_ms, n)),
-clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
+clock AS MATERIALIZED (SELECT clock_timestamp() AS now, ${patience(LOCK_WAIT_MS)}),
 u AS (
   UPDATE rpc_command c SET
-    state = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN 'queued' WHEN x.outcome = 'released' THEN 'cancelled' ELSE x.outcome END,
+    state = CASE WHEN ${AGAIN} OR ${GIVEN_BACK} THEN 'queued' WHEN x.is_released THEN 'cancelled' ELSE x.outcome END,
     attempts = CASE WHEN ${GIVEN_BACK} THEN greatest(c.attempts - 1, 0) ELSE c.attempts END,
     not_before = CASE WHEN ${AGAIN} THEN clock.now + ${REST_MS} * interval '1 ms' ELSE c.not_before END,
     delayed = ${AGAIN} AND coalesce(x.delay_ms, 1) > 0,
@@ -51,30 +53,33 @@ u AS (
     lease_until = NULL,
     result = x.result,
     error = CASE WHEN x.outcome = 'done' THEN NULL WHEN ${GIVEN_BACK} THEN c.error
-                 WHEN x.outcome = 'released' THEN ${outcomeError("CANCELLED", "c.attempts > 1")} ELSE x.error END
+                 WHEN x.is_released THEN ${outcomeError("CANCELLED", "c.attempts > 1")} ELSE x.error END
     FROM x, clock
    WHERE c.id = x.id AND ${HELD}
-  RETURNING ${TOUCHED.replaceAll(/\w+/g, "c.$&")}, x.n, CASE WHEN c.state <> 'queued' THEN NULL WHEN x.outcome = 'released' THEN 0
+  RETURNING ${TOUCHED.replaceAll(/\w+/g, "c.$&")}, x.n, CASE WHEN c.state <> 'queued' THEN NULL WHEN x.is_released THEN 0
     ELSE extract(epoch FROM c.not_before - clock.now) * 1000 END AS rest_ms)
 SELECT n, state, rest_ms, ${afterwards("u", wakes)} FROM u`),
     settled: make(`SELECT x.n, c.state FROM unnest($1::bigint[], $2::uuid[]) WITH ORDINALITY AS x(id, token, n)
   LEFT JOIN rpc_command c ON c.id = x.id WHERE c.id IS NULL OR (c.claim_token = x.token AND c.finished_at IS NOT NULL)`),
-    extend: make(`UPDATE rpc_command c SET lease_until = clock_timestamp() + x.lease_ms * interval '1 ms'
-  FROM unnest($1::bigint[], $2::uuid[], $3::float8[]) AS x(id, token, lease_ms)
+    extend: make(`WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $4, true))
+UPDATE rpc_command c SET lease_until = clock_timestamp() + x.lease_ms * interval '1 ms'
+  FROM patience, unnest($1::bigint[], $2::uuid[], $3::float8[]) AS x(id, token, lease_ms)
  WHERE c.id = x.id AND ${HELD}
 RETURNING c.id, c.claim_token, floor(extract(epoch FROM c.lease_until) * 1000),
   CASE WHEN c.cancel_requested_at IS NOT NULL THEN coalesce(c.cancel_reason, '') END`),
     // The row counts its events: of two appends at once the second one waits for the first, and goes on where that has ended.
-    append: make(`WITH b AS MATERIALIZED (
+    append: make(`WITH patience AS MATERIALIZED (SELECT ${patience(LOCK_WAIT_MS)}),
+b AS MATERIALIZED (
   SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::json[]) WITH ORDINALITY AS t(id, token, size, progress, n)),
 e AS MATERIALIZED (SELECT * FROM unnest($5::int[], $6::int[], $7::text[], $8::json[]) AS t(n, at_place, kind, data)),
 u AS (
-  UPDATE rpc_command c SET last_event = c.last_event + x.size, progress = coalesce(x.progress, c.progress) FROM b AS x
+  UPDATE rpc_command c SET last_event = c.last_event + x.size, progress = coalesce(x.progress, c.progress) FROM patience, b AS x
    WHERE c.id = x.id AND ${HELD}
   RETURNING x.n, c.id, c.last_event, c.last_event - x.size AS before),
 made AS (
   INSERT INTO rpc_command_event (command_id, seq, kind, data) SELECT u.id, u.before + e.at_place, e.kind, e.data FROM u JOIN e ON e.n = u.n)
 SELECT n, before${wakesForEvents ? ", (SELECT rpc_wake(array_agg('events of: ' || id)) FROM u HAVING count(*) > 0)" : ""} FROM u`),
+    busy: busyStatement(make),
   };
 }
 
@@ -91,7 +96,16 @@ function isClaim({ id, token }: { readonly id: number; readonly token: string })
 }
 
 /** `isRepeat`: the same was asked for before, on a connection that was lost; what it has done is no lost lease. */
-export async function settleClaims(
+export function settleClaims(
+  session: Session,
+  statements: SettleStatements,
+  answers: readonly Answer[],
+  isRepeat: boolean,
+): Promise<(Settled | RpcError)[]> {
+  return withoutLocked(session, statements.busy, answers, (free) => settleFree(session, statements, free, isRepeat));
+}
+
+async function settleFree(
   session: Session,
   { settle, settled: settledBefore }: SettleStatements,
   answers: readonly Answer[],
@@ -138,10 +152,22 @@ export async function settleClaims(
   return answers.map((answer, index) => settled[index] ?? leaseLostError(answer.id));
 }
 
-export async function extendLeases(
+/** A short lease is not waited away. */
+export function extendLeases(
+  session: Session,
+  statements: SettleStatements,
+  leases: readonly LeaseExtension[],
+): Promise<(Extended | RpcError)[]> {
+  const shortestMs = leases.reduce((least, { leaseMs }) => (leaseMs < least ? leaseMs : least), LOCK_WAIT_MS * 10);
+  const waitMs = Math.ceil(Math.max(shortestMs / 10, 10));
+  return withoutLocked(session, statements.busy, leases, (free) => extendFree(session, statements, free, waitMs));
+}
+
+async function extendFree(
   session: Session,
   { extend }: SettleStatements,
   leases: readonly LeaseExtension[],
+  waitMs: number,
 ): Promise<(Extended | RpcError)[]> {
   const faults = leases.map((lease) => durationFault("leaseMs", lease.leaseMs));
   const sound = leases
@@ -153,6 +179,7 @@ export async function extendLeases(
       sound.map((lease) => lease.id),
       sound.map((lease) => lease.token),
       sound.map((lease) => lease.leaseMs),
+      String(waitMs),
     ]);
     for (const [id, token, leaseUntilAt, cancel] of rows as readonly [number, string, number, string | null][]) {
       found.set(`${id} ${token}`, { leaseUntilAt, cancel: cancel ?? undefined });
@@ -163,7 +190,15 @@ export async function extendLeases(
   );
 }
 
-export async function appendEvents(
+export function appendEvents(
+  session: Session,
+  statements: SettleStatements,
+  batches: readonly EventBatch[],
+): Promise<(Appended | RpcError)[]> {
+  return withoutLocked(session, statements.busy, batches, (free) => appendFree(session, statements, free));
+}
+
+async function appendFree(
   session: Session,
   { append }: SettleStatements,
   batches: readonly EventBatch[],

@@ -2,7 +2,7 @@ import { type AddressStatements, addressStatements } from "./addresses.ts";
 import { type CancelStatements, cancelStatements } from "./cancel.ts";
 import { type ClaimStatements, claimStatements } from "./claim.ts";
 import { type Statement, statementIn } from "./connections.ts";
-import { type InsertStatements, insertStatements } from "./insert.ts";
+import { type AllInsertStatements, insertStatements } from "./insert.ts";
 import { type ReadStatements, readStatements } from "./reading.ts";
 import { type SettleStatements, settleStatements } from "./settle.ts";
 import { statsStatement } from "./stats.ts";
@@ -10,7 +10,7 @@ import { type UpkeepStatements, upkeepStatements } from "./upkeep.ts";
 
 export interface Statements {
   readonly addresses: AddressStatements;
-  readonly insert: InsertStatements;
+  readonly insert: AllInsertStatements;
   readonly claim: ClaimStatements;
   readonly settle: SettleStatements;
   readonly cancel: CancelStatements;

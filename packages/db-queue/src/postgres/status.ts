@@ -127,6 +127,11 @@ export function isDataFault(thrown: unknown): boolean {
   return state !== undefined && (state.startsWith("22") || state === "23514" || state === "23502");
 }
 
+/** Somebody else's lock was waited for as long as the statement's own limit says; nothing was kept. */
+export function isLockTimeout(thrown: unknown): boolean {
+  return sqlState(thrown) === "55P03";
+}
+
 export function isUniqueViolation(thrown: unknown): boolean {
   return sqlState(thrown) === "23505";
 }

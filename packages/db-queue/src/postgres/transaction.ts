@@ -2,7 +2,7 @@ import { RpcError } from "@rpc/core";
 import type { PoolClient } from "pg";
 import type { StoreTransaction } from "../store/store.ts";
 import { ensureAddress, removeAddress } from "./addresses.ts";
-import { cancelCommands } from "./cancel.ts";
+import { cancelWithin } from "./cancel.ts";
 import { ClientSession, type Session } from "./connections.ts";
 import { byHalves } from "./by-halves.ts";
 import { insertCommands } from "./insert.ts";
@@ -49,8 +49,8 @@ export function callersTransaction(
     ensureAddress: (name) => run((inner) => ensureAddress(inner, statements.addresses, name)),
     removeAddress: (name) => run((inner) => removeAddress(inner, statements.addresses, name)),
     insert: (commands) =>
-      byHalves(commands, (some) => run((inner) => insertCommands(inner, statements.insert, some)), endpoint),
-    cancel: (cancels) => run((inner) => cancelCommands(inner, statements.cancel, cancels)),
+      byHalves(commands, (some) => run((inner) => insertCommands(inner, statements.insert.within, some)), endpoint),
+    cancel: (cancels) => run((inner) => cancelWithin(inner, statements.cancel, cancels)),
     publish: (topics) =>
       topics.length === 0 ? Promise.resolve() : run((inner) => publish(inner, statements.publish, topics)),
   };

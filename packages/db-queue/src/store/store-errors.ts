@@ -58,6 +58,14 @@ export function noCommandError(id: number): RpcError {
   return new RpcError("NOT_FOUND", `no command ${id}: it never was, or it has been deleted`, { reason: "NO_COMMAND" });
 }
 
+export function lockedError(what: string): RpcError {
+  return new RpcError(
+    "UNAVAILABLE",
+    `${what} is locked by a transaction that is still open: try again when it has ended`,
+    { reason: "DATABASE_LOCKED", delivered: "no", retryable: true },
+  );
+}
+
 export function storeClosedError(endpoint: string): RpcError {
   return new RpcError("FAILED_PRECONDITION", `${endpoint} was closed in this process`, {
     reason: "CLOSED",
