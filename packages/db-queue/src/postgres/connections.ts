@@ -91,6 +91,7 @@ export class Connections {
     this.#ownsPool = ownsPool;
     this.#endpoint = endpointOf(settings);
     pool.on("error", ignore);
+    pool.on("connect", hearFirstBreath);
   }
 
   get isClosed(): boolean {
@@ -123,7 +124,7 @@ export class Connections {
     this.#isClosed = true;
     await Promise.allSettled(this.#busy);
     if (this.#ownsPool) await this.#pool.end();
-    else this.#pool.off("error", ignore);
+    else this.#pool.off("error", ignore).off("connect", hearFirstBreath);
   }
 
   #run<T>(verb: (session: ClientSession, isRepeat: boolean) => Promise<T>, options: RunOptions): Promise<T> {
@@ -296,6 +297,15 @@ async function checkVersion(client: PoolClient, endpoint: string): Promise<void>
 
 function isLostUnderIt(thrown: unknown): boolean {
   return !(thrown instanceof RpcError) && isConnectionLost(thrown);
+}
+
+/**
+ * The pool listens to a new connection no more when it gives it out, and whoever has asked for it listens a microtask later. What the server says
+ * in the same breath as that it is ready, such as that an administrator has ended the connection, would end the process.
+ */
+function hearFirstBreath(client: PoolClient): void {
+  client.on("error", ignore);
+  setImmediate(() => client.off("error", ignore));
 }
 
 function ignore(): void {
