@@ -6,6 +6,7 @@ import { createMemoryTransport, createRouter, defineContract, unary } from "@rpc
 import { createDbQueue, createDbQueueTransport, createSqliteStore } from "@rpc/db-queue";
 import { createTcpTransport } from "@rpc/tcp";
 import { capabilityMatrix, requirementTable, withGenerated } from "@rpc/testkit";
+import { createWsTransport } from "@rpc/ws";
 import { createXmlRpcTransport } from "@rpc/xmlrpc";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -17,6 +18,7 @@ export function capabilityPages(): { readonly path: string; readonly now: string
     { name: "memory", capabilities: createMemoryTransport(createRouter(Any, { run: (input) => input })).capabilities },
     // With what it can do only when it is told to.
     { name: "tcp", capabilities: createTcpTransport("tcp://127.0.0.1:1", { compression: true }).capabilities },
+    { name: "ws", capabilities: createWsTransport("ws://127.0.0.1:1", { compression: true }).capabilities },
     { name: "xmlrpc", capabilities: createXmlRpcTransport("http://127.0.0.1:1/RPC2", { gzip: true }).capabilities },
     {
       name: "db-queue",
