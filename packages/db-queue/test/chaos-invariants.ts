@@ -5,8 +5,8 @@ import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import { createSqliteStore } from "../src/sqlite/sqlite-store.ts";
 import type { ChaosVerdict } from "./chaos-judge.ts";
 import { type PlannedHarm, plannedCommands, plannedHarm } from "./chaos-plan.ts";
+import { execute } from "./chaos-sql.ts";
 import { ChaosWorld } from "./chaos-world.ts";
-import { query } from "./postgres-database.ts";
 
 export interface InvariantsOptions {
   /** The same one does the same harm to the same commands; what falls together is the machine's. */
@@ -39,7 +39,7 @@ export async function runInvariants({ seed, commands, agents, at }: InvariantsOp
   const violations: string[] = [];
   let kills = 0;
   let refused = 0;
-  let isOver = false;
+  const run = { isOver: false };
   /** What the dead held: whoever answers with that is late. */
   const answerForTheDead = async (claims: readonly StaleClaim[]): Promise<void> => {
     // Its successor has ended the leases; now they are taken back.
@@ -66,8 +66,9 @@ export async function runInvariants({ seed, commands, agents, at }: InvariantsOp
     const under = new Map<number, Promise<void>>();
     for (const planned of plannedHarm(seed, agents)) {
       await sleep(planned.afterMs);
-      while (!isOver && (under.size >= MOST_AT_ONCE || under.has(planned.agent))) await Promise.race(under.values());
-      if (isOver) break;
+      while (!run.isOver && (under.size >= MOST_AT_ONCE || under.has(planned.agent)))
+        await Promise.race(under.values());
+      if (run.isOver) break;
       under.set(
         planned.agent,
         harmOne(planned).finally(() => under.delete(planned.agent)),
@@ -82,12 +83,12 @@ export async function runInvariants({ seed, commands, agents, at }: InvariantsOp
       void world.issue(command);
     }
     await world.allTold();
-    isOver = true;
+    run.isOver = true;
     await harming;
     const verdict = await world.judge();
     return { counts: { ...verdict.counts, kills, refused }, violations: [...violations, ...verdict.violations] };
   } finally {
-    isOver = true;
+    run.isOver = true;
     await world.close();
   }
 }
@@ -96,7 +97,7 @@ export async function runInvariants({ seed, commands, agents, at }: InvariantsOp
 async function claimsOf(at: InvariantsOptions["at"], incarnation: string): Promise<readonly StaleClaim[]> {
   const text = "SELECT id, claim_token AS token FROM rpc_command WHERE state = 'claimed' AND agent_incarnation = ";
   if ("url" in at) {
-    const rows = await query<{ id: string; token: string }>(at.url, `${text}$1`, [incarnation]);
+    const rows = await execute<{ id: string; token: string }>(at.url, `${text}$1`, [incarnation]);
     return rows.map(({ id, token }) => ({ id: Number(id), token }));
   }
   const database = new DatabaseSync(at.file);

@@ -108,7 +108,10 @@ it("finds who ran before an earlier one of its key had ended", () => {
     ["c0", { kind: "done", value: "a-1/1" }],
     ["c1", { kind: "done", value: "b-1/1" }],
   ]);
-  const commands = ["c0", "c1"].map((name) => ({ ...PLAN, name, key: "k" }));
+  const commands = [
+    { ...PLAN, key: "k" },
+    { ...PLAN, name: "c1", key: "k" },
+  ];
   const evidence = { commands, told, rows, journal, deaths: new Map<string, number>(), frozen: new Set<string>() };
   expect(judge(evidence).violations).toEqual(["1 commands ran before an earlier one of their key had ended: c1"]);
 });

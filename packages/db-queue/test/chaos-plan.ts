@@ -42,14 +42,19 @@ const anyCommand = fc.record({
 
 /** The same commands for the same seed. */
 export function plannedCommands(seed: number, count: number): readonly PlannedCommand[] {
-  return fc.sample(anyCommand, { seed, numRuns: count }).map(({ key, expiresMs, delayMs, ...rest }, index) => ({
-    ...rest,
-    name: `c${index}`,
-    key: key === undefined ? undefined : `k${key}`,
-    delayMs,
-    // It has to outlive its delay.
-    expiresMs: expiresMs === undefined ? undefined : expiresMs + (delayMs ?? 0),
-  }));
+  return fc.sample(anyCommand, { seed, numRuns: count }).map((command, index) => {
+    const { key, expiresMs, delayMs, maxAttempts, workMs, priority } = command;
+    return {
+      name: `c${index}`,
+      maxAttempts,
+      workMs,
+      key: key === undefined ? undefined : `k${key}`,
+      delayMs,
+      // It has to outlive its delay.
+      expiresMs: expiresMs === undefined ? undefined : expiresMs + (delayMs ?? 0),
+      priority,
+    };
+  });
 }
 
 /** Without end: asked for in portions. */

@@ -173,7 +173,7 @@ export const SQLITE_SCENARIOS: readonly ChaosScenario[] = [
     what: "the disk is full for a while",
     harm: async ({ place, scale, world, disk }) => {
       const makeRoom = disk?.fill() ?? fillFile(place);
-      await world.until(() => ["DISK_FULL", "DATABASE_IO"].some((reason) => world.troubles.has(reason)), "a full disk");
+      await world.until(() => world.refusals.has("DISK_FULL"), "a full disk");
       await sleep(scale.harmMs);
       makeRoom();
     },

@@ -47,8 +47,10 @@ interface AgentProcess {
 export class ChaosWorld {
   readonly queue: DbQueue;
   readonly store: QueueStore;
-  /** What agents have reported, and what the issuer was refused for, and how often. */
+  /** What agents have reported, and how often. */
   readonly troubles: Map<string, number> = new Map();
+  /** What the issuer was refused for, before it tried again. */
+  readonly refusals: Map<string, number> = new Map();
   readonly told: Map<string, ToldOutcome> = new Map();
   readonly commands: PlannedCommand[] = [];
   readonly #options: ChaosWorldOptions;
@@ -111,7 +113,7 @@ export class ChaosWorld {
     await new Promise<void>((resolve) => {
       child.on("message", (word: ChaosAgentWord) => {
         if (word.kind === "ready") resolve();
-        else if (word.kind === "trouble") this.#heard(word.reason);
+        else if (word.kind === "trouble") count(this.troubles, word.reason);
         else if (!started.isExpendable) this.#surprises.push(`${incarnation} has ended: ${word.reason}`);
       });
       child.on("exit", (code, signal) => {
@@ -177,7 +179,7 @@ export class ChaosWorld {
         return;
       } catch (thrown) {
         const { retryable, message, reason, code } = RpcError.from(thrown);
-        this.#heard(reason ?? code);
+        count(this.refusals, reason ?? code);
         if (!retryable || this.#isClosing) {
           this.#surprises.push(`${name} was refused: ${message}`);
           return;
@@ -189,16 +191,16 @@ export class ChaosWorld {
 
   /** Keeps so many under way until what it gives is called; that settles when all that was begun has been issued. */
   load(inFlight: number, make: (index: number) => PlannedCommand): () => Promise<void> {
-    let isOver = false;
+    const load = { isOver: false };
     const lane = async (): Promise<void> => {
-      while (!isOver && !this.#isClosing) {
+      while (!load.isOver && !this.#isClosing) {
         if (this.inFlight >= inFlight) await sleep(2);
         else await this.issue(make(this.commands.length));
       }
     };
     const lanes = Promise.all(Array.from({ length: LANES }, lane));
     return async () => {
-      isOver = true;
+      load.isOver = true;
       await lanes;
     };
   }
@@ -226,11 +228,13 @@ export class ChaosWorld {
     return { firstMs, lastMs };
   }
 
-  async until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  async until(holds: () => boolean | Promise<boolean>, what: string | (() => string)): Promise<void> {
     const deadline = journalNow() + PATIENCE_MS;
     while (!(await holds())) {
       if (journalNow() > deadline)
-        throw new Error(`${what}: not within ${PATIENCE_MS} ms; ${this.#surprises.join("; ")} ${this.#troubleText()}`);
+        throw new Error(
+          `${typeof what === "string" ? what : what()}: not within ${PATIENCE_MS} ms; ${this.#surprises.join("; ")} ${this.#troubleText()}`,
+        );
       await sleep(LOOK_MS);
     }
   }
@@ -286,11 +290,11 @@ export class ChaosWorld {
     }
   }
 
-  #heard(reason: string): void {
-    this.troubles.set(reason, (this.troubles.get(reason) ?? 0) + 1);
-  }
-
   #troubleText(): string {
     return [...this.troubles].map(([reason, count]) => `${count} × ${reason}`).join(", ");
   }
+}
+
+function count(counts: Map<string, number>, reason: string): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + 1);
 }
