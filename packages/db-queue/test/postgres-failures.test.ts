@@ -3,6 +3,7 @@ import { RpcError } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
 import { type Client, Pool } from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { byHalves } from "../src/postgres/by-halves.ts";
 import { ClientSession } from "../src/postgres/connections.ts";
 import { postgresSettings } from "../src/postgres/options.ts";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
@@ -171,6 +172,28 @@ describe("connections that are lost", () => {
     const settled = await rig.store.settle(claims.map((claim, i) => done(claim, i === 0 ? "nonsense" : "1")));
     expect(refusal(settled[0])).toBe("INVALID_ARGUMENT INVALID_DATA");
     expect(good(settled[1]).state).toBe("done");
+  });
+
+  it("tells what is there as there when only a later part of the list meets a fault", async () => {
+    // One item is refused by the database, so the list is done by halves; the second half finds no table any more.
+    let count = 0;
+    const run = async (items: readonly string[]): Promise<readonly (string | RpcError)[]> => {
+      count += 1;
+      if (items.includes("bad")) throw Object.assign(new Error("no"), { code: "22P05", severity: "ERROR" });
+      if (items.includes("late")) throw new Error("the connection was lost");
+      return items;
+    };
+    const answers = await byHalves(["one", "bad", "two", "late"], run, "here");
+    expect(
+      answers.map((answer) => (answer instanceof RpcError ? `${refusal(answer)} ${answer.delivered}` : answer)),
+    ).toEqual([
+      "one",
+      "INVALID_ARGUMENT INVALID_DATA no",
+      "UNAVAILABLE CONNECTION_LOST unknown",
+      "UNAVAILABLE CONNECTION_LOST unknown",
+    ]);
+    expect(count).toBe(5);
+    await expect(byHalves(["bad", "late"], run, "here")).rejects.toThrow("lost");
   });
 
   it("H177 leaves the caller's transaction usable after a value that the database cannot store", async () => {
