@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { CommandFilter } from "../src/store/store-words.ts";
+import type { CommandFilter, NewCommand } from "../src/store/store-words.ts";
 import {
   ADDRESS,
   agentRef,
@@ -141,6 +141,36 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
       expect((answer as Error).message).toContain(Object.keys(faults[index] ?? {})[0]);
     }
     expect(await rig.query("SELECT id FROM rpc_command")).toEqual([]);
+  });
+
+  it("refuses a value of another type, or one that no text can be, alone: others of the list are inserted", async () => {
+    await subscribed(rig.store, "bot");
+    const faults = [
+      { address: undefined },
+      { method: null },
+      { orderingKey: 7 },
+      { idempotencyKey: 7n },
+      { targetAgent: {} },
+      { createdBy: Symbol("me") },
+      { createdBy: "a\0b" },
+      { createdBy: "\ud800" },
+      { args: [] },
+      { kwargs: {} },
+      { meta: 1 },
+      { priority: "high" },
+      { delayMs: "1s" },
+    ];
+    // As a program without types has it.
+    const untyped = (fault: object): NewCommand => ({ address: ADDRESS, method: "build", ...fault });
+    const answers = await rig.store.insert([{}, ...faults, {}].map(untyped));
+    expect(answers.map((answer) => (answer instanceof Error ? refusal(answer) : answer.state))).toEqual([
+      "queued",
+      ...faults.map(() => "INVALID_ARGUMENT"),
+      "queued",
+    ]);
+    for (const [index, fault] of faults.entries()) {
+      expect((answers[index + 1] as Error).message).toContain(Object.keys(fault)[0]);
+    }
   });
 
   it("Q09 lists who is subscribed, and since when nobody has heard of them", async () => {

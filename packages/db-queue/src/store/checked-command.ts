@@ -13,6 +13,12 @@ export function commandFault(command: NewCommand): RpcError | undefined {
     (command.orderingKey === undefined ? undefined : textFault("orderingKey", command.orderingKey)) ??
     (command.idempotencyKey === undefined ? undefined : textFault("idempotencyKey", command.idempotencyKey)) ??
     (command.targetAgent === undefined ? undefined : textFault("targetAgent", command.targetAgent)) ??
+    (command.createdBy === undefined
+      ? undefined
+      : (typeFault("createdBy", command.createdBy) ?? unicodeFault("createdBy", command.createdBy))) ??
+    (command.args === undefined ? undefined : typeFault("args", command.args)) ??
+    (command.kwargs === undefined ? undefined : typeFault("kwargs", command.kwargs)) ??
+    (command.meta === undefined ? undefined : typeFault("meta", command.meta)) ??
     wholeFault("priority", command.priority ?? 0, -32_768, 32_767) ??
     wholeFault("maxAttempts", command.maxAttempts ?? 1, 1, 32_767) ??
     durationFault("delayMs", command.delayMs ?? 0) ??
@@ -23,14 +29,25 @@ export function commandFault(command: NewCommand): RpcError | undefined {
 
 /** A name or a key: 1 to 200 characters, no NUL, which PostgreSQL has no place for, and no half of a surrogate pair, which no UTF-8 has. */
 export function textFault(what: string, text: string): RpcError | undefined {
+  const fault = typeFault(what, text);
+  if (fault !== undefined) return fault;
   if (text !== "" && text.length <= MAX_NAME && !text.includes("\0") && text.isWellFormed()) return undefined;
   return invalid(
     `${what} must be 1 to ${MAX_NAME} characters of Unicode without NUL, got ${JSON.stringify(text.slice(0, 40))} (${text.length})`,
   );
 }
 
+// Programs without types give anything here.
+function typeFault(what: string, text: string): RpcError | undefined {
+  return typeof text === "string" ? undefined : invalid(`${what} must be a text, got ${String(typeof text)}`);
+}
+
+function unicodeFault(what: string, text: string): RpcError | undefined {
+  return !text.includes("\0") && text.isWellFormed() ? undefined : invalid(`${what} must be Unicode without NUL`);
+}
+
 export function durationFault(what: string, ms: number): RpcError | undefined {
-  if (ms >= 0 && ms <= MAX_DURATION_MS) return undefined;
+  if (typeof ms === "number" && ms >= 0 && ms <= MAX_DURATION_MS) return undefined;
   return invalid(`${what} must be milliseconds from 0 to ${MAX_DURATION_MS}, got ${ms}`);
 }
 
