@@ -299,3 +299,24 @@ it("uses an index for each thing that an agent asks again and again", async () =
     expect({ sql, scans }).toEqual({ sql, scans: [] });
   }
 });
+
+it("lives with integers that are too large for a number, of a program that writes by itself", async () => {
+  const [good = 0] = await inserted(rig.store, {});
+  const foreign = new DatabaseSync(rig.file);
+  const large = "9223372036854775807";
+  foreign.exec(`INSERT INTO rpc_command (address_id, method, not_before, created_at, expires_at, max_attempts, attempts, priority)
+    VALUES (1, 'never', 0, ${large}, ${large}, ${large}, ${large}, -9223372036854775807)`);
+  foreign.exec(
+    `INSERT INTO rpc_command (address_id, method, not_before, delayed, created_at) VALUES (1, 'later', ${large}, 1, 1)`,
+  );
+  const [answer] = await rig.store.claim([
+    { address: ADDRESS, agent: "bot", incarnation: "bot-1", max: 10, leaseMs: 1000 },
+  ]);
+  expect(answer).toMatchObject({ claims: [{ id: good }, { method: "never" }] });
+  expect(await rig.store.list()).toHaveLength(3);
+  expect((await rig.store.read([good + 1]))[0]).toMatchObject({ expiresAt: 8_640_000_000_000_000 });
+  expect(await rig.store.stats()).toHaveLength(1);
+  await rig.advance(2000);
+  expect(await rig.store.reap()).toMatchObject({ failed: 2 });
+  foreign.close();
+});

@@ -11,9 +11,12 @@ const MAX_DUE = 1000;
 const DUE = `UPDATE rpc_command SET delayed = 0 WHERE id IN (
   SELECT id FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 AND not_before <= ? ORDER BY not_before LIMIT ${MAX_DUE})`;
 
+/** A program of somebody else's may have written larger integers than a number holds, and none of them is to stop the others' claims. */
+const LARGEST = 8_640_000_000_000_000;
+
 // The tests of the ordering key are two, because each has a partial index of its own. Of two ready rows of one key the second fails the
 // second test, so that one claim never takes both.
-const CLAIM = `UPDATE rpc_command SET state = 'claimed', attempts = attempts + 1, claimed_at = ?1, lease_until = ?1 + ?2,
+const CLAIM = `UPDATE rpc_command SET state = 'claimed', attempts = min(attempts, ${LARGEST}) + 1, claimed_at = ?1, lease_until = ?1 + ?2,
        claim_token = lower(hex(randomblob(16))), agent_name = ?3, agent_incarnation = ?4
  WHERE id IN (
    SELECT q.id FROM rpc_command q
@@ -28,8 +31,9 @@ const CLAIM = `UPDATE rpc_command SET state = 'claimed', attempts = attempts + 1
           WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND o.id < q.id AND o.target_agent IS q.target_agent
             AND o.state = 'queued' AND o.ordering_key IS NOT NULL AND (o.expires_at IS NULL OR o.expires_at > ?1))))
     ORDER BY q.priority DESC, q.id LIMIT ?6)
-RETURNING id, claim_token, method, args, kwargs, meta, attempts, max_attempts, priority, ordering_key, idempotency_key, created_by, created_at,
-  expires_at, notification`;
+RETURNING id, claim_token, method, args, kwargs, meta, attempts, min(max_attempts, ${LARGEST}) AS max_attempts,
+  max(min(priority, ${LARGEST}), -${LARGEST}) AS priority, ordering_key, idempotency_key, created_by, min(created_at, ${LARGEST}) AS created_at,
+  min(expires_at, ${LARGEST}) AS expires_at, notification`;
 
 const NEXT_DUE = `SELECT not_before FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 ORDER BY not_before LIMIT 1`;
 

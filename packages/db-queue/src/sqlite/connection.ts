@@ -35,11 +35,27 @@ export class Connection {
 
   // The row's type is what the statement selects: the one place where it is taken on trust, from SQL in this folder.
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.statement(sql).get(...values) as Row | undefined;
+    const statement = this.statement(sql);
+    try {
+      return statement.get(...values) as Row | undefined;
+    } catch (thrown) {
+      if (!isTooLarge(thrown)) throw thrown;
+      return readLarge(statement, values)[0] as Row | undefined;
+    }
   }
 
+  /** What writes as well must not return an integer of somebody else's that may be too large: it runs twice then. */
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.statement(sql).all(...values) as Row[];
+    return this.allOf<Row>(this.statement(sql), ...values);
+  }
+
+  allOf<Row>(statement: StatementSync, ...values: SQLInputValue[]): Row[] {
+    try {
+      return statement.all(...values) as Row[];
+    } catch (thrown) {
+      if (!isTooLarge(thrown)) throw thrown;
+      return readLarge(statement, values) as Row[];
+    }
   }
 
   /** Rows changed. */
@@ -51,6 +67,28 @@ export class Connection {
   insert(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.statement(sql).run(...values).lastInsertRowid);
   }
+}
+
+// A column may hold any integer of 64 bits, nanoseconds say, of a program that writes to the tables by itself. One such row is not to hide others.
+function isTooLarge(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE";
+}
+
+/** The last instant that a Date can be. */
+const LARGEST = 8_640_000_000_000_000;
+
+function readLarge(statement: StatementSync, values: readonly SQLInputValue[]): Record<string, unknown>[] {
+  statement.setReadBigInts(true);
+  try {
+    const rows = statement.all(...values) as Record<string, unknown>[];
+    return rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, narrowed(value)])));
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
+
+function narrowed(value: unknown): unknown {
+  return typeof value === "bigint" ? Math.max(-LARGEST, Math.min(LARGEST, Number(value))) : value;
 }
 
 export function openConnection(settings: SqliteSettings): Connection {

@@ -77,8 +77,8 @@ export function listCommands(work: Work, filter: CommandFilter): CommandRow[] {
   }
   const where = tests.length === 0 ? "" : ` WHERE ${tests.join(" AND ")}`;
   const limit = Math.min(Math.max(1, Math.floor(filter.limit ?? 100)), MAX_ROWS);
-  const rows = work.connection.once(`${ROW}${where} ORDER BY c.id DESC LIMIT ?`).all(...values, limit);
-  return (rows as unknown as StoredCommand[]).map(commandRow);
+  const statement = work.connection.once(`${ROW}${where} ORDER BY c.id DESC LIMIT ?`);
+  return work.connection.allOf<StoredCommand>(statement, ...values, limit).map(commandRow);
 }
 
 function commandRow(row: StoredCommand): CommandRow {
