@@ -1,4 +1,5 @@
 import { fork } from "node:child_process";
+import { Client } from "pg";
 import { expect, it } from "vitest";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import type { QueueStore } from "../src/store/store.ts";
@@ -57,6 +58,18 @@ it("Q62 is done by one of eight processes that start at once", async () => {
   );
   expect(reports.filter(({ applied }) => applied.length > 0)).toHaveLength(1);
   expect(new Set(reports.map(({ version }) => version)).size).toBe(1);
+});
+
+it("Q62 waits for another process that migrates for as long as that takes", async () => {
+  const url = await createDatabase();
+  const other = new Client({ connectionString: url });
+  await other.connect();
+  await other.query("SELECT pg_advisory_lock(hashtextextended('rpc db-queue public', 0))");
+  const made = migrated({ connection: url, statementTimeoutMs: 100 });
+  await other.query("SELECT pg_sleep(1.3)");
+  await other.query("SELECT pg_advisory_unlock(hashtextextended('rpc db-queue public', 0))");
+  expect(await made).toMatchObject({ applied: expect.arrayContaining([1]) });
+  await other.end();
 });
 
 it("makes triggers where they are to wake, and removes them where they are not", async () => {

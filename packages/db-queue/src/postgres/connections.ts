@@ -31,8 +31,8 @@ export interface Session {
 export interface RunOptions {
   /** The verb may run twice: after a lost connection it is tried again on another. */
   readonly isIdempotent?: boolean | undefined;
-  /** How long a statement may take, when less than the settings allow. */
-  readonly timeoutMs?: number | undefined;
+  /** How long a statement may take, when less than the settings allow; "any": as long as it takes. */
+  readonly timeoutMs?: number | "any" | undefined;
 }
 
 const MIN_VERSION = 140_000;
@@ -231,11 +231,12 @@ export class ClientSession implements Session {
   constructor(
     client: Pick<PoolClient, "query">,
     settings: PostgresSettings,
-    timeoutMs: number = Number.POSITIVE_INFINITY,
+    timeoutMs: number | "any" = Number.POSITIVE_INFINITY,
   ) {
     this.#client = client;
     this.#isNamed = !settings.isPooled;
-    this.#timeoutMs = Math.ceil(Math.min(timeoutMs, settings.statementTimeoutMs + GRACE_MS));
+    // 0 is pg's word for no limit.
+    this.#timeoutMs = timeoutMs === "any" ? 0 : Math.ceil(Math.min(timeoutMs, settings.statementTimeoutMs + GRACE_MS));
   }
 
   async rows(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
