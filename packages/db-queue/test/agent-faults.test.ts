@@ -440,3 +440,15 @@ describe("an address that is removed", () => {
     expect(rig.errors.filter(({ reason }) => reason === "FENCED")).toEqual([]);
   });
 });
+
+it("shows that it lives every 15 s, however long its leases are", async () => {
+  await rig.serve(
+    running(() => 1),
+    { leaseMs: 3_600_000 },
+  );
+  for (let seconds = 0; seconds < 60; seconds += 10) {
+    await rig.advance(10_000);
+    const [agent] = await rig.store.listAgents();
+    expect(agent?.unseenMs).toBeLessThanOrEqual(15_000);
+  }
+});

@@ -9,6 +9,9 @@ import { answeredWithin } from "./pauses.ts";
 /** After a wake-up that may have meant any topic, cancellations are read no more often than this: rows are read whole. */
 const READ_CANCELS_MS = 250;
 
+/** Signs of life come this often even under long leases: an agent is taken for gone after three times this. */
+const LONGEST_SILENCE_MS = 15_000;
+
 export interface LeaseOwner {
   readonly held: Iterable<HeldCommand>;
   /** Somebody wants it to end. May be said several times. */
@@ -43,7 +46,7 @@ export class LeaseKeeper {
 
   /** From the subscription on. */
   start(): void {
-    this.#aliveAfter(this.#settings.leaseMs / 2);
+    this.#aliveAfter(this.#aliveMs);
   }
 
   /** There are leases to be renewed. */
@@ -80,6 +83,11 @@ export class LeaseKeeper {
 
   get #thirdMs(): number {
     return this.#settings.leaseMs / 3;
+  }
+
+  /** Whoever looks for live agents knows nothing of their leases. */
+  get #aliveMs(): number {
+    return Math.min(this.#settings.leaseMs / 2, LONGEST_SILENCE_MS);
   }
 
   #renewAfter(ms: number): void {
@@ -184,10 +192,10 @@ export class LeaseKeeper {
       if (error?.reason === "FENCED") this.#owner.fenced(error);
       else if (error !== undefined) throw error;
       this.#aliveBackoff.reset();
-      this.#aliveAfter(leaseMs / 2);
+      this.#aliveAfter(this.#aliveMs);
     } catch (thrown) {
       onError(unstoredError("the agent could not show that it lives", RpcError.from(thrown)));
-      this.#aliveAfter(Math.min(leaseMs / 2, this.#aliveBackoff.nextMs()));
+      this.#aliveAfter(Math.min(this.#aliveMs, this.#aliveBackoff.nextMs()));
     }
   }
 }
