@@ -14,7 +14,7 @@ import {
   type QueueStore,
   serveDbQueue,
 } from "@rpc/db-queue";
-import pg from "pg";
+import { Client } from "pg";
 import { z } from "zod";
 import type { QueueEntrant } from "../harness/entrant.ts";
 import { filesFolder, postgresUrl } from "../harness/queue-database.ts";
@@ -40,7 +40,7 @@ export function queueOnPostgres(past: Past): QueueEntrant {
   return queueOn(storeOf, async () => {
     const isFresh = past.finished === 0;
     const schema = isFresh ? "queue_fresh" : "queue_past";
-    const client = new pg.Client(postgresUrl());
+    const client = new Client(postgresUrl());
     await client.connect();
     if (isFresh) await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     const { rows } = await client.query(`SELECT 1 FROM pg_namespace WHERE nspname = '${schema}'`);

@@ -1,5 +1,5 @@
 import { Logger, makeWorkerUtils, run, type Runner } from "graphile-worker";
-import pg from "pg";
+import { Client } from "pg";
 import type { QueueEntrant } from "../harness/entrant.ts";
 import { postgresUrl } from "../harness/queue-database.ts";
 
@@ -23,7 +23,7 @@ export function graphileWorker(settings: Partial<Settings>): QueueEntrant {
   return {
     isOneWay: true,
     prepare: async () => {
-      const client = new pg.Client(postgresUrl());
+      const client = new Client(postgresUrl());
       await client.connect();
       await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
       await client.end();

@@ -1,5 +1,5 @@
 /** pg-boss, asked for 100 jobs at a time, completed together: its quickest way. */
-import pg from "pg";
+import { Client } from "pg";
 import { PgBoss } from "pg-boss";
 import type { QueueEntrant } from "../harness/entrant.ts";
 import { postgresUrl } from "../harness/queue-database.ts";
@@ -18,7 +18,7 @@ async function started(): Promise<PgBoss> {
 export const queue: QueueEntrant = {
   isOneWay: true,
   prepare: async () => {
-    const client = new pg.Client(postgresUrl());
+    const client = new Client(postgresUrl());
     await client.connect();
     await client.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
     await client.end();

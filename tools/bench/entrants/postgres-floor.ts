@@ -1,6 +1,6 @@
 /** What PostgreSQL allows through `pg`: a table, three commits per command, no wake-ups; idle, a NOTIFY there and one back. */
 import { randomUUID } from "node:crypto";
-import pg from "pg";
+import { Client, Pool } from "pg";
 import type { QueueEntrant } from "../harness/entrant.ts";
 import { postgresUrl } from "../harness/queue-database.ts";
 
@@ -10,7 +10,7 @@ const END = "UPDATE floor.command SET state = 'done', result = $2 WHERE id = $1"
 
 export const queue: QueueEntrant = {
   prepare: async () => {
-    const client = new pg.Client(postgresUrl());
+    const client = new Client(postgresUrl());
     await client.connect();
     await client.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE; CREATE SCHEMA ${SCHEMA};
       CREATE TABLE ${SCHEMA}.command (id bigserial PRIMARY KEY, args text, state text DEFAULT 'queued', token uuid, result text)`);
@@ -18,8 +18,8 @@ export const queue: QueueEntrant = {
     return SCHEMA;
   },
   openIssuer: async () => {
-    const pool = new pg.Pool({ connectionString: postgresUrl(), max: 10 });
-    const listener = new pg.Client(postgresUrl());
+    const pool = new Pool({ connectionString: postgresUrl(), max: 10 });
+    const listener = new Client(postgresUrl());
     await listener.connect();
     await listener.query("LISTEN floor_back");
     let answered: () => void = () => undefined;
@@ -48,7 +48,7 @@ export const queue: QueueEntrant = {
     };
   },
   openAgent: async (_place, handle) => {
-    const client = new pg.Client(postgresUrl());
+    const client = new Client(postgresUrl());
     await client.connect();
     client.on("notification", ({ payload }) => {
       handle(Number(payload));

@@ -102,9 +102,9 @@ export function agentAnswers(entrantName: string): Answers {
     },
     queueStarts: async () => ({ startedAt }),
     queueDrain: async ({ place, count }) => {
-      const { drain } = await loadPattern(entrantName, "queue");
-      if (drain === undefined) throw new Error("the entrant drains no backlog");
-      return drain(place, count);
+      const entrant = await loadPattern(entrantName, "queue");
+      if (entrant.drain === undefined) throw new Error("the entrant drains no backlog");
+      return entrant.drain(place, count);
     },
   };
 }
