@@ -15,7 +15,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "rpc-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", folder], { stdio: "ignore" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", folder], { stdio: "ignore" });
   } catch {
     // A container without the right.
     rmSync(folder, { recursive: true });
@@ -35,7 +35,7 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
       return () => rmSync(ballast);
     },
     unmount: () => {
-      execFileSync("umount", ["-l", folder]);
+      execFileSync("/bin/umount", ["-l", folder]);
       rmSync(folder, { recursive: true });
     },
   };

@@ -23,7 +23,7 @@ export interface ChaosScale {
 }
 
 /** What a harm is done to. */
-export interface ChaosScene {
+interface ChaosScene {
   readonly world: ChaosWorld;
   readonly scale: ChaosScale;
   readonly server: TestServer;
