@@ -24,6 +24,7 @@ export {
   type CommandServiceHandler,
   type CommandServiceOptions,
 } from "./service/create-command-service.ts";
+export { createLegacyVerbs, type LegacyVerbs, type LegacyVerbsOptions } from "./service/create-legacy-verbs.ts";
 export type { CallerRights, RightsLookup } from "./service/rights.ts";
 export type { SqliteStoreOptions } from "./sqlite/options.ts";
 export { createSqliteStore } from "./sqlite/sqlite-store.ts";

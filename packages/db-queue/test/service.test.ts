@@ -294,10 +294,12 @@ describe("agents and queues without a login", () => {
     asked.length = 0;
     rig.clock.advance(300_000);
     await turns(20);
-    expect(asked).toEqual([]);
+    // But for its signs of life.
+    const work = (): string[] => asked.filter((verb) => verb !== "keepAlive");
+    expect(work()).toEqual([]);
     const [id = 0] = await inserted(rig.store, { method: "ping" });
     await until(async () => (await rowOf(rig.store, id)).state === "done");
-    expect(asked.slice(0, 2)).toEqual(["claim", "settle"]);
+    expect(work().slice(0, 2)).toEqual(["claim", "settle"]);
     await agent.close();
   });
 

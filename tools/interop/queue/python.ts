@@ -10,7 +10,7 @@ export class PythonProgram implements AsyncDisposable {
 
   constructor(name: string, ...args: readonly string[]) {
     const file = join(import.meta.dirname, name);
-    this.#process = spawn("python3", [file, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = spawn("python3", [file, ...args], { stdio: ["pipe", "pipe", "pipe"] });
     this.#process.stdout?.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
     this.#process.stderr?.on("data", (chunk: Buffer) => (this.#complained += chunk.toString()));
   }
@@ -22,6 +22,10 @@ export class PythonProgram implements AsyncDisposable {
   /** Its last words, when they were not meant for us. */
   get complaint(): string {
     return this.#complained;
+  }
+
+  say(text: string): void {
+    this.#process.stdin?.write(text);
   }
 
   /** What it has printed, when it has ended by itself. */

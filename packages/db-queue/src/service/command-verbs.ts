@@ -142,7 +142,7 @@ function commandOf({ address, method, args, kwargs, options = {} }: Words.SendIn
   };
 }
 
-function only<T>(results: readonly (T | RpcError)[]): T {
+export function only<T>(results: readonly (T | RpcError)[]): T {
   const [result] = results;
   if (result instanceof RpcError) throw result;
   // One item was asked for, and each has its answer.
@@ -150,7 +150,7 @@ function only<T>(results: readonly (T | RpcError)[]): T {
 }
 
 /** Whether a command could start, for who waits without having looked; undefined: the topic is of another kind. */
-function readiness({ store }: Desk, topic: string): (() => Promise<boolean>) | undefined {
+export function readiness({ store }: Desk, topic: string): (() => Promise<boolean>) | undefined {
   const prefix = commandTopic("");
   if (!topic.startsWith(prefix)) return undefined;
   return async () => {

@@ -1,11 +1,10 @@
-import { type Clock, type Handler, type HandlerContext, mergeRouters, type RpcError, systemClock } from "@rpc/core";
-import { reaperOf, type ReaperOptions } from "../issuer/reaper.ts";
+import { type Clock, type Handler, mergeRouters, type RpcError } from "@rpc/core";
+import type { ReaperOptions } from "../issuer/reaper.ts";
 import type { QueueStore } from "../store/store.ts";
 import { commandVerbs } from "./command-verbs.ts";
-import { Desk } from "./desk.ts";
-import { Caller, checkRights, type RightsLookup } from "./rights.ts";
+import { openDesk } from "./open-desk.ts";
+import type { RightsLookup } from "./rights.ts";
 import { storeVerbs, wakeUps } from "./store-verbs.ts";
-import { WakeHub } from "./wake-hub.ts";
 
 export interface CommandServiceOptions {
   /**
@@ -31,35 +30,13 @@ export interface CommandServiceHandler extends Handler, AsyncDisposable {
   close(): Promise<void>;
 }
 
-const AGENT_LOST_MS = 90_000;
-
 /**
  * The queue's verbs as contracts, for any listener: `serveTcp(createCommandService(store, { rights }), …)`, or beside your own by
  * `mergeRouters`. `rpc.queue.v1.CommandService` is for programs that are written by hand, the other two for `createRemoteStore`. Creating it
  * does no I/O; the tables must be up to date (`store.migrate()`). Throws INVALID_ARGUMENT for rights that cannot be.
  */
 export function createCommandService(store: QueueStore, options: CommandServiceOptions = {}): CommandServiceHandler {
-  const { rights, reaper: reaping = {}, clock = systemClock, random = Math.random } = options;
-  checkRights(rights);
-  const hub = new WakeHub(store, clock);
-  const agentLostMs = (reaping === false ? undefined : reaping.agentLostMs) ?? AGENT_LOST_MS;
-  const desk = new Desk(store, hub, { clock, agentLostMs });
-  let stopReaping: (() => Promise<void>) | undefined;
-  const callerOf = (context: HandlerContext): Caller => {
-    const caller = new Caller(context.peer, rights);
-    if (!caller.mayCall) throw caller.denied("use the queue");
-    if (stopReaping === undefined && reaping !== false && !hub.isClosed) {
-      stopReaping = reaperOf(store, { ...reaping, clock, random }).start({
-        reaped: () => undefined,
-        failed: (error) => report(options.onError, error),
-      });
-    }
-    return caller;
-  };
-  const close = async (): Promise<void> => {
-    hub.close();
-    await stopReaping?.();
-  };
+  const { desk, hub, clock, callerOf, close } = openDesk(store, options);
   const handler = mergeRouters(
     commandVerbs(desk, clock, callerOf),
     storeVerbs(desk, clock, callerOf),
@@ -73,12 +50,4 @@ export function createCommandService(store: QueueStore, options: CommandServiceO
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function report(onError: CommandServiceOptions["onError"], error: RpcError): void {
-  try {
-    onError?.(error);
-  } catch {
-    // A log that is broken must not take the reaper with it.
-  }
 }
