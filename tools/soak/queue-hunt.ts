@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { dynamicRouter } from "@rpc/core";
 import {
   createPostgresStore,
@@ -29,6 +30,8 @@ export interface HuntResult {
   readonly p99Ms: number;
   readonly p999Ms: number;
   readonly maxMs: number;
+  /** The longest that this process itself stood still: no wake-up can be sooner. */
+  readonly stallMs: number;
   readonly overLimit: number;
   readonly violations: readonly string[];
 }
@@ -86,6 +89,8 @@ export async function hunt(ground: HuntGround, place: string, times: number): Pr
   const { id, what, limitMs, lanes } = ground;
   const { agents, issuer } = ground.open(place);
   await agents.migrate();
+  const stalls = monitorEventLoopDelay({ resolution: 1 });
+  stalls.enable();
   const started = performance.now();
   const latencies: number[] = [];
   await Promise.all(
@@ -109,6 +114,7 @@ export async function hunt(ground: HuntGround, place: string, times: number): Pr
     p99Ms: at(0.99),
     p999Ms: at(0.999),
     maxMs: at(1),
+    stallMs: round(stalls.max / 1e6),
     overLimit,
     violations:
       overLimit === 0

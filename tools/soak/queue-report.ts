@@ -87,7 +87,7 @@ const INVARIANTS =
   "row says; no row is stuck. *Refused*: answers given with the tokens of dead agents, all refused.";
 const HUNT =
   "A command is inserted when its agent has looked and found nothing, around the moment in which it begins to wait. " +
-  "From before the insert, its commit included, until the handler starts. A wake-up that was lost would take an hour, the agents' own poll.";
+  "From before the insert, its commit included, until the handler starts. A wake-up that was lost would take an hour, the agents' own poll. Without fsync, SQLite's file in memory.";
 
 function recoveryTable(entries: readonly Recovery[]): string {
   return table(
@@ -157,8 +157,18 @@ function invariantsTable(entries: readonly Invariants[]): string {
 
 function huntTable(entries: readonly HuntResult[]): string {
   return table(
-    ["ground", "times", "p50, ms", "p99, ms", "p99.9, ms", "longest, ms", "allowed, ms", "beyond"],
-    entries.map(({ what, times, p50Ms, p99Ms, p999Ms, maxMs, limitMs, overLimit }) => [
+    [
+      "ground",
+      "times",
+      "p50, ms",
+      "p99, ms",
+      "p99.9, ms",
+      "longest, ms",
+      "allowed, ms",
+      "beyond",
+      "process stood still, ms",
+    ],
+    entries.map(({ what, times, p50Ms, p99Ms, p999Ms, maxMs, limitMs, overLimit, stallMs }) => [
       what,
       times,
       p50Ms,
@@ -167,6 +177,7 @@ function huntTable(entries: readonly HuntResult[]): string {
       maxMs,
       limitMs,
       overLimit,
+      stallMs,
     ]),
   );
 }
