@@ -99,9 +99,13 @@ const VERIFY_ERROR =
   /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
 const CERTIFICATE_ALERT = /_ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)$/;
 
+// What Node says of keys and certificates of our own that it cannot read, and of values that are none.
+const UNUSABLE = /^ERR_(OSSL_(PEM|ASN1|X509|DECODER|EVP|PKCS12)_|OSSL_UNSUPPORTED|CRYPTO_|INVALID_ARG_|TLS_INVALID_)/;
+
 function meaningOf(code: string, doing: Undertaking): Meaning | undefined {
   const meaning = TABLE[code]?.[doing];
   if (meaning !== undefined) return meaning;
+  if (doing === "dial" && UNUSABLE.test(code)) return ["INVALID_ARGUMENT", "the option tls for @ is not usable: ~"];
   if (VERIFY_ERROR.test(code)) return UNTRUSTED;
   return CERTIFICATE_ALERT.test(code) ? REFUSED_US : undefined;
 }
