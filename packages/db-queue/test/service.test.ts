@@ -184,7 +184,60 @@ describe("the verbs of an agent", () => {
   });
 });
 
+describe("what cannot be told to who pops values", () => {
+  it("fails by itself, and takes no other with it", async () => {
+    await bot.verbs.subscribe(AGENT);
+    const deep = `${"[".repeat(60)}${"]".repeat(60)}`;
+    const [first = 0, nested = 0, tagged = 0, last = 0] = await inserted(
+      rig.store,
+      {},
+      { args: deep },
+      { args: '[{"$nothing":1}]' },
+      {},
+    );
+    const claims = await bot.verbs.pop({ ...AGENT, max: 10 });
+    expect(claims.map(({ id }) => id)).toEqual([first, tagged, last]);
+    // What is no value of ours is told as it stands there.
+    expect(claims[1]?.args).toEqual([{ $nothing: 1 }]);
+    await until(async () => (await rowOf(rig.store, nested)).state === "failed");
+    expect(await errorOf(nested)).toMatchObject({
+      code: "INVALID_ARGS",
+      message: expect.stringContaining("deep") as string,
+    });
+  });
+
+  it("fails as well when no message could hold it, also to a remote store", async () => {
+    const store = rig.visitor().remote();
+    await store.subscribe(AGENT);
+    const args = JSON.stringify(['"'.repeat(1_500_000)]);
+    const [large = 0, fine = 0] = await inserted(rig.store, { args }, {});
+    const ids: number[] = [];
+    await until(async () => {
+      const [claimed] = await store.claim([{ ...AGENT, max: 5, leaseMs: 1000 }]);
+      if (claimed !== undefined && "claims" in claimed) ids.push(...claimed.claims.map(({ id }) => id));
+      return ids.length > 0;
+    });
+    expect(ids).toEqual([fine]);
+    await until(async () => (await rowOf(rig.store, large)).state === "failed");
+  });
+});
+
 describe("the verbs of an issuer", () => {
+  it("give a result in one piece that stands in parts", async () => {
+    const text = "é".repeat(700_000);
+    const agent = await serveDbQueue(botOf({ echo: () => text }), {
+      store: rig.store,
+      address: ADDRESS,
+      clock: rig.clock,
+      maxResultBytes: 4_000_000,
+    });
+    const { id } = await bot.verbs.send({ address: ADDRESS, method: "echo" });
+    const { state, result } = await bot.verbs.result({ id });
+    expect([state, result === text]).toEqual(["done", true]);
+    expect((await rowOf(rig.store, id)).result).toContain("$spill");
+    await agent.close();
+  });
+
   it("sends, sees, waits, cancels and lists (Q51, Q52)", async () => {
     const worker = await serveDbQueue(botOf(), { store: rig.store, address: ADDRESS, clock: rig.clock });
     const { id } = await bot.verbs.send({ address: ADDRESS, method: "echo", args: [[1, new Date(0)]] });

@@ -6,10 +6,12 @@ import {
   type ImplementationOf,
   RpcError,
 } from "@rpc/core";
+import { parsedJson } from "../command/json-text.ts";
 import { spanMs } from "../command/span.ts";
+import { readSpilled, spillIn } from "../command/spill.ts";
 import { noCommandError } from "../store/store-errors.ts";
 import { commandTopic, resultTopic } from "../store/store.ts";
-import type { NewCommand } from "../store/store-words.ts";
+import type { NewCommand, Outcome } from "../store/store-words.ts";
 import { isOver } from "../issuer/outcomes.ts";
 import { CommandService } from "./command-contract.ts";
 import { jsonOf, outcomeWords, popped, rowWords } from "./command-values.ts";
@@ -18,10 +20,12 @@ import { agentFault, type Desk } from "./desk.ts";
 import { exceptionAnswer, failureAnswer } from "./pushed-errors.ts";
 import type { Caller } from "./rights.ts";
 import type { AnswerWords } from "./store-shapes.ts";
-import { isUnsayable, unsayableAnswer } from "./unsayable.ts";
+import { unsayableAnswer } from "./unsayable.ts";
 import { DEFAULT_WAIT_MS, waitForTopics } from "./waits.ts";
 
 const LEASE_MS = 30_000;
+/** What one message holds. */
+const MAX_RESULT_BYTES = 3 * 1024 * 1024;
 /** `failFast`: an agent seen so recently is alive. */
 const LIVE_AGENT_MS = 45_000;
 
@@ -55,9 +59,10 @@ export function commandVerbs(desk: Desk, clock: Clock, callerOf: (context: Handl
       const { claims } = only(await desk.claim(callerOf(context), [{ ...ref, max, leaseMs }], context));
       return claims.flatMap((claim) => {
         const command = popped(claim);
-        if (!isUnsayable(claim, command, context.peer)) return [command];
+        const refusal = unsayableAnswer(claim, command, context.peer);
+        if (refusal === undefined) return [command];
         // What does not arrive ends with its lease.
-        settled(context, unsayableAnswer(claim)).catch(() => undefined);
+        settled(context, refusal).catch(() => undefined);
         return [];
       });
     },
@@ -122,10 +127,18 @@ async function awaited(
     const outcome = only(await desk.outcomes(caller, [id]));
     if (outcome === undefined) throw noCommandError(id);
     const leftMs = until - clock.now();
-    if (isOver(outcome.state) || leftMs <= 0) return outcomeWords(outcome);
+    if (isOver(outcome.state) || leftMs <= 0) return outcomeWords(await whole(desk, outcome));
     const topics = [resultTopic(id)];
     await waitForTopics(desk.hub, clock, { caller: caller.key, topics, since, timeoutMs: leftMs, context });
   }
+}
+
+/** A result that stands in the command's events, in one piece again. */
+async function whole({ store }: Desk, outcome: Outcome): Promise<Outcome> {
+  const { id, result } = outcome;
+  const spill = result === undefined ? undefined : spillIn(parsedJson(result, "a result"));
+  if (spill === undefined) return outcome;
+  return { ...outcome, result: JSON.stringify(await readSpilled(store, id, spill, MAX_RESULT_BYTES)) };
 }
 
 function commandOf({ address, method, args, kwargs, options = {} }: Words.SendInput): NewCommand {

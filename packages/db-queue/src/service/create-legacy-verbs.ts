@@ -15,7 +15,7 @@ import {
 import { type OpenDesk, openDesk } from "./open-desk.ts";
 import { exceptionAnswer, failureAnswer } from "./pushed-errors.ts";
 import type { AnswerWords } from "./store-shapes.ts";
-import { isUnsayable, unsayableAnswer } from "./unsayable.ts";
+import { unsayableAnswer } from "./unsayable.ts";
 import { waitForTopics } from "./waits.ts";
 
 export interface LegacyVerbsOptions extends CommandServiceOptions {
@@ -132,13 +132,11 @@ function commandModel(
         const [claim] = only(await desk.claim(caller, [request], context)).claims;
         if (claim === undefined) return false;
         const { id, token } = claim;
-        const { method, args, kwargs } = popped(claim);
+        const all = popped(claim);
+        const { method, args, kwargs } = all;
         const command: LegacyCommand = { id, method, args, kwargs };
-        const refusal = isUnsayable(claim, popped(claim), context.peer)
-          ? unsayableAnswer(claim)
-          : claim.attempt > 1
-            ? { id, token, outcome: "failed" as const, error: LEASE_LOST_ERROR, retryable: false }
-            : undefined;
+        const late: AnswerWords = { id, token, outcome: "failed", error: LEASE_LOST_ERROR, retryable: false };
+        const refusal = claim.attempt > 1 ? late : unsayableAnswer(claim, all, context.peer);
         if (refusal === undefined) {
           claims.set(id, { token, caller: whereFrom(context) });
           return command;

@@ -1,4 +1,4 @@
-import { type CallContext, type Clock, RpcError } from "@rpc/core";
+import { type CallContext, RpcError } from "@rpc/core";
 import { noCommandError } from "../store/store-errors.ts";
 import type { QueueStore } from "../store/store.ts";
 import type {
@@ -24,7 +24,8 @@ import type {
 } from "../store/store-words.ts";
 import { answerOf, commandTextFault, eventTextFault } from "./checked-texts.ts";
 import { Gatherer } from "./gatherer.ts";
-import { countWithin } from "./message-size.ts";
+import { tooLargeAnswer } from "./unsayable.ts";
+import { countWithin, isTooLargeAlone, MESSAGE_CHARACTERS } from "./message-size.ts";
 import type { Caller } from "./rights.ts";
 import type { AnswerWords } from "./store-shapes.ts";
 import type { WakeHub } from "./wake-hub.ts";
@@ -34,16 +35,14 @@ type Results<T> = readonly (T | RpcError)[];
 /** Own commands that are remembered for each issuer, so that their rows need not be read to know whose they are. */
 const MAX_OWN = 20_000;
 /** Rows that are looked through for the own ones of a caller who may not see the others. */
-const MAX_LISTED = 10_000;
-/** Everybody may ask for it, and nobody more often than this. */
-const REAP_EVERY_MS = 100;
-const NOTHING_REAPED: Reaped = { expired: 0, requeued: 0, failed: 0, cancelled: 0, more: false };
+const MAX_LISTED = 5000;
+/** Rows are read whole: so many at once fit into memory, whatever is in them. */
+const ROWS_AT_ONCE = 50;
 
 /** The store as callers from outside have it: each verb for those only who may, and those of all callers of a turn gathered into one. */
 export class Desk {
   readonly store: QueueStore;
   readonly hub: WakeHub;
-  readonly #clock: Clock;
   readonly #agentLostMs: number;
   readonly #inserts: Gatherer<NewCommand, Inserted>;
   readonly #claims: Gatherer<ClaimRequest, Claimed>;
@@ -56,12 +55,11 @@ export class Desk {
   readonly #lives: Gatherer<AgentRef, { readonly isAlive: true }>;
   readonly #own = new Map<string, Set<number>>();
   #reaping: Promise<Reaped> | undefined = undefined;
-  #reapedAt = Number.NEGATIVE_INFINITY;
+  #nextReaping: Promise<Reaped> | undefined = undefined;
 
-  constructor(store: QueueStore, hub: WakeHub, options: { readonly clock: Clock; readonly agentLostMs: number }) {
+  constructor(store: QueueStore, hub: WakeHub, options: { readonly agentLostMs: number }) {
     this.store = store;
     this.hub = hub;
-    this.#clock = options.clock;
     this.#agentLostMs = options.agentLostMs;
     this.#inserts = new Gatherer((items) => store.insert(items));
     this.#claims = new Gatherer((items) => store.claim(items));
@@ -152,23 +150,28 @@ export class Desk {
     );
   }
 
-  /** Undefined: there is none. */
+  /** Undefined: there is none. As many as one message holds, from the first on. */
   async outcomes(caller: Caller, ids: readonly number[]): Promise<Results<Outcome | undefined>> {
-    const denied = await this.#deniedAmong(caller, ids, (row) => caller.maySee(row), "see");
-    const results = await partly(
-      ids,
-      (id) => denied.get(id) ?? id,
-      (items) => this.#outcomes.ask(items),
-    );
-    return results.map((result) => (result instanceof RpcError ? result : result.row));
+    return withinMessage(ids, outcomeSize, async (some) => {
+      const denied = await this.#deniedAmong(caller, some, (row) => caller.maySee(row), "see");
+      const results = await partly(
+        some,
+        (id) => denied.get(id) ?? id,
+        (items) => this.#outcomes.ask(items),
+      );
+      return results.map((result) => (result instanceof RpcError ? result : result.row));
+    });
   }
 
+  /** The same. */
   async read(caller: Caller, ids: readonly number[]): Promise<Results<CommandRow | undefined>> {
-    const results = await this.#rows.ask(ids);
-    return results.map((result, index) => {
-      if (result instanceof RpcError || result.row === undefined)
-        return result instanceof RpcError ? result : undefined;
-      return caller.maySee(result.row) ? result.row : caller.denied(`see command ${ids[index] ?? 0}`);
+    return withinMessage(ids, rowSize, async (some) => {
+      const results = await this.#rows.ask(some);
+      return results.map((result, index) => {
+        if (result instanceof RpcError || result.row === undefined)
+          return result instanceof RpcError ? result : undefined;
+        return caller.maySee(result.row) ? result.row : caller.denied(`see command ${some[index] ?? 0}`);
+      });
     });
   }
 
@@ -200,10 +203,10 @@ export class Desk {
     const own: CommandRow[] = [];
     let { beforeId } = filter;
     for (let seen = 0; seen < MAX_LISTED && own.length < limit;) {
-      const page = await this.store.list({ ...filter, beforeId, limit: 1000 });
+      const page = await this.store.list({ ...filter, beforeId, limit: ROWS_AT_ONCE });
       seen += page.length;
       own.push(...page.filter((row) => caller.maySee(row)));
-      if (page.length < 1000) break;
+      if (page.length < ROWS_AT_ONCE) break;
       beforeId = page.at(-1)?.id;
     }
     return own.slice(0, limit);
@@ -211,14 +214,19 @@ export class Desk {
 
   // ---- everybody
 
-  /** The caller is somebody who may do anything at all. */
+  /** For anybody who may do anything at all: one at a time, and one more for all who ask meanwhile, as what they mean may be younger. */
   reap(_caller: Caller): Promise<Reaped> {
-    if (this.#reaping !== undefined) return this.#reaping;
-    const now = this.#clock.now();
-    if (now - this.#reapedAt < REAP_EVERY_MS) return Promise.resolve(NOTHING_REAPED);
-    this.#reapedAt = now;
-    this.#reaping = this.store.reap({ agentLostMs: this.#agentLostMs }).finally(() => (this.#reaping = undefined));
-    return this.#reaping;
+    if (this.#reaping === undefined) {
+      this.#reaping = this.store.reap({ agentLostMs: this.#agentLostMs }).finally(() => (this.#reaping = undefined));
+      return this.#reaping;
+    }
+    this.#nextReaping ??= this.#reaping
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextReaping = undefined;
+        return this.reap(_caller);
+      });
+    return this.#nextReaping;
   }
 
   async publish(caller: Caller, topics: readonly string[]): Promise<void> {
@@ -238,11 +246,13 @@ export class Desk {
     const own = caller.issuer === undefined ? undefined : this.#own.get(caller.issuer);
     const unknown = ids.filter((id) => own?.has(id) !== true);
     if (unknown.length === 0) return denied;
-    const results = await this.#rows.ask(unknown);
-    for (const [index, result] of results.entries()) {
-      const id = unknown[index] ?? 0;
-      if (result instanceof RpcError) denied.set(id, result);
-      else if (result.row !== undefined && !may(result.row)) denied.set(id, caller.denied(`${what} command ${id}`));
+    for (let from = 0; from < unknown.length; from += ROWS_AT_ONCE) {
+      const some = unknown.slice(from, from + ROWS_AT_ONCE);
+      for (const [index, result] of (await this.#rows.ask(some)).entries()) {
+        const id = some[index] ?? 0;
+        if (result instanceof RpcError) denied.set(id, result);
+        else if (result.row !== undefined && !may(result.row)) denied.set(id, caller.denied(`${what} command ${id}`));
+      }
     }
     return denied;
   }
@@ -264,9 +274,13 @@ export class Desk {
     if (result instanceof RpcError) return result;
     const { claims } = result;
     const count = countWithin(claims, ({ args, kwargs, meta }) => args.length + kwargs.length + meta.length);
-    if (count === claims.length) return result;
+    const [first] = claims;
+    const isTooLarge = first !== undefined && isTooLargeAlone(first);
+    if (count === claims.length && !isTooLarge) return result;
     this.#giveBack(claims.slice(count));
-    return { claims: claims.slice(0, count), nextDueMs: undefined };
+    // It would be claimed, and lost, again and again.
+    if (isTooLarge) this.#answers.ask([tooLargeAnswer(first)]).catch(() => undefined);
+    return { claims: claims.slice(isTooLarge ? 1 : 0, count), nextDueMs: undefined };
   }
 
   #giveBack(claims: readonly Claim[]): void {
@@ -283,6 +297,28 @@ export function agentFault(caller: Caller, { address, agent }: AgentRef): RpcErr
 function answering(caller: Caller): void {
   if (!caller.mayAnswer) throw caller.denied("answer commands");
 }
+
+/** In pieces, until a message is full. */
+async function withinMessage<Row>(
+  ids: readonly number[],
+  size: (row: Row) => number,
+  ask: (ids: readonly number[]) => Promise<Results<Row | undefined>>,
+): Promise<Results<Row | undefined>> {
+  const all: (Row | RpcError | undefined)[] = [];
+  let characters = 0;
+  for (let from = 0; from < ids.length; from += ROWS_AT_ONCE) {
+    for (const result of await ask(ids.slice(from, from + ROWS_AT_ONCE))) {
+      if (!(result instanceof RpcError) && result !== undefined) characters += size(result);
+      if (characters > MESSAGE_CHARACTERS && all.length > 0) return all;
+      all.push(result);
+    }
+  }
+  return all;
+}
+
+const outcomeSize = ({ result, error }: Outcome): number => (result?.length ?? 0) + (error?.length ?? 0);
+const rowSize = (row: CommandRow): number =>
+  outcomeSize(row) + row.args.length + row.kwargs.length + row.meta.length + (row.progress?.length ?? 0);
 
 /** Asks for what passes the check; what does not has its error in its place. */
 async function partly<Given, Item, Result>(

@@ -24,7 +24,7 @@ export function openDesk(store: QueueStore, options: CommandServiceOptions): Ope
   checkRights(rights);
   const hub = new WakeHub(store, clock);
   const agentLostMs = (reaping === false ? undefined : reaping.agentLostMs) ?? AGENT_LOST_MS;
-  const desk = new Desk(store, hub, { clock, agentLostMs });
+  const desk = new Desk(store, hub, { agentLostMs });
   let stopReaping: (() => Promise<void>) | undefined;
   const callerOf = (context: HandlerContext): Caller => {
     const caller = new Caller(context.peer, rights);

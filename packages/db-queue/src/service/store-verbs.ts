@@ -6,7 +6,7 @@ import {
   type ImplementationOf,
   RpcError,
 } from "@rpc/core";
-import type { AddressRow, CommandRow, Outcome } from "../store/store-words.ts";
+import type { AddressRow } from "../store/store-words.ts";
 import { agentFault, type Desk } from "./desk.ts";
 import { countWithin } from "./message-size.ts";
 import type { Caller } from "./rights.ts";
@@ -67,8 +67,8 @@ export function storeVerbs(desk: Desk, clock: Clock, callerOf: CallerOf): Handle
     extend: async ({ items }, context) => itemsOf(await desk.extend(callerOf(context), items)),
     appendEvents: async ({ items }, context) => itemsOf(await desk.appendEvents(callerOf(context), items)),
     cancel: async ({ items }, context) => itemsOf(await desk.cancel(callerOf(context), items)),
-    outcomes: async ({ ids }, context) => itemsWithin(await desk.outcomes(callerOf(context), ids), outcomeSize),
-    read: async ({ ids }, context) => itemsWithin(await desk.read(callerOf(context), ids), rowSize),
+    outcomes: async ({ ids }, context) => itemsOf(await desk.outcomes(callerOf(context), ids)),
+    read: async ({ ids }, context) => itemsOf(await desk.read(callerOf(context), ids)),
     readEvents: async ({ id, afterSeq, limit }, context) => {
       const all = await desk.readEvents(callerOf(context), id, { afterSeq, limit });
       const rows = all.slice(
@@ -115,21 +115,6 @@ async function ensured({ store }: Desk, caller: Caller, name: string): Promise<A
 function managing(caller: Caller, address: string, what: string): void {
   if (!caller.mayManage(address)) throw caller.denied(`${what} address "${address}"`);
 }
-
-/** What is beyond a message's size is left out at the end: whoever asked asks again for what is missing. */
-function itemsWithin<T>(
-  results: readonly (T | RpcError | undefined)[],
-  size: (value: T) => number,
-): readonly Item<T>[] {
-  const count = countWithin(results, (result) =>
-    result instanceof RpcError || result === undefined ? 0 : size(result),
-  );
-  return itemsOf(results.slice(0, count));
-}
-
-const outcomeSize = ({ result, error }: Outcome): number => (result?.length ?? 0) + (error?.length ?? 0);
-const rowSize = (row: CommandRow): number =>
-  outcomeSize(row) + row.args.length + row.kwargs.length + row.meta.length + (row.progress?.length ?? 0);
 
 function itemsOf<T>(results: readonly (T | RpcError | undefined)[]): readonly Item<T>[] {
   return results.map((result) => itemOf<T>(result));
