@@ -1,3 +1,4 @@
 import { suite } from "../../tools/vitest/base.ts";
 
-export default suite();
+// A hundred thousand messages of a test take their time through Node's own copy of the browser's class.
+export default suite({ testTimeout: 60_000 });

@@ -54,6 +54,7 @@ for (const [name, kind] of Object.entries({ json, protobuf, browser })) {
     name: `${name}, transport`,
     factory: pairOf(kind),
     wire: wireOf(kind),
+    patienceMs: 50_000,
     leaveOut: kind === json ? { H11: TEXT } : kind === browser ? { H11: TEXT, H23: TEXT } : {},
   });
 }
