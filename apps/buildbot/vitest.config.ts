@@ -1,3 +1,4 @@
 import { suite } from "../../tools/vitest/base.ts";
 
-export default suite();
+// The rig of PostgreSQL is that of the queue's tests: started when a file asks for it.
+export default suite({ globalSetup: ["../../packages/db-queue/test/postgres-setup.ts"], testTimeout: 30_000 });

@@ -59,7 +59,9 @@ export async function claimRequests(kind: Kind, { db }: Tx, options: ClaimOption
     for (const request of wanted) orders.push(await give({ db }, request, { bot: bot.name, incarnation, at }));
   }
   // As they were asked for, not as they were written: the builders are locked in the order of their ids.
-  orders.sort((one, other) => other.request.priority - one.request.priority || one.request.id - other.request.id);
+  for (const list of [again, orders]) {
+    list.sort((one, other) => other.request.priority - one.request.priority || one.request.id - other.request.id);
+  }
   const builds = await Promise.all(orders.map(({ build }) => getBuildSummary(db, build)));
   const requests = await Promise.all(orders.map(({ request }) => getRequest(db, request.id)));
   return {

@@ -82,19 +82,26 @@ class NodeSqliteDriver implements Driver {
   }
 
   // Takes the lock for writing at once: a transaction that began by reading could not wait for it any more.
-  beginTransaction(): Promise<void> {
+  async beginTransaction(): Promise<void> {
     const connection = this.#used();
-    return connection.patiently(() => connection.handle.exec("begin immediate"));
+    await connection.patiently(() => connection.handle.exec("begin immediate"));
+    connection.isInTransaction = true;
   }
 
   async commitTransaction(): Promise<void> {
-    this.#used().handle.exec("commit");
+    const connection = this.#used();
+    connection.handle.exec("commit");
+    connection.isInTransaction = false;
   }
 
   async rollbackTransaction(): Promise<void> {
-    // SQLite may have rolled back by itself, on a full disk for example.
-    const { handle } = this.#used();
-    if (handle.isTransaction) handle.exec("rollback");
+    const connection = this.#used();
+    connection.isInTransaction = false;
+    try {
+      connection.handle.exec("rollback");
+    } catch {
+      // SQLite has rolled back by itself, on a full disk for example.
+    }
   }
 
   releaseConnection(): Promise<void> {
@@ -114,6 +121,8 @@ class NodeSqliteDriver implements Driver {
 
 class SqliteConnection implements DatabaseConnection {
   readonly handle: DatabaseSync;
+  /** The lock for writing is held: nothing in it has to wait. */
+  isInTransaction = false;
   readonly #options: SqliteOptions;
   readonly #statements = new Map<string, StatementSync>();
 
@@ -125,7 +134,7 @@ class SqliteConnection implements DatabaseConnection {
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     const statement = this.#statement(query.sql);
     const values = query.parameters as readonly SQLInputValue[];
-    if (this.handle.isTransaction) return run<Row>(statement, query, values);
+    if (this.isInTransaction) return run<Row>(statement, query, values);
     return this.patiently(() => run<Row>(statement, query, values));
   }
 

@@ -1,0 +1,1 @@
+export { type SchedulerLoop, type SchedulerLoopOptions, startSchedulerLoop } from "./scheduler-loop.ts";
