@@ -5,7 +5,9 @@ import { createClient, createRouter, type RpcError, systemClock } from "@rpc/cor
 import { type Channel, type ChannelSink, jsonEnvelopeCodec } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { array, assert, asyncProperty, boolean, constantFrom, record, uint8Array } from "fast-check";
+import { createFakeClock } from "@rpc/testkit";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { WebSocketServer } from "ws";
 import { createWsTransport as createBrowserTransport } from "../src/browser.ts";
 import { formatEndpoint, parseEndpoint } from "../src/endpoint.ts";
 import { channelsOf, json, protobuf } from "./conformance-wire.ts";
@@ -287,6 +289,40 @@ describe("attached to a server", () => {
     const { server } = await httpServer();
     const { endpoint } = await serving({ server, path: "/rpc" });
     expect((await upgrade(endpoint, { path: "/other" })).status).toBe(404);
+  });
+
+  it("H209 refuses a path that another listener has, until that is closed", async () => {
+    const { server } = await httpServer();
+    const first = await serving({ server, path: "/rpc" });
+    expect((await caught(serving({ server, path: "/rpc" }))).code).toBe("ALREADY_EXISTS");
+    expect(await createClient(Greeter, transportTo(first.endpoint)).echo("still")).toBe("still");
+    await first.close();
+    await serving({ server, path: "/rpc" });
+  });
+
+  it("survives somebody else who takes the same upgrades", async () => {
+    const { server } = await httpServer();
+    const reports: RpcError[] = [];
+    const theirs = new WebSocketServer({ server, path: "/rpc" });
+    onTestFinished(() => theirs.close());
+    const { endpoint } = await serving({ server, path: "/rpc", onError: (error) => reports.push(error) });
+    const { socket } = await upgrade(endpoint);
+    await vi.waitUntil(() => reports.length === 1);
+    expect(reports[0]?.message).toContain("called more than once");
+    socket.destroy();
+    for (const client of theirs.clients) client.terminate();
+  });
+
+  it("H145 reports pages that it refuses once a second, and how many there were", async () => {
+    const clock = createFakeClock();
+    const reports: RpcError[] = [];
+    const { endpoint } = await serving({ clock, onError: (error) => reports.push(error) });
+    const headers = { Origin: "https://evil.example" };
+    for (let i = 0; i < 20; i++) expect((await upgrade(endpoint, { headers })).status).toBe(403);
+    expect(reports).toHaveLength(1);
+    clock.advance(1_000);
+    await upgrade(endpoint, { headers });
+    expect(reports[1]?.message).toMatch(/evil\.example.*and 19 more/);
   });
 
   it("leaves the server as it was when it closes", async () => {

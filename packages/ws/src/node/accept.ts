@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { RpcError } from "@rpc/core";
 import { formatAddress, formatEndpoint, isLoopbackHost, type WsEndpoint } from "../endpoint.ts";
 import type { ListenSettings } from "./options.ts";
+import { Reports } from "./reports.ts";
 import { errorFromNode } from "./status.ts";
 import { type AcceptChannel, Upgrades } from "./upgrades.ts";
 
@@ -27,8 +28,9 @@ export async function acceptWs(
 ): Promise<Acceptor> {
   checkTls(endpoint, settings);
   refuseExposure(formatEndpoint(endpoint), endpoint.scheme === "wss", endpoint.host, settings);
-  const upgrades = new Upgrades(endpoint.path, settings, accept);
-  const entrance = new Entrance(endpoint, settings);
+  const reports = new Reports(formatEndpoint(endpoint), settings.clock, settings.onError);
+  const upgrades = new Upgrades(endpoint.path, settings, reports, accept);
+  const entrance = new Entrance(endpoint, settings, reports);
   const server = createHttpServer(endpoint, settings);
   entrance.watch(server);
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -76,7 +78,13 @@ export function attachWs(
     address.address,
     settings,
   );
-  const upgrades = new Upgrades(path, settings, accept);
+  const taken = attached.get(server) ?? new Set();
+  if (taken.has(path))
+    throw new RpcError("ALREADY_EXISTS", `a listener takes the upgrades of ${own} already`, {
+      reason: "ALREADY_EXISTS",
+    });
+  attached.set(server, taken.add(path));
+  const upgrades = new Upgrades(path, settings, new Reports(own, settings.clock, settings.onError), accept);
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Others serve other paths; when there is nobody else, somebody has to answer.
     if (upgrades.isOurs(request) || server.listenerCount("upgrade") === 1)
@@ -88,9 +96,13 @@ export function attachWs(
     stop: async () => {
       upgrades.close();
       server.off("upgrade", upgrade);
+      taken.delete(path);
     },
   };
 }
+
+/** Paths of servers of others that are taken. */
+const attached = new WeakMap<Server, Set<string>>();
 
 const ANY_ADDRESS = /^(0\.0\.0\.0|::)$/;
 
@@ -141,27 +153,27 @@ class Entrance {
   readonly #settings: ListenSettings;
   /** Connections without an upgrade, by remote address: Node gives nothing else that both the bare and the encrypted socket have. */
   readonly #waiting = new Map<string, { readonly socket: Socket; readonly timer: unknown }>();
-  #reportedAt = Number.NEGATIVE_INFINITY;
-  #unreported = 0;
+  readonly #reports: Reports;
 
-  constructor(endpoint: WsEndpoint, settings: ListenSettings) {
+  constructor(endpoint: WsEndpoint, settings: ListenSettings, reports: Reports) {
     this.#endpoint = endpoint;
     this.#settings = settings;
+    this.#reports = reports;
   }
 
   watch(server: Server): void {
     // Out of file handles, say: this connection is lost, the others live on, and Node accepts again by itself (H18).
     server.on("error", (error) => {
-      if (server.listening) this.#report(error);
+      if (server.listening) this.#reports.add(error);
     });
     server.on("drop", () => {
       const message = `${formatEndpoint(this.#endpoint)} refuses connections: there are ${this.#settings.maxConnections} already`;
-      this.#report(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxConnections" }));
+      this.#reports.add(new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxConnections" }));
     });
     server.on("connection", (socket: Socket) => this.#arrived(socket));
     server.on("tlsClientError", (error: Error) => {
       const message = `a connection to ${formatEndpoint(this.#endpoint)} failed its TLS handshake: ${error.message}`;
-      this.#report(new RpcError("UNAUTHENTICATED", message, { reason: "TLS", cause: error }));
+      this.#reports.add(new RpcError("UNAUTHENTICATED", message, { reason: "TLS", cause: error }));
     });
   }
 
@@ -188,20 +200,6 @@ class Entrance {
     if (waiting === undefined) return;
     this.#waiting.delete(key);
     this.#settings.clock.clearTimeout(waiting.timer);
-  }
-
-  /** At most one report per second: a peer must not fill the log. */
-  #report(error: Error): void {
-    const now = this.#settings.clock.now();
-    if (now - this.#reportedAt < 1_000) {
-      this.#unreported++;
-      return;
-    }
-    const { code, message, reason } = errorFromNode(error, "listen", formatEndpoint(this.#endpoint));
-    const more = this.#unreported === 0 ? "" : ` (and ${this.#unreported} more since the last report)`;
-    this.#reportedAt = now;
-    this.#unreported = 0;
-    this.#settings.onError(new RpcError(code, message + more, { reason, cause: error }));
   }
 }
 

@@ -9,6 +9,7 @@ import { isBinary, subprotocolOf } from "../subprotocol.ts";
 import { WsChannel } from "./channel.ts";
 import type { ListenSettings } from "./options.ts";
 import { mayConnect } from "./origin.ts";
+import type { Reports } from "./reports.ts";
 import { wsLimits } from "./ws-options.ts";
 
 /** Takes a channel, and how its envelopes are written. */
@@ -17,14 +18,16 @@ export type AcceptChannel = (channel: WsChannel, codec: EnvelopeCodec) => void;
 /** Turns upgrade requests of an HTTP server into channels, or refuses them with a sentence. */
 export class Upgrades {
   readonly #settings: ListenSettings;
+  readonly #reports: Reports;
   readonly #path: string;
   readonly #accept: AcceptChannel;
   readonly #server: WebSocketServer;
   #connections = 0;
   #closed = false;
 
-  constructor(path: string, settings: ListenSettings, accept: AcceptChannel) {
+  constructor(path: string, settings: ListenSettings, reports: Reports, accept: AcceptChannel) {
     this.#settings = settings;
+    this.#reports = reports;
     this.#path = path;
     this.#accept = accept;
     const options: ServerOptions = {
@@ -44,7 +47,12 @@ export class Upgrades {
   handle(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const refused = this.#refusalOf(request);
     if (refused !== undefined) return refuse(socket, ...refused);
-    this.#server.handleUpgrade(request, socket, head, (ws) => this.#admit(ws, socket));
+    try {
+      this.#server.handleUpgrade(request, socket, head, (ws) => this.#admit(ws, socket));
+    } catch (thrown) {
+      // Somebody else took it first: a program that has two of them for one path must not end by its first visitor.
+      this.#reports.add(RpcError.from(thrown));
+    }
   }
 
   close(): void {
@@ -52,13 +60,13 @@ export class Upgrades {
   }
 
   #refusalOf(request: IncomingMessage): readonly [status: number, sentence: string] | undefined {
-    const { codecs, origins, maxConnections, onError } = this.#settings;
+    const { codecs, origins, maxConnections } = this.#settings;
     if (this.#closed) return [503, "this server is closing"];
     if (!this.isOurs(request)) return [404, "nothing is served at this path"];
     if (!mayConnect(request, origins)) {
       const { origin } = request.headers;
       const message = `a page of ${JSON.stringify(origin?.slice(0, 200))} was refused: its origin is not among the option origins, or of another host`;
-      onError(new RpcError("PERMISSION_DENIED", message, { reason: "ORIGIN" }));
+      this.#reports.add(new RpcError("PERMISSION_DENIED", message, { reason: "ORIGIN" }));
       return [403, "pages of this origin may not connect; see the option origins of the server"];
     }
     const header = request.headers["sec-websocket-protocol"] ?? "";
@@ -66,7 +74,7 @@ export class Upgrades {
     if (this.#chosen(new Set(header.split(",").map((word) => word.trim()))) === undefined)
       return [400, `the subprotocol must be ${codecs.map(subprotocolOf).join(" or ")}`];
     if (this.#connections < maxConnections) return undefined;
-    onError(
+    this.#reports.add(
       new RpcError("RESOURCE_EXHAUSTED", `connections are refused: there are ${maxConnections} already`, {
         reason: "maxConnections",
       }),
