@@ -137,6 +137,8 @@ export const Desk = defineContract("buildbot.v1.Desk", {
     output: Ok,
     errors: Errors,
   }),
+  /** For the bot's command of that name: a new request, like that of the build. */
+  rebuild: unary({ input: z.object({ build: Id }), output: z.object({ request: Id }) }),
   /** What a poll has found. The server keeps new ones and lets the schedulers see them. */
   addCommits: unary({
     input: z.object({

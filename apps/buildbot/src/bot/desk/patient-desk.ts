@@ -1,0 +1,101 @@
+import {
+  type CallOptions,
+  type ClientOf,
+  type Clock,
+  createClient,
+  RpcError,
+  type SessionTransport,
+  type StatusCode,
+} from "@rpc/core";
+import { Desk } from "../../contracts/bot.ts";
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 15_000;
+/** A call that has not been answered for so long is made again. */
+const ANSWER_MS = 60_000;
+
+/** What no second try changes: the server has understood, and does not want it. */
+const REFUSALS: ReadonlySet<StatusCode> = new Set([
+  "INVALID_ARGUMENT",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "FAILED_PRECONDITION",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "DATA_LOSS",
+]);
+
+export interface PatientDeskOptions {
+  readonly transport: SessionTransport;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
+  /** Hears what a call fails of, and that it is tried again. */
+  readonly onTrouble: (message: string) => void;
+}
+
+/** What the bot says to the server, said again until it has been heard: every method of the Desk may be. */
+export class PatientDesk {
+  readonly #options: PatientDeskOptions;
+  readonly #desk: ClientOf<typeof Desk>;
+  /** Those who wait for their next try. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: PatientDeskOptions) {
+    this.#options = options;
+    this.#desk = createClient(Desk, options.transport);
+    for (const event of ["connected", "resumed"] as const) options.transport.on(event, () => this.#wake());
+    options.signal.addEventListener("abort", () => this.#wake());
+  }
+
+  /**
+   * Calls until there is an answer. Rejects with what the server refuses, with its declared errors, and CANCELLED when the bot or `signal`
+   * ends it. What `maxTries` have not brought rejects as well.
+   */
+  async ask<T>(
+    what: string,
+    call: (desk: ClientOf<typeof Desk>, options: CallOptions) => Promise<T>,
+    { signal = this.#options.signal, maxTries = Number.POSITIVE_INFINITY, answerMs = ANSWER_MS }: AskOptions = {},
+  ): Promise<T> {
+    let pauseMs = FIRST_PAUSE_MS;
+    for (let tries = 1; ; tries += 1) {
+      if (this.#options.signal.aborted || signal.aborted) throw new RpcError("CANCELLED", `${what}: the bot ends`);
+      try {
+        return await call(this.#desk, { signal, timeoutMs: answerMs });
+      } catch (caught) {
+        const error = RpcError.from(caught);
+        if (REFUSALS.has(error.code) || tries >= maxTries) throw error;
+        // The first of them is mostly a connection that was lost, which comes back at once.
+        if (tries === 2 || tries % 20 === 0) this.#options.onTrouble(`${what}: ${error.message}; trying again`);
+      }
+      await this.#pause(pauseMs * (0.5 + this.#options.random()), signal);
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clock.clearTimeout(timer);
+        this.#waiting.delete(end);
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = clock.setTimeout(end, ms);
+      this.#waiting.add(end);
+      signal.addEventListener("abort", end);
+    });
+  }
+}
+
+export interface AskOptions {
+  readonly signal?: AbortSignal;
+  readonly maxTries?: number;
+  readonly answerMs?: number;
+}

@@ -1,0 +1,129 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm, utimes } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@rpc/core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe as describeCommits, findCommit, newCommits } from "../src/bot/git/commits.ts";
+import { Mirrors } from "../src/bot/git/mirror.ts";
+import { makeWorkTree, passwordsOf, withoutPassword } from "../src/bot/git/work-tree.ts";
+import { makeRepository, type Repository } from "./git-rig.ts";
+
+let folder = "";
+let source: Repository;
+let mirrors: Mirrors;
+const settings = { clock: systemClock, env: process.env };
+const call = { signal: new AbortController().signal };
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "bot-git-"));
+  source = makeRepository(join(folder, "source"));
+  mirrors = new Mirrors(join(folder, "mirrors"), settings);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe("mirror", () => {
+  it("gives trees of any commit, which share its objects and leave it as it is", async () => {
+    const first = source.commit("first", { "a.txt": "1", "sub/b.txt": "b" });
+    const second = source.commit("second — ünï", { "a.txt": "2" });
+    const [mirror, again] = await Promise.all([mirrors.update(source.path, call), mirrors.update(source.path, call)]);
+    expect(again).toBe(mirror);
+    const path = join(folder, "tree");
+    await makeWorkTree({ mirror, path, hash: first, url: source.path }, { ...settings, ...call });
+    expect(readFileSync(join(path, "a.txt"), "utf8")).toBe("1");
+    expect(existsSync(join(path, "sub", "b.txt"))).toBe(true);
+    const inMirror = { ...settings, ...call, cwd: mirror };
+    expect(await findCommit({ branch: "main" }, inMirror)).toEqual({
+      hash: second,
+      parent: first,
+      author: "Ada <ada@example.org>",
+      at: expect.any(Number),
+      subject: "second — ünï",
+    });
+    expect(await findCommit({ branch: "main", revision: first.slice(0, 8) }, inMirror)).toMatchObject({ hash: first });
+    await expect(findCommit({ branch: "gone" }, inMirror)).rejects.toThrow("no branch gone");
+    await expect(findCommit({ branch: "main", revision: "--all" }, inMirror)).rejects.toThrow("no commit --all");
+  });
+
+  it("follows branches that move, go, and are forced back, and finds commits that have lost their branch", async () => {
+    const first = source.commit("first");
+    await mirrors.update(source.path, call);
+    const lost = source.commit("lost");
+    source.git("reset", "--quiet", "--hard", first);
+    source.git("branch", "extra");
+    const mirror = await mirrors.update(source.path, call);
+    const inMirror = { ...settings, ...call, cwd: mirror };
+    expect((await findCommit({ branch: "extra" }, inMirror)).hash).toBe(first);
+    source.git("branch", "-D", "extra");
+    await mirrors.update(source.path, call);
+    await expect(findCommit({ branch: "extra" }, inMirror)).rejects.toThrow("no branch extra");
+    source.git("config", "uploadpack.allowAnySHA1InWant", "true");
+    await mirrors.update(source.path, call, lost);
+    expect((await findCommit({ branch: "main", revision: lost }, inMirror)).subject).toBe("lost");
+  });
+
+  it("does not ask when the commit is there, and says what git says when it may not", async () => {
+    const first = source.commit("first");
+    await mirrors.update(source.path, call);
+    rmSync(source.path, { recursive: true });
+    expect(await mirrors.update(source.path, call, first)).toBe(mirrors.pathOf(source.path));
+    await expect(mirrors.update(source.path, call)).rejects.toThrow(
+      /git (fetch|ls-remote): fatal: .*does not appear to be a git repository/,
+    );
+    await expect(mirrors.update("--upload-pack=touch /tmp/bot-git-x", call)).rejects.toThrow("fatal");
+    expect(existsSync("/tmp/bot-git-x")).toBe(false);
+    await expect(mirrors.update("ext::sh -c true", call)).rejects.toThrow("not allowed");
+  });
+
+  it("makes a broken copy anew, and removes the locks of a bot that was killed", async () => {
+    const hash = source.commit("first");
+    const mirror = await mirrors.update(source.path, call);
+    writeFileSync(join(mirror, "packed-refs"), "rubbish\n");
+    writeFileSync(join(mirror, "HEAD"), "rubbish");
+    const said: string[] = [];
+    await mirrors.update(source.path, { ...call, say: (line) => said.push(line) });
+    expect(said.join("\n")).toContain("the mirror is made anew");
+    expect((await findCommit({ branch: "main" }, { ...settings, ...call, cwd: mirror })).hash).toBe(hash);
+    writeFileSync(join(mirror, "refs", "heads", "main.lock"), "");
+    source.commit("second");
+    await mirrors.unlock();
+    await mirrors.update(source.path, call);
+    expect(existsSync(join(mirror, "refs", "heads", "main.lock"))).toBe(false);
+  });
+
+  it("removes what nobody has used for long", async () => {
+    source.commit("first");
+    const mirror = await mirrors.update(source.path, call);
+    expect(await mirrors.removeUnused(Date.now() - 1_000)).toBe(0);
+    await utimes(mirror, 1_000, 1_000);
+    expect(await mirrors.removeUnused(Date.now() - 1_000)).toBe(1);
+    expect(existsSync(mirror)).toBe(false);
+  });
+});
+
+describe("commits", () => {
+  it("are those since the last look, the oldest first, and the head alone where nothing is known", async () => {
+    const hashes = [source.commit("one"), source.commit("two"), source.commit("three")];
+    const mirror = await mirrors.update(source.path, call);
+    const inMirror = { ...settings, ...call, cwd: mirror };
+    const [one, two, three = ""] = hashes;
+    const since = async (known: string | undefined, most = 100) =>
+      (await newCommits({ head: three, known, most }, inMirror)).map(({ hash }) => hash);
+    expect(await since(one)).toEqual([two, three]);
+    expect(await since(one, 1)).toEqual([three]);
+    expect(await since(undefined)).toEqual([three]);
+    expect(await since("f".repeat(40))).toEqual([three]);
+    expect(
+      (await describeCommits([three, "nonsense", "e".repeat(40), one ?? ""], inMirror)).map(({ hash }) => hash),
+    ).toEqual([three, one]);
+  });
+});
+
+describe("addresses", () => {
+  it("are shown without passwords", () => {
+    expect(withoutPassword("https://ada:se%40cret@example.org/x.git")).toBe("https://example.org/x.git");
+    expect(withoutPassword("ssh://git@example.org/x.git")).toBe("ssh://git@example.org/x.git");
+    expect(passwordsOf("https://ada:se%40cret@example.org/x.git")).toEqual(["se%40cret", "se@cret"]);
+    expect(passwordsOf("https://t0ken@example.org/x.git")).toEqual(["t0ken", "t0ken"]);
+    expect(passwordsOf("git@example.org:x.git")).toEqual([]);
+  });
+});
