@@ -9,6 +9,7 @@ import {
   type QueryConfig,
 } from "pg";
 import { storeClosedError } from "../store/store-errors.ts";
+import { arrayText } from "./array-text.ts";
 import { endpointOf, type PostgresSettings } from "./options.ts";
 import { isConnectionLost, isStalePlan, isTimeout, isWorthRepeating, postgresError } from "./status.ts";
 
@@ -242,7 +243,7 @@ export class ClientSession implements Session {
   async rows(statement: Statement, values: readonly Value[]): Promise<readonly Row[]> {
     const query: QueryArrayConfig & { query_timeout: number } = {
       text: statement.text,
-      values: [...values],
+      values: values.map((value) => (typeof value === "object" && value !== null ? arrayText(value) : value)),
       rowMode: "array",
       types: TYPES,
       query_timeout: this.#timeoutMs,

@@ -21,7 +21,8 @@ const COLUMNS: readonly Column[] = [
   (c) => c.delayMs,
   (c) => c.expiresMs,
   (c) => c.createdBy,
-  (c) => c.notification,
+  // Rarely one: a column of nothing but defaults is not sent.
+  (c) => (c.notification === true ? true : null),
 ];
 const SPECIAL_COLUMNS: readonly Column[] = [
   ...COLUMNS,
