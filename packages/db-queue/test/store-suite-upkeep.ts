@@ -178,6 +178,19 @@ export function upkeepCases(open: StoreSuiteOptions["open"]): void {
     expect(await rig.store.stats({ address: "nobody" })).toEqual([]);
   });
 
+  it("Q60 looks at a share of what each of many addresses has ended, and counts ready ones with and without a key", async () => {
+    await Promise.all(Array.from({ length: 200 }, (_, index) => rig.store.ensureAddress(`idle ${index}`)));
+    await inserted(rig.store, ...Array.from({ length: 130 }, () => ({})));
+    const claims = await claimed(rig.store, "a", { max: 130 });
+    await rig.store.settle(claims.map(({ id, token }) => ({ id, token, outcome: "done", result: "1" })));
+    await inserted(rig.store, {}, { orderingKey: "k" }, { orderingKey: "k" });
+    expect(await rig.store.stats({ address: ADDRESS })).toMatchObject([{ readyCount: 3, finished: { done: 130 } }]);
+    const all = await rig.store.stats();
+    expect(all).toHaveLength(201);
+    expect(all.find(({ address }) => address === ADDRESS)).toMatchObject({ readyCount: 3, finished: { done: 100 } });
+    expect(all[0]).toMatchObject({ readyCount: 0, finished: { done: 0, runMs: undefined } });
+  });
+
   it("Q62 finds nothing to do in a database that is up to date", async () => {
     const report = await rig.store.migrate();
     expect(report.applied).toEqual([]);

@@ -74,6 +74,7 @@ CREATE UNIQUE INDEX rpc_address_name_key ON public.rpc_address USING btree (name
 CREATE UNIQUE INDEX rpc_address_pkey ON public.rpc_address USING btree (id)
 CREATE UNIQUE INDEX rpc_agent_pkey ON public.rpc_agent USING btree (address_id, name)
 CREATE INDEX rpc_command_delayed ON public.rpc_command USING btree (address_id, not_before) WHERE ((state = 'queued'::text) AND delayed)
+CREATE INDEX rpc_command_ended ON public.rpc_command USING btree (address_id, finished_at) WHERE (finished_at IS NOT NULL)
 CREATE UNIQUE INDEX rpc_command_event_pkey ON public.rpc_command_event USING btree (command_id, seq)
 CREATE INDEX rpc_command_expiry ON public.rpc_command USING btree (expires_at) WHERE ((state = 'queued'::text) AND (expires_at IS NOT NULL))
 CREATE INDEX rpc_command_finished ON public.rpc_command USING btree (finished_at) WHERE (finished_at IS NOT NULL)

@@ -1,41 +1,48 @@
+import { NEWEST_ENDED } from "../store/newest-ended.ts";
 import type { Percentiles, QueueStats } from "../store/store-words.ts";
 import type { Session, Statement } from "./connections.ts";
 
-const NEWEST = 10_000;
 const WINDOW_MS = 300_000;
 
 // A command that was queued again, and then ended without another claim, has waited for none: hence the two tests of claimed_at.
 export function statsStatement(make: (text: string) => Statement): Statement {
   const spread = (name: string): string =>
     `percentile_disc(ARRAY[0.5, 0.95, 1]) WITHIN GROUP (ORDER BY ${name}_ms) FILTER (WHERE ${name}_ms >= 0)`;
+  // Each is the condition of an index.
+  const parts = [
+    "state = 'queued' AND NOT delayed AND ordering_key IS NULL",
+    "state = 'queued' AND NOT delayed AND ordering_key IS NOT NULL",
+    "state = 'queued' AND delayed",
+    "state = 'waiting'",
+  ];
+  const { ofEach, ofAll, least } = NEWEST_ENDED;
   return make(`WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
+asked AS MATERIALIZED (SELECT id FROM rpc_address WHERE $1::text IS NULL OR name = $1),
+claimed AS (SELECT address_id, count(*) AS count FROM rpc_command WHERE state = 'claimed' GROUP BY address_id),
 live AS (
-  SELECT address_id,
-         count(*) FILTER (WHERE state = 'queued' AND not_before <= now) AS ready,
-         count(*) FILTER (WHERE state = 'queued' AND not_before > now) AS delayed,
-         count(*) FILTER (WHERE state = 'claimed') AS claimed,
-         count(*) FILTER (WHERE state = 'waiting') AS waiting,
-         extract(epoch FROM max(now) - min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now)) * 1000 AS oldest_ms
-    FROM clock, (SELECT address_id, state, not_before FROM rpc_command, clock WHERE state = 'queued' AND (expires_at IS NULL OR expires_at > now)
-                 UNION ALL SELECT address_id, state, not_before FROM rpc_command WHERE state = 'claimed'
-                 UNION ALL SELECT address_id, state, not_before FROM rpc_command WHERE state = 'waiting') AS each_one
-   GROUP BY address_id),
+  SELECT a.id AS address_id, each_one.* FROM asked a CROSS JOIN clock CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE state = 'queued' AND not_before <= now) AS ready,
+           count(*) FILTER (WHERE state = 'queued' AND not_before > now) AS delayed,
+           count(*) FILTER (WHERE state = 'waiting') AS waiting,
+           extract(epoch FROM now - min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now)) * 1000 AS oldest_ms
+      FROM (${parts.map((part) => `SELECT state, not_before, expires_at FROM rpc_command WHERE address_id = a.id AND ${part}`).join(" UNION ALL ")}) AS part
+     WHERE state = 'waiting' OR expires_at IS NULL OR expires_at > now) AS each_one),
 ended AS (
-  SELECT * FROM (
-    SELECT address_id, state, greatest(attempts - 1, 0) AS retries,
-           extract(epoch FROM claimed_at - not_before) * 1000 AS wait_ms, extract(epoch FROM finished_at - claimed_at) * 1000 AS run_ms,
-           row_number() OVER (PARTITION BY address_id ORDER BY finished_at DESC) AS rank
-      FROM rpc_command WHERE finished_at >= (SELECT now FROM clock) - $2::float8 * interval '1 ms' AND finished_at IS NOT NULL) AS window_of
-   WHERE rank <= ${NEWEST}),
+  SELECT a.id AS address_id, e.* FROM asked a CROSS JOIN LATERAL (
+    SELECT state, greatest(attempts - 1, 0) AS retries,
+           extract(epoch FROM claimed_at - not_before) * 1000 AS wait_ms, extract(epoch FROM finished_at - claimed_at) * 1000 AS run_ms
+      FROM rpc_command WHERE address_id = a.id AND finished_at >= (SELECT now FROM clock) - $2::float8 * interval '1 ms' AND finished_at IS NOT NULL
+     ORDER BY finished_at DESC
+     LIMIT (SELECT greatest(${least}, least(${ofEach}, ${ofAll} / greatest(count(*), 1))) FROM asked)) AS e),
 sums AS (
   SELECT address_id, count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,
          count(*) FILTER (WHERE state = 'expired') AS expired, count(*) FILTER (WHERE state = 'cancelled') AS cancelled,
          sum(retries) AS retries, array_to_json(${spread("wait")})::text AS waits, array_to_json(${spread("run")})::text AS runs
     FROM ended GROUP BY address_id)
-SELECT a.name, a.paused, coalesce(l.ready, 0), coalesce(l.delayed, 0), coalesce(l.claimed, 0), coalesce(l.waiting, 0), l.oldest_ms,
+SELECT a.name, a.paused, coalesce(l.ready, 0), coalesce(l.delayed, 0), coalesce(c.count, 0), coalesce(l.waiting, 0), l.oldest_ms,
        (SELECT count(*) FROM rpc_agent g WHERE g.address_id = a.id), coalesce(s.done, 0), coalesce(s.failed, 0), coalesce(s.expired, 0),
        coalesce(s.cancelled, 0), coalesce(s.retries, 0), s.waits, s.runs
-  FROM rpc_address a LEFT JOIN live l ON l.address_id = a.id LEFT JOIN sums s ON s.address_id = a.id
+  FROM rpc_address a LEFT JOIN live l ON l.address_id = a.id LEFT JOIN claimed c ON c.address_id = a.id LEFT JOIN sums s ON s.address_id = a.id
  WHERE $1::text IS NULL OR a.name = $1 ORDER BY a.name COLLATE "C"`);
 }
 

@@ -1,20 +1,23 @@
 import type { FinishedStats, Percentiles, QueueStats } from "../store/store-words.ts";
+import { NEWEST_ENDED } from "../store/newest-ended.ts";
 import { listAddresses } from "./addresses.ts";
 import type { Work } from "./work.ts";
 
-const NEWEST = 10_000;
 const WINDOW_MS = 300_000;
 
-const READY = `SELECT count(*) AS count, min(not_before) AS since FROM rpc_command
-  WHERE address_id = ?1 AND state = 'queued' AND delayed = 0 AND (expires_at IS NULL OR expires_at > ?2)`;
+// One for each of the two indexes that claims walk through.
+const READY = (keyed: string): string => `SELECT count(*) AS count, min(not_before) AS since FROM rpc_command
+  WHERE address_id = ?1 AND state = 'queued' AND delayed = 0 AND ordering_key IS ${keyed} AND (expires_at IS NULL OR expires_at > ?2)`;
+const READY_FREE = READY("NULL");
+const READY_KEYED = READY("NOT NULL");
 const DELAYED = `SELECT count(*) AS count, coalesce(sum(not_before <= ?2), 0) AS due, min(not_before) AS since FROM rpc_command
   WHERE address_id = ?1 AND state = 'queued' AND delayed = 1`;
 const CLAIMED =
-  "SELECT count(*) AS count FROM rpc_command WHERE state = 'claimed' AND lease_until IS NOT NULL AND address_id = ?";
+  "SELECT address_id, count(*) AS count FROM rpc_command WHERE state = 'claimed' AND lease_until IS NOT NULL GROUP BY address_id";
 const WAITING = "SELECT count(*) AS count FROM rpc_command WHERE state = 'waiting' AND address_id = ?";
 const AGENTS = "SELECT count(*) AS count FROM rpc_agent WHERE address_id = ?";
 const FINISHED = `SELECT state, attempts, claimed_at, not_before, finished_at FROM rpc_command
-  WHERE finished_at >= ? AND address_id = ? AND state IN ('done', 'failed', 'expired', 'cancelled') ORDER BY finished_at DESC LIMIT ${NEWEST}`;
+  WHERE finished_at >= ? AND address_id = ? AND state IN ('done', 'failed', 'expired', 'cancelled') ORDER BY finished_at DESC LIMIT ?`;
 
 interface Finished {
   readonly state: "done" | "failed" | "expired" | "cancelled";
@@ -28,25 +31,39 @@ interface Count {
   readonly count: number;
 }
 
+interface Ready extends Count {
+  readonly since: number | null;
+}
+
 export function readStats(work: Work, address: string | undefined, windowMs: number = WINDOW_MS): QueueStats[] {
   const { connection } = work;
   const now = work.now();
   const addresses = listAddresses(work).filter((row) => address === undefined || row.name === address);
+  const claimed = new Map(
+    connection.all<Count & { readonly address_id: number }>(CLAIMED).map((row) => [row.address_id, row.count]),
+  );
+  const { ofEach, ofAll, least } = NEWEST_ENDED;
+  const newest = Math.max(least, Math.min(ofEach, Math.floor(ofAll / Math.max(1, addresses.length))));
   return addresses.map(({ id, name, paused }) => {
-    const ready = connection.get<Count & { readonly since: number | null }>(READY, id, now);
-    const delayed = connection.get<Count & { readonly due: number; readonly since: number | null }>(DELAYED, id, now);
+    const free = connection.get<Ready>(READY_FREE, id, now);
+    const keyed = connection.get<Ready>(READY_KEYED, id, now);
+    const delayed = connection.get<Ready & { readonly due: number }>(DELAYED, id, now);
     const due = delayed?.due ?? 0;
-    const since = Math.min(ready?.since ?? Infinity, due > 0 ? (delayed?.since ?? Infinity) : Infinity);
+    const since = Math.min(
+      free?.since ?? Infinity,
+      keyed?.since ?? Infinity,
+      due > 0 ? (delayed?.since ?? Infinity) : Infinity,
+    );
     return {
       address: name,
       paused,
-      readyCount: (ready?.count ?? 0) + due,
+      readyCount: (free?.count ?? 0) + (keyed?.count ?? 0) + due,
       delayedCount: (delayed?.count ?? 0) - due,
-      claimedCount: connection.get<Count>(CLAIMED, id)?.count ?? 0,
+      claimedCount: claimed.get(id) ?? 0,
       waitingCount: connection.get<Count>(WAITING, id)?.count ?? 0,
       oldestReadyMs: since === Infinity ? undefined : Math.max(0, now - since),
       agentCount: connection.get<Count>(AGENTS, id)?.count ?? 0,
-      finished: finishedStats(connection.all<Finished>(FINISHED, now - windowMs, id)),
+      finished: finishedStats(connection.all<Finished>(FINISHED, now - windowMs, id, newest)),
     };
   });
 }

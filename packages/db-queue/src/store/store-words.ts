@@ -259,7 +259,10 @@ export interface QueueStats {
   /** How long the oldest ready one could have started; undefined: none is ready. */
   readonly oldestReadyMs: number | undefined;
   readonly agentCount: number;
-  /** What has finished in the last `windowMs` (default 5 min), of those at most the newest 10,000. */
+  /**
+   * What has finished in the last `windowMs` (default 5 min), of those at most the newest 10,000; of more than two addresses at once the
+   * newest 20,000 in equal shares, though of none less than 100.
+   */
   readonly finished: FinishedStats;
 }
 
