@@ -46,7 +46,7 @@ export const GROUNDS: readonly HuntGround[] = [
     what: "PostgreSQL, LISTEN and NOTIFY",
     store: "postgres",
     limitMs: 50,
-    lanes: 4,
+    lanes: 2,
     open: (url) => ({
       agents: createPostgresStore({ connection: url }),
       issuer: createPostgresStore({ connection: url }),
@@ -57,7 +57,7 @@ export const GROUNDS: readonly HuntGround[] = [
     what: `PostgreSQL without NOTIFY, polls every ${POLL_INTERVAL_MS} ms`,
     store: "postgres",
     limitMs: POLL_INTERVAL_MS + 50,
-    lanes: 20,
+    lanes: 8,
     open: (url) => {
       const options = { connection: url, notify: "off", pollIntervalMs: POLL_INTERVAL_MS } as const;
       return { agents: createPostgresStore(options), issuer: createPostgresStore(options) };
@@ -68,7 +68,7 @@ export const GROUNDS: readonly HuntGround[] = [
     what: "SQLite, agent and issuer share a store",
     store: "sqlite",
     limitMs: 50,
-    lanes: 4,
+    lanes: 8,
     open: (file) => {
       const store = createSqliteStore({ file });
       return { agents: store, issuer: store };
@@ -79,7 +79,7 @@ export const GROUNDS: readonly HuntGround[] = [
     what: "SQLite, a store each, as two processes have it: the file is looked at every 5 ms",
     store: "sqlite",
     limitMs: 50,
-    lanes: 4,
+    lanes: 8,
     open: (file) => ({ agents: createSqliteStore({ file }), issuer: createSqliteStore({ file }) }),
   },
 ];
