@@ -629,8 +629,32 @@ describe("operations", () => {
     expect(await rig.queue.handle(again)).toEqual({ a: new Date(1) });
     expect(JSON.parse((await rig.row(again)).meta)).toMatchObject({ retryOf: Number(handle.id) });
     await expect(rig.queue.retry(again)).rejects.toMatchObject({ code: "FAILED_PRECONDITION", reason: "NOT_DEAD" });
+    expect(await rig.queue.retry(handle.id)).toBe(again);
     await expect(rig.queue.retry(999)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(rig.queue.retry("x")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("sends a dead command once more but once, tries the last of its tries again, and refuses a broadcast", async () => {
+    const rig = await open();
+    const id = await rig.insert("echo", { args: "[1]", maxAttempts: 2, orderingKey: "k" });
+    await rig.queue.cancel(id);
+    const [again, same] = await Promise.all([rig.queue.retry(id), rig.queue.retry(id)]);
+    expect([again > id, same]).toEqual([true, again]);
+    await rig.queue.cancel(again);
+    const third = await rig.queue.retry(id);
+    expect(third).toBeGreaterThan(again);
+    expect(await rig.queue.retry(again)).toBe(third);
+    expect(await rig.queue.list({ address: BOT, states: ["queued"] })).toMatchObject([
+      { id: third, args: "[1]", maxAttempts: 2, orderingKey: "k" },
+    ]);
+    await rig.store.subscribe({ address: BOT, agent: "a", incarnation: "a-1" });
+    const [all] = await rig.store.insert([{ address: BOT, method: "reload", broadcast: true }]);
+    if (all === undefined || all instanceof Error) throw new Error("no broadcast");
+    await rig.queue.cancel(all.id);
+    await expect(rig.queue.retry(all.id)).rejects.toMatchObject({ code: "FAILED_PRECONDITION", reason: "BROADCAST" });
+    const [copy] = await rig.queue.list({ parentId: all.id });
+    const copyAgain = await rig.queue.retry(copy?.id ?? 0);
+    expect(await rig.row(copyAgain)).toMatchObject({ targetAgent: "a", parentId: undefined });
   });
 
   it("Q60 counts, and reads what the table has", async () => {

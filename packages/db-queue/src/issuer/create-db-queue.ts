@@ -140,14 +140,28 @@ class IssuingQueue implements DbQueue {
     id: number | string,
     options: Pick<SendOptions, "expires" | "delay" | "maxAttempts"> = {},
   ): Promise<number> {
-    const number = checkedId(id);
-    const [row] = await this.store.read([number]);
-    if (row === undefined) throw noCommandError(number);
-    if (!isOver(row.state) || row.state === "done") {
-      const message = `command ${number} is ${row.state}: only one that has failed, expired or was cancelled is sent once more`;
+    let row = await this.#row(checkedId(id));
+    if (!isDead(row)) {
+      const message = `command ${row.id} is ${row.state}: only one that has failed, expired or was cancelled is sent once more`;
       throw new RpcError("FAILED_PRECONDITION", message, { reason: "NOT_DEAD" });
     }
-    return new SentCommand(this.#engine, methodNamed(row.method), { command: againOf(row, options) }).accepted;
+    if ((await this.store.list({ parentId: row.id, limit: 1 })).length > 0) {
+      const message = `command ${row.id} is a broadcast, whose agents may not be the same any more: retry its copies (list({parentId: ${row.id}})) or broadcast anew`;
+      throw new RpcError("FAILED_PRECONDITION", message, { reason: "BROADCAST" });
+    }
+    for (;;) {
+      const again = new SentCommand(this.#engine, methodNamed(row.method), { command: againOf(row, options) });
+      const next = await again.accepted;
+      row = await this.#row(next);
+      // One that was sent once more before, and is dead as well: the last of them is the one to be tried again.
+      if (!isDead(row)) return next;
+    }
+  }
+
+  async #row(id: number): Promise<CommandRow> {
+    const [row] = await this.store.read([id]);
+    if (row === undefined) throw noCommandError(id);
+    return row;
   }
 
   read(): ReturnType<DbQueue["read"]> {
@@ -206,7 +220,11 @@ function metadataIn({ metadata }: SendOptions): { readonly metadata?: Metadata }
   return metadata === undefined ? {} : { metadata: new Metadata(metadata) };
 }
 
-/** Another try of a dead command, with all that it had but its key: that still belongs to the dead one. */
+function isDead({ state }: CommandRow): boolean {
+  return isOver(state) && state !== "done";
+}
+
+/** Another try of a dead command, with all that it had but its key: that still belongs to the dead one. Its own key keeps it to one try. */
 function againOf(row: CommandRow, options: Pick<SendOptions, "expires" | "delay" | "maxAttempts">): NewCommand {
   const { callId: _, deadlineLagMs: __, ...meta } = readMeta(row.meta);
   const livedMs = row.expiresAt === undefined ? undefined : row.expiresAt - row.createdAt;
@@ -218,6 +236,7 @@ function againOf(row: CommandRow, options: Pick<SendOptions, "expires" | "delay"
     meta: metaText({ ...meta, retryOf: row.id }),
     priority: row.priority,
     orderingKey: row.orderingKey,
+    idempotencyKey: `retry of ${row.id}`,
     targetAgent: row.targetAgent,
     maxAttempts: options.maxAttempts ?? row.maxAttempts,
     delayMs: options.delay === undefined ? undefined : spanMs(options.delay, "delay"),

@@ -128,8 +128,8 @@ export interface DbQueue extends MetricsSource, AsyncDisposable {
   /** What the command is then: `cancelled`; `claimed` or `waiting`, asked to end; another, too late. NOT_FOUND. */
   cancel(id: number | string, reason?: string): Promise<CommandState>;
   /**
-   * Sends a failed, expired or cancelled command once more, as a new one with `retryOf` in its meta; gives its id, for `handle`.
-   * FAILED_PRECONDITION for another, NOT_FOUND.
+   * Sends a failed, expired or cancelled command once more, as a new one with `retryOf` in its meta; gives its id, for `handle`. Asked for
+   * twice it is sent once, unless the first try is dead as well. FAILED_PRECONDITION for another and for a broadcast, NOT_FOUND.
    */
   retry(id: number | string, options?: Pick<SendOptions, "expires" | "delay" | "maxAttempts">): Promise<number>;
   /** Wakes whoever waits for a topic, in every process. */
