@@ -33,6 +33,8 @@ const LINGER_MS = 1000;
 /** Between a failed read and the next one. */
 const LEAST_RETRY_MS = 100;
 const MAX_IDS = 1000;
+/** So many are all read, when any of them may have ended. Of more, only those that are said to have. */
+const FEW = 100;
 /** Wake-ups of ids that no insert has told yet; beyond, all that come are looked at. */
 const MAX_EARLY = 100_000;
 const RESULT = "result of: ";
@@ -137,7 +139,7 @@ export class Outcomes implements InsertsListener {
   lookAtAll(): void {
     for (const id of this.#waiters.keys()) this.#dirty.add(id);
     if (this.#dirty.size > 0) this.#schedule();
-    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.changed();
+    this.#tellListeners();
   }
 
   /** Whoever waits is told `error`. */
@@ -145,7 +147,7 @@ export class Outcomes implements InsertsListener {
     const all = [...this.#waiters.values()].flat();
     this.#waiters.clear();
     for (const waiter of all) waiter.abandoned(error);
-    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.changed();
+    this.#tellListeners();
     this.#shut();
   }
 
@@ -155,7 +157,7 @@ export class Outcomes implements InsertsListener {
     if (this.#watch !== undefined) return;
     const watch = this.#store.watch({
       wake: (topic, outcome) => this.#wake(topic, outcome),
-      wakeAll: () => this.#wakeAll(),
+      wakeAll: (ended) => this.#wakeAll(ended),
     });
     this.#watch = watch;
     this.#schedulePoll();
@@ -230,10 +232,18 @@ export class Outcomes implements InsertsListener {
     }
   }
 
-  #wakeAll(): void {
+  #wakeAll(ended?: () => readonly number[] | undefined): void {
     this.#pause.hurry();
     if (this.#isInserting) this.#early = undefined;
-    this.lookAtAll();
+    const ids = this.#waiters.size > FEW ? ended?.() : undefined;
+    if (ids === undefined) return this.lookAtAll();
+    for (const id of ids) if (this.#waiters.has(id)) this.#dirty.add(id);
+    if (this.#dirty.size > 0) this.#schedule();
+    this.#tellListeners();
+  }
+
+  #tellListeners(): void {
+    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.changed();
   }
 
   #schedule(): void {

@@ -11,6 +11,9 @@ const MAX_VERBS = 1000;
 /** How long the pause before the next look at a locked database grows. */
 const LONGEST_PAUSE_MS = 10;
 
+const MAX_ENDED = 10_000;
+const ENDED_SINCE = `SELECT id FROM rpc_command WHERE finished_at >= ? LIMIT ${MAX_ENDED + 1}`;
+
 interface Verb {
   readonly isWrite: boolean;
   readonly run: (work: Work) => unknown;
@@ -57,6 +60,16 @@ export class GroupCommit {
   dataVersion(): number | undefined {
     try {
       return this.#connection?.get<{ data_version: number }>("PRAGMA data_version")?.data_version;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Commands that have ended at this instant or later; undefined: cannot tell now, or more than are worth a list. */
+  endedSince(at: number): readonly number[] | undefined {
+    try {
+      const rows = this.#connection?.all<{ readonly id: number }>(ENDED_SINCE, at);
+      return rows === undefined || rows.length > MAX_ENDED ? undefined : rows.map(({ id }) => id);
     } catch {
       return undefined;
     }

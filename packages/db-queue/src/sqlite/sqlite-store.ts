@@ -42,6 +42,8 @@ export function createSqliteStore(options: SqliteStoreOptions): QueueStore {
     {
       open: () => commits.read(() => undefined).then(() => commits.dataVersion()),
       dataVersion: () => commits.dataVersion(),
+      endedSince: (at) => commits.endedSince(at),
+      wallClock: settings.wallClock,
     },
     settings.clock,
     settings.pollIntervalMs,

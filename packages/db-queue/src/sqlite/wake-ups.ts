@@ -4,12 +4,17 @@ import type { Claimed, ClaimRequest, Outcome } from "../store/store-words.ts";
 import { type ClaimOffer, commandTopic, type WakeListener, type Watch } from "../store/store.ts";
 
 const COMMAND = commandTopic("");
+/** From the instant that a command's end bears to its commit, or clocks that are set meanwhile. What takes longer is found by polling. */
+const SLACK_MS = 2000;
 
 export interface WakeSource {
   /** Settles with the number of the last foreign commit, once the database is open. */
   readonly open: () => Promise<number | undefined>;
   /** Now; undefined: cannot tell. */
   readonly dataVersion: () => number | undefined;
+  /** Ids of commands that have ended at that instant of the database's clock or later; undefined: cannot tell, or too many. */
+  readonly endedSince: (at: number) => readonly number[] | undefined;
+  readonly wallClock: () => number;
 }
 
 /** A listener that has claimed in the transaction which would have woken it. */
@@ -29,6 +34,8 @@ export class WakeUps {
   readonly #clock: Clock;
   readonly #intervalMs: number;
   #seen: number | undefined;
+  /** When others were known to have committed no more than `#seen`. */
+  #seenAt: number | undefined;
   #timer: unknown;
   #isClosed = false;
 
@@ -104,19 +111,35 @@ export class WakeUps {
 
   readonly #look = (): void => {
     this.#timer = undefined;
+    const at = this.#source.wallClock();
     const version = this.#source.dataVersion();
-    if (version !== undefined && version !== this.#seen) {
-      this.#seen = version;
-      for (const listener of this.#listeners) tell(() => listener.wakeAll());
+    if (version !== undefined) {
+      const since = this.#seenAt;
+      this.#seenAt = at;
+      if (version !== this.#seen) {
+        this.#seen = version;
+        const ended = this.#endedSince(since);
+        for (const listener of this.#listeners) tell(() => listener.wakeAll(ended));
+      }
     }
     if (this.#listeners.size > 0) this.#schedule();
   };
+
+  /** Read once, and only when somebody asks. */
+  #endedSince(at: number | undefined): () => readonly number[] | undefined {
+    let found: { readonly ids: readonly number[] | undefined } | undefined;
+    return () => {
+      found ??= { ids: at === undefined ? undefined : this.#source.endedSince(at - SLACK_MS) };
+      return found.ids;
+    };
+  }
 
   #stop(): void {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     // Numbers of a time when nobody looked are none to compare with.
     this.#seen = undefined;
+    this.#seenAt = undefined;
   }
 }
 

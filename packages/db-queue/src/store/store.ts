@@ -144,8 +144,11 @@ export interface StoreTransaction {
 export interface WakeListener {
   /** `outcome`: what the command of a `result of:` topic has come to, where the store knows it without a look at the table. */
   wake(topic: string, outcome?: Outcome): void;
-  /** Any topic may have been meant: the way to other processes was lost and is back, or cannot tell. */
-  wakeAll(): void;
+  /**
+   * Any topic may have been meant: the way to other processes was lost and is back, or cannot tell. `ended`, where the store can look: which
+   * commands have ended since the last wake-up; undefined: cannot tell. What was deleted is not among them. Asked at once, or not at all.
+   */
+  wakeAll(ended?: () => readonly number[] | undefined): void;
   /**
    * For a store that runs verbs in this process: asked inside of a transaction that is about to wake a topic, whether to claim in it. What it
    * gives is told the answer after the commit, instead of being woken; when there is no commit, it hears nothing. Must call no verb.

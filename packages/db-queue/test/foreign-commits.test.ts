@@ -1,0 +1,54 @@
+import { afterEach, expect, it } from "vitest";
+import { createDbQueue } from "../src/issuer/create-db-queue.ts";
+import type { DbQueue } from "../src/issuer/db-queue.ts";
+import type { QueueStore } from "../src/store/store.ts";
+import { turns, until } from "./agent-rig.ts";
+import { BOT, type IssuerRig, openIssuerRig } from "./issuer-rig.ts";
+
+const open: (IssuerRig | DbQueue)[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0)) await each.close();
+});
+
+it("reads what another process has ended, and not all that is awaited, whenever that process commits", async () => {
+  const rig = await openIssuerRig();
+  let rowsRead = 0;
+  const store = new Proxy(rig.store, {
+    get: (target, name, self): unknown =>
+      name === "outcomes"
+        ? (ids: readonly number[]) => {
+            rowsRead += ids.length;
+            return target.outcomes(ids);
+          }
+        : Reflect.get(target, name, self),
+  }) satisfies QueueStore;
+  const queue = createDbQueue(store, { clock: rig.clock, random: () => 0.5, name: "many" });
+  open.push(queue, rig);
+  await rig.store.ensureAddress(BOT);
+  const bot = queue.proxy(BOT);
+  const calls = Array.from({ length: 500 }, async (_, index) => {
+    const value: unknown = await bot["ping"]?.(index);
+    return value;
+  });
+  for (const call of calls) call.catch(() => undefined);
+  const foreign = rig.another();
+  const agent = { address: BOT, agent: "a", incarnation: "a-1" };
+  await until(async () => (await foreign.list({ address: BOT, limit: 1000 })).length === 500, "the commands");
+  await foreign.subscribe(agent);
+  await rig.advance(100, 20);
+  rowsRead = 0;
+  const [answer] = await foreign.claim([{ ...agent, max: 1, leaseMs: 30_000 }]);
+  if (answer === undefined || answer instanceof Error) throw new Error("no claim");
+  const [claim] = answer.claims;
+  if (claim === undefined) throw new Error("nothing claimed");
+  for (let commit = 0; commit < 20; commit++) {
+    await foreign.publish(["else"]);
+    await rig.advance(100, 20);
+  }
+  expect(rowsRead).toBe(0);
+  await foreign.settle([{ id: claim.id, token: claim.token, outcome: "done", result: '"pong"' }]);
+  await rig.advance(100, 20);
+  expect(await calls[0]).toBe("pong");
+  expect(rowsRead).toBeLessThan(20);
+  await turns(2);
+});
