@@ -1,11 +1,13 @@
-import { afterEach, expect, it } from "vitest";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, expect, it, vi } from "vitest";
 import { createDbQueue } from "../src/issuer/create-db-queue.ts";
 import type { DbQueue } from "../src/issuer/db-queue.ts";
 import type { QueueStore } from "../src/store/store.ts";
 import { turns, until } from "./agent-rig.ts";
 import { BOT, type IssuerRig, openIssuerRig } from "./issuer-rig.ts";
+import { openSqliteRig, type SqliteRig } from "./sqlite-rig.ts";
 
-const open: (IssuerRig | DbQueue)[] = [];
+const open: (IssuerRig | SqliteRig | DbQueue)[] = [];
 afterEach(async () => {
   for (const each of open.splice(0)) await each.close();
 });
@@ -51,4 +53,27 @@ it("reads what another process has ended, and not all that is awaited, whenever 
   expect(await calls[0]).toBe("pong");
   expect(rowsRead).toBeLessThan(20);
   await turns(2);
+});
+
+it("looks at a locked database each millisecond at first, so that a busy process leaves it a gap, and seldom later", async () => {
+  const rig = await openSqliteRig();
+  open.push(rig);
+  const exec = vi.spyOn(DatabaseSync.prototype, "exec");
+  const tries = (): number => exec.mock.calls.filter(([sql]) => sql === "BEGIN IMMEDIATE").length;
+  const other = new DatabaseSync(rig.file);
+  other.exec("BEGIN IMMEDIATE");
+  exec.mockClear();
+  const answer = rig.store.ensureAddress("late");
+  for (let ms = 0; ms < 40; ms++) await rig.advance(1);
+  // Pauses are spread from half to one and a half.
+  expect(tries()).toBeGreaterThan(18);
+  await rig.advance(500);
+  exec.mockClear();
+  for (let ms = 0; ms < 200; ms++) await rig.advance(1);
+  expect(tries()).toBeLessThan(45);
+  other.exec("ROLLBACK");
+  other.close();
+  await rig.advance(20);
+  expect((await answer).name).toBe("late");
+  exec.mockRestore();
 });

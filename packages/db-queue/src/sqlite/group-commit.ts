@@ -10,6 +10,8 @@ import { Work } from "./work.ts";
 const MAX_VERBS = 1000;
 /** How long the pause before the next look at a locked database grows. */
 const LONGEST_PAUSE_MS = 10;
+/** It begins to grow after this: between two commits of a busy process there is less than a millisecond, which long pauses never hit. */
+const EAGER_MS = 50;
 
 const MAX_ENDED = 10_000;
 const ENDED_SINCE = `SELECT id FROM rpc_command WHERE finished_at >= ? LIMIT ${MAX_ENDED + 1}`;
@@ -135,7 +137,7 @@ export class GroupCommit {
         this.#isScheduled = true;
         // Spread, so that those who wait do not all come back at once.
         this.#settings.clock.setTimeout(this.#flush, this.#pauseMs * (0.5 + this.#settings.random()));
-        this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+        if (this.#waitedMs >= EAGER_MS) this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
         return undefined;
       }
       this.#lockedSince = undefined;
@@ -148,9 +150,12 @@ export class GroupCommit {
   }
 
   #mayWait(): boolean {
-    const now = this.#settings.clock.now();
-    this.#lockedSince ??= now;
-    return now - this.#lockedSince < this.#settings.lockTimeoutMs;
+    this.#lockedSince ??= this.#settings.clock.now();
+    return this.#waitedMs < this.#settings.lockTimeoutMs;
+  }
+
+  get #waitedMs(): number {
+    return this.#lockedSince === undefined ? 0 : this.#settings.clock.now() - this.#lockedSince;
   }
 
   /** Gives why it has not come about. */
