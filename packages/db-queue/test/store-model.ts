@@ -173,7 +173,9 @@ export class StoreModel {
   resubscribe(agent: string): string {
     this.#incarnations.set(agent, (this.#incarnations.get(agent) ?? 0) + 1);
     for (const row of this.#rows) {
-      if (row.state === "claimed" && row.agent === agent) row.leaseUntilAt = Math.min(row.leaseUntilAt ?? 0, this.now);
+      if (row.state !== "claimed" || row.agent !== agent || (row.leaseUntilAt ?? 0) <= this.now) continue;
+      row.leaseUntilAt = this.now;
+      row.token = undefined;
     }
     return this.incarnation(agent);
   }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import type { NewCommand } from "../src/store/store-words.ts";
 import {
   ADDRESS,
   agentRef,
@@ -191,6 +192,31 @@ export function claimCases(open: StoreSuiteOptions["open"]): void {
     await rig.advance(5000);
     await rig.store.cancel([{ id: ids[1] ?? 0 }]);
     expect(await claimedIds(rig.store, "a")).toEqual([ids[2]]);
+  });
+
+  it("Q58 finds what can start behind a long backlog of other keys, highest priority first", async () => {
+    const backlog = (key: string, count: number): Partial<NewCommand>[] =>
+      Array.from({ length: count }, () => ({ orderingKey: key }));
+    const first = await inserted(rig.store, ...backlog("k", 200), ...backlog("l", 200));
+    const last = await inserted(
+      rig.store,
+      { orderingKey: "m" },
+      { orderingKey: "n", targetAgent: "b" },
+      { orderingKey: "n", targetAgent: "a", priority: 5 },
+      {},
+      { orderingKey: "o", expiresMs: 1000 },
+      { orderingKey: "o" },
+      { orderingKey: "p", delayMs: 60_000 },
+      { orderingKey: "p" },
+    );
+    await rig.advance(1000);
+    const claims = await claimed(rig.store, "a");
+    expect(claims.map((claim) => claim.id)).toEqual([last[2], first[0], first[200], last[0], last[3], last[5]]);
+    expect(await claimedIds(rig.store, "b")).toEqual([last[1]]);
+    const [, head] = claims;
+    if (head !== undefined) await settled(rig.store, { ...head, outcome: "done", result: "1" });
+    expect(await claimedIds(rig.store, "b", { max: 1 })).toEqual([first[1]]);
+    expect(await claimedIds(rig.store, "a")).toEqual([]);
   });
 
   it("Q58 keeps the keys of different targets apart", async () => {

@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { durationFault } from "../store/checked-command.ts";
 import { fencedError, noAddressError } from "../store/store-errors.ts";
-import type { Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
+import type { AgentRef, Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
 import type { Row, Session, Statement } from "./connections.ts";
 import { isUniqueViolation } from "./status.ts";
 
@@ -12,9 +12,42 @@ const MAX_DUE = 1000;
 
 export interface ClaimStatements {
   readonly claim: Statement;
+  /** The first of each ordering key, going from key to key: where there are too many that wait behind the first of theirs. */
+  readonly firsts: Statement;
   /** Moves what has fallen due to the ready ones. A statement of its own: none sees what another part of it has changed. */
   readonly due: Statement;
 }
+
+/** Commands with an ordering key at which a claim looks one by one. What it has not found among them it looks for key by key. */
+const NEAR = 128;
+
+const MAY_START = `(q.expires_at IS NULL OR q.expires_at > (SELECT now FROM who)) AND (q.target_agent IS NULL OR q.target_agent = $3)`;
+// Not as NOT EXISTS, of which the planner makes a join that reads all that is claimed.
+const NONE_CLAIMED = `(SELECT o.id FROM rpc_command o
+  WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
+    AND o.state = 'claimed' AND o.ordering_key IS NOT NULL LIMIT 1) IS NULL`;
+
+const nextKey = (target: string, after: string): string => `(SELECT o.ordering_key FROM rpc_command o
+  WHERE o.address_id = (SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused) AND coalesce(o.target_agent, '') = ${target}
+    AND o.state = 'queued' AND o.ordering_key IS NOT NULL${after} ORDER BY o.ordering_key LIMIT 1)`;
+const KEYS = `WITH RECURSIVE k(target, ordering_key) AS (
+    SELECT target, ${nextKey("target", "")} FROM unnest(ARRAY['', $3::text]) AS t(target)
+    UNION ALL SELECT k.target, ${nextKey("k.target", " AND o.ordering_key > k.ordering_key")} FROM k WHERE k.ordering_key IS NOT NULL)
+  SELECT * FROM k WHERE ordering_key IS NOT NULL`;
+
+const claimText = (found: string, told: string): string => `WITH who AS MATERIALIZED (
+  SELECT a.id, a.paused, (SELECT clock_timestamp()) AS now, left(gen_random_uuid()::text, 24) AS salt FROM rpc_address a WHERE a.name = $1),
+live AS MATERIALIZED (
+  SELECT g.address_id FROM rpc_agent g WHERE g.address_id = (SELECT id FROM who) AND g.name = $3 AND g.incarnation = $4 FOR KEY SHARE),
+${found},
+u AS (
+  UPDATE rpc_command r SET state = 'claimed', attempts = least(r.attempts + 1, 32767), claimed_at = who.now,
+         claim_token = (who.salt || lpad(to_hex(r.id), 12, '0'))::uuid,
+         lease_until = who.now + $5::float8 * interval '1 ms', agent_name = $3, agent_incarnation = $4
+    FROM who WHERE r.id = ANY (ARRAY(SELECT id FROM c))
+  RETURNING r.id, r.claim_token, r.method, r.args, r.kwargs, r.meta, r.attempts, r.max_attempts, r.priority, r.ordering_key, r.idempotency_key,
+    r.created_by, floor(extract(epoch FROM r.created_at) * 1000), extract(epoch FROM r.expires_at - who.now) * 1000, r.notification)
+SELECT EXISTS (SELECT 1 FROM live), ${told}, u.* FROM who LEFT JOIN u ON true`;
 
 /**
  * The traps of it: a plain `IN (SELECT … LIMIT … FOR UPDATE)` may be evaluated again and takes too many, hence MATERIALIZED. The clock is asked
@@ -24,40 +57,58 @@ export interface ClaimStatements {
  * What is returned is named, here as elsewhere: to copy a row of thirty columns takes as long as to write it.
  * Of two ready rows of one key the second fails the last test; where a row with a lower id has come late, the unique index fails the statement.
  */
-export function claimStatements(make: (text: string) => Statement): ClaimStatements {
+export function claimStatements(make: (text: string) => Statement, wakes: boolean): ClaimStatements {
+  // What is locked for nothing, others have passed over meanwhile.
+  const surplus = `(SELECT count(*) FROM ready) + (SELECT count(*) FROM keyed) > $2::int`;
+  const wake = wakes ? `CASE WHEN ${surplus} THEN rpc_wake(ARRAY['command on: ' || $1::text]) END` : "NULL";
   return {
-    claim: make(`WITH who AS MATERIALIZED (
-  SELECT a.id, a.paused, (SELECT clock_timestamp()) AS now, left(gen_random_uuid()::text, 24) AS salt FROM rpc_address a WHERE a.name = $1),
-live AS MATERIALIZED (
-  SELECT g.address_id FROM rpc_agent g WHERE g.address_id = (SELECT id FROM who) AND g.name = $3 AND g.incarnation = $4 FOR KEY SHARE),
-due AS MATERIALIZED (
+    claim: make(
+      claimText(
+        `due AS MATERIALIZED (
   SELECT extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
            WHERE d.address_id = who.id AND d.state = 'queued' AND d.delayed) - who.now) * 1000 AS ms
     FROM who JOIN live ON live.address_id = who.id WHERE NOT paused),
+here AS MATERIALIZED (
+  SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused AND ($6::boolean OR coalesce((SELECT ms FROM due), 1) > 0)),
+ready AS MATERIALIZED (
+  SELECT q.id, q.priority FROM rpc_command q
+   WHERE q.address_id = (SELECT id FROM here) AND q.state = 'queued' AND NOT q.delayed AND q.ordering_key IS NULL
+     AND q.not_before <= (SELECT now FROM who) AND ${MAY_START}
+   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED),
+near AS MATERIALIZED (
+  SELECT q.id, q.target_agent, q.ordering_key FROM rpc_command q
+   WHERE q.address_id = (SELECT id FROM here) AND q.state = 'queued' AND NOT q.delayed AND q.ordering_key IS NOT NULL
+     AND q.not_before <= (SELECT now FROM who) AND ${MAY_START}
+   ORDER BY q.priority DESC, q.id LIMIT ${NEAR}),
+keyed AS MATERIALIZED (
+  SELECT q.id, q.priority FROM rpc_command q
+   WHERE q.id = ANY (ARRAY(SELECT min(id) FROM near GROUP BY target_agent, ordering_key)) AND q.state = 'queued' AND ${NONE_CLAIMED}
+     AND (SELECT o.id FROM rpc_command o
+       WHERE o.address_id = q.address_id AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '') AND o.ordering_key = q.ordering_key
+         AND (o.ordering_key, o.id) < (q.ordering_key, q.id) AND o.state = 'queued' AND o.ordering_key IS NOT NULL
+         AND (o.expires_at IS NULL OR o.expires_at > (SELECT now FROM who)) LIMIT 1) IS NULL
+   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED),
+c AS MATERIALIZED (
+  SELECT id FROM (SELECT * FROM ready UNION ALL SELECT * FROM keyed) AS both_kinds ORDER BY priority DESC, id LIMIT $2::int)`,
+        `(SELECT ms FROM due), (SELECT count(*) FROM near) = ${NEAR}, ${wake}`,
+      ),
+    ),
+    firsts: make(
+      claimText(
+        `k AS MATERIALIZED (${KEYS}),
 c AS MATERIALIZED (
   SELECT q.id FROM rpc_command q
-   WHERE q.address_id = (SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused
-       AND ($6::boolean OR coalesce((SELECT ms FROM due), 1) > 0))
-     AND q.state = 'queued' AND NOT q.delayed AND q.not_before <= (SELECT now FROM who)
-     AND (q.expires_at IS NULL OR q.expires_at > (SELECT now FROM who))
-     AND (q.target_agent IS NULL OR q.target_agent = $3)
-     AND (q.ordering_key IS NULL OR (
-       NOT EXISTS (SELECT 1 FROM rpc_command o
-         WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
-           AND o.state = 'claimed' AND o.ordering_key IS NOT NULL)
-       AND NOT EXISTS (SELECT 1 FROM rpc_command o
-         WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND o.id < q.id AND o.state = 'queued'
-           AND o.ordering_key IS NOT NULL AND o.target_agent IS NOT DISTINCT FROM q.target_agent
-           AND (o.expires_at IS NULL OR o.expires_at > (SELECT now FROM who)))))
-   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED),
-u AS (
-  UPDATE rpc_command r SET state = 'claimed', attempts = least(r.attempts + 1, 32767), claimed_at = who.now,
-         claim_token = (who.salt || lpad(to_hex(r.id), 12, '0'))::uuid,
-         lease_until = who.now + $5::float8 * interval '1 ms', agent_name = $3, agent_incarnation = $4
-    FROM who WHERE r.id = ANY (ARRAY(SELECT id FROM c))
-  RETURNING r.id, r.claim_token, r.method, r.args, r.kwargs, r.meta, r.attempts, r.max_attempts, r.priority, r.ordering_key, r.idempotency_key,
-    r.created_by, floor(extract(epoch FROM r.created_at) * 1000), extract(epoch FROM r.expires_at - who.now) * 1000, r.notification)
-SELECT EXISTS (SELECT 1 FROM live), (SELECT ms FROM due), u.* FROM who LEFT JOIN u ON true`),
+   WHERE q.id = ANY (ARRAY(
+           SELECT (SELECT o.id FROM rpc_command o
+                    WHERE o.address_id = (SELECT id FROM who) AND coalesce(o.target_agent, '') = k.target AND o.ordering_key = k.ordering_key
+                      AND o.state = 'queued' AND o.ordering_key IS NOT NULL
+                      AND (o.expires_at IS NULL OR o.expires_at > (SELECT now FROM who))
+                    ORDER BY o.ordering_key, o.id LIMIT 1) FROM k))
+     AND q.state = 'queued' AND NOT q.delayed AND q.not_before <= (SELECT now FROM who) AND ${MAY_START} AND ${NONE_CLAIMED}
+   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED)`,
+        "NULL::float8, false, NULL",
+      ),
+    ),
     due: make(`WITH c AS MATERIALIZED (
   SELECT d.id FROM rpc_command d WHERE d.address_id = (SELECT id FROM rpc_address WHERE name = $1) AND d.state = 'queued' AND d.delayed
      AND d.not_before <= (SELECT clock_timestamp()) ORDER BY d.not_before LIMIT ${MAX_DUE} FOR UPDATE SKIP LOCKED)
@@ -68,6 +119,8 @@ UPDATE rpc_command r SET delayed = false WHERE r.id = ANY (ARRAY(SELECT id FROM 
 type ClaimRow = readonly [
   isLive: boolean,
   dueMs: number | null,
+  isNearFull: boolean,
+  woken: number | null,
   id: number | null,
   token: string,
   method: string,
@@ -85,7 +138,7 @@ type ClaimRow = readonly [
   notification: boolean,
 ];
 
-/** One statement, which is a transaction of its own, unless something has fallen due: what one agent meets is not the others' fault. */
+/** One statement, which is a transaction of its own, unless something has fallen due, or keys have backlogs: what one agent meets is not the others' fault. */
 export async function claimCommands(
   session: Session,
   statements: ClaimStatements,
@@ -94,60 +147,83 @@ export async function claimCommands(
   const fault = durationFault("leaseMs", request.leaseMs);
   if (fault !== undefined) return fault;
   const max = Math.min(Math.max(0, Math.floor(request.max)), MAX_CLAIMS);
-  const first = await claimReady(session, statements.claim, request, max, false);
-  if (first instanceof RpcError || first.nextDueMs !== 0 || max === 0) return whereNotFull(first, max);
-  await session.rows(statements.due, [request.address]);
-  return whereNotFull(await claimReady(session, statements.claim, request, max, true), max);
+  let found = await claimOnce(session, statements.claim, request, max, [false]);
+  if (!(found instanceof RpcError) && found.nextDueMs === 0 && max > 0) {
+    await session.rows(statements.due, [request.address]);
+    found = await claimOnce(session, statements.claim, request, max, [true]);
+  }
+  if (found instanceof RpcError) return found;
+  const { claims, nextDueMs } = found.isNearFull
+    ? await withFirsts(session, statements.firsts, request, max, found)
+    : found;
+  return { claims, nextDueMs: claims.length < max ? nextDueMs : undefined };
 }
 
-function whereNotFull(answer: Claimed | RpcError, max: number): Claimed | RpcError {
-  return answer instanceof RpcError || answer.claims.length < max ? answer : { ...answer, nextDueMs: undefined };
+interface Found extends Claimed {
+  /** There are more commands with keys than were looked at. */
+  readonly isNearFull: boolean;
 }
 
-/** `nextDueMs`, 0: something has fallen due, and nothing was claimed before it unless `anyway`. */
-async function claimReady(
+async function withFirsts(
   session: Session,
   statement: Statement,
   request: ClaimRequest,
   max: number,
-  anyway: boolean,
-): Promise<Claimed | RpcError> {
+  found: Found,
+): Promise<Claimed> {
+  const { claims, nextDueMs } = found;
+  if (claims.length >= max) return found;
+  try {
+    const more = await claimOnce(session, statement, request, max - claims.length, []);
+    if (more instanceof RpcError) return found;
+    return { claims: [...claims, ...more.claims].toSorted(byRank), nextDueMs: more.nextDueMs ?? nextDueMs };
+  } catch (thrown) {
+    // What is claimed is claimed.
+    if (claims.length > 0) return found;
+    throw thrown;
+  }
+}
+
+/** `nextDueMs`, 0: something has fallen due, and nothing was claimed before it unless that is asked for. */
+async function claimOnce(
+  session: Session,
+  statement: Statement,
+  { address, agent, incarnation, leaseMs }: ClaimRequest,
+  max: number,
+  words: readonly boolean[],
+): Promise<Found | RpcError> {
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     try {
-      const rows = await session.rows(statement, [
-        request.address,
-        max,
-        request.agent,
-        request.incarnation,
-        request.leaseMs,
-        anyway,
-      ]);
-      return answerOf(request, rows);
+      const rows = await session.rows(statement, [address, max, agent, incarnation, leaseMs, ...words]);
+      return answerOf({ address, agent, incarnation }, rows);
     } catch (thrown) {
       if (!isUniqueViolation(thrown)) throw thrown;
     }
   }
   // Others take the keys faster than we see them go.
-  return { claims: [], nextDueMs: 10 };
+  return { claims: [], nextDueMs: 10, isNearFull: false };
 }
 
-function answerOf(request: ClaimRequest, rows: readonly Row[]): Claimed | RpcError {
+function answerOf(agent: AgentRef, rows: readonly Row[]): Found | RpcError {
   // The type of a row is what the statement selects.
   const found = rows as unknown as readonly ClaimRow[];
   const [first] = found;
-  if (first === undefined) return noAddressError(request.address);
-  const [isLive, dueMs] = first;
-  if (!isLive) return fencedError(request);
-  const claims = found.flatMap(toClaim);
+  if (first === undefined) return noAddressError(agent.address);
+  const [isLive, dueMs, isNearFull] = first;
+  if (!isLive) return fencedError(agent);
   // RETURNING gives no order.
-  claims.sort((a, b) => b.priority - a.priority || a.id - b.id);
-  return { claims, nextDueMs: dueMs === null ? undefined : Math.max(0, Math.ceil(dueMs)) };
+  const claims = found.flatMap(toClaim).toSorted(byRank);
+  return { claims, nextDueMs: dueMs === null ? undefined : Math.max(0, Math.ceil(dueMs)), isNearFull };
+}
+
+function byRank(one: Claim, other: Claim): number {
+  return other.priority - one.priority || one.id - other.id;
 }
 
 function toClaim(row: ClaimRow): Claim[] {
-  const [, , id, token, method, args, kwargs, meta, attempt, maxAttempts, priority] = row;
+  const [, , , , id, token, method, args, kwargs, meta, attempt, maxAttempts, priority] = row;
   if (id === null) return [];
-  const [orderingKey, idempotencyKey, createdBy, createdAt, remainingMs, notification] = row.slice(11) as unknown as [
+  const [orderingKey, idempotencyKey, createdBy, createdAt, remainingMs, notification] = row.slice(13) as unknown as [
     string | null,
     string | null,
     string | null,

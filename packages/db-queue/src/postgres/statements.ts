@@ -28,7 +28,7 @@ export function storeStatements(schema: string, notify: "app" | "trigger" | "off
     // No trigger knows of pauses and events.
     addresses: addressStatements(make, notify !== "off"),
     insert: insertStatements(make, wakes),
-    claim: claimStatements(make),
+    claim: claimStatements(make, notify !== "off"),
     settle: settleStatements(make, wakes, notify !== "off"),
     cancel: cancelStatements(make, wakes),
     read: readStatements(make),

@@ -14,26 +14,63 @@ const DUE = `UPDATE rpc_command SET delayed = 0 WHERE id IN (
 /** A program of somebody else's may have written larger integers than a number holds, and none of them is to stop the others' claims. */
 const LARGEST = 8_640_000_000_000_000;
 
+/** Commands with an ordering key at which a claim looks one by one. What it has not found among them it looks for key by key. */
+const NEAR = 128;
+
+const MAY_START = "(q.expires_at IS NULL OR q.expires_at > ?1) AND (q.target_agent IS NULL OR q.target_agent = ?3)";
+const NONE_CLAIMED = `NOT EXISTS (SELECT 1 FROM rpc_command o
+  WHERE o.address_id = ?5 AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
+    AND o.state = 'claimed' AND o.ordering_key IS NOT NULL)`;
+
+const READY = `SELECT q.id, q.priority FROM rpc_command q
+  WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0 AND q.ordering_key IS NULL AND ${MAY_START}
+  ORDER BY q.priority DESC, q.id LIMIT ?6`;
+
+const IS_KEYED = `SELECT 1 FROM rpc_command
+  WHERE address_id = ? AND state = 'queued' AND delayed = 0 AND ordering_key IS NOT NULL ORDER BY priority DESC, id LIMIT 1 OFFSET ?`;
+
 // The tests of the ordering key are two, because each has a partial index of its own. Of two ready rows of one key the second fails the
 // second test, so that one claim never takes both.
-const CLAIM = `UPDATE rpc_command SET state = 'claimed', attempts = min(attempts, ${LARGEST}) + 1, claimed_at = ?1, lease_until = ?1 + ?2,
-       claim_token = lower(hex(randomblob(16))), agent_name = ?3, agent_incarnation = ?4
- WHERE id IN (
-   SELECT q.id FROM rpc_command q
-    WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0
-      AND (q.expires_at IS NULL OR q.expires_at > ?1)
-      AND (q.target_agent IS NULL OR q.target_agent = ?3)
-      AND (q.ordering_key IS NULL OR (
-        NOT EXISTS (SELECT 1 FROM rpc_command o
-          WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key
-            AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '') AND o.state = 'claimed' AND o.ordering_key IS NOT NULL)
-        AND NOT EXISTS (SELECT 1 FROM rpc_command o
-          WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND o.id < q.id AND o.target_agent IS q.target_agent
-            AND o.state = 'queued' AND o.ordering_key IS NOT NULL AND (o.expires_at IS NULL OR o.expires_at > ?1))))
-    ORDER BY q.priority DESC, q.id LIMIT ?6)
+const KEYED = `SELECT q.id, q.priority FROM rpc_command q
+  WHERE q.id IN (
+      SELECT min(id) FROM (
+        SELECT q.id, q.target_agent, q.ordering_key FROM rpc_command q
+         WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0 AND q.ordering_key IS NOT NULL AND ${MAY_START}
+         ORDER BY q.priority DESC, q.id LIMIT ${NEAR})
+       GROUP BY target_agent, ordering_key)
+    AND ${NONE_CLAIMED}
+    AND NOT EXISTS (SELECT 1 FROM rpc_command o
+      WHERE o.address_id = ?5 AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
+        AND o.id < q.id AND o.state = 'queued' AND o.ordering_key IS NOT NULL AND (o.expires_at IS NULL OR o.expires_at > ?1))
+  ORDER BY q.priority DESC, q.id LIMIT ?6`;
+
+const NEXT_KEY = (target: string, after: string): string => `(SELECT ordering_key FROM rpc_command
+  WHERE address_id = ?5 AND coalesce(target_agent, '') = ${target} AND state = 'queued' AND ordering_key IS NOT NULL${after}
+  ORDER BY ordering_key LIMIT 1)`;
+
+// From one key to the next, and of each the first one alone.
+const FIRST_OF_KEYS = `WITH RECURSIVE k(target, ordering_key) AS (
+    SELECT '', ${NEXT_KEY("''", "")} UNION ALL SELECT ?3, ${NEXT_KEY("?3", "")}
+    UNION ALL SELECT k.target, ${NEXT_KEY("k.target", " AND ordering_key > k.ordering_key")} FROM k WHERE k.ordering_key IS NOT NULL)
+  SELECT q.id, q.priority FROM k JOIN rpc_command q ON q.id = (
+    SELECT o.id FROM rpc_command o
+     WHERE o.address_id = ?5 AND coalesce(o.target_agent, '') = k.target AND o.ordering_key = k.ordering_key AND o.state = 'queued'
+       AND o.ordering_key IS NOT NULL AND (o.expires_at IS NULL OR o.expires_at > ?1) ORDER BY o.id LIMIT 1)
+  WHERE q.delayed = 0 AND ${NONE_CLAIMED} ORDER BY q.priority DESC, q.id LIMIT ?6`;
+
+const claim = (
+  found: string,
+): string => `UPDATE rpc_command SET state = 'claimed', attempts = min(attempts, ${LARGEST}) + 1, claimed_at = ?1,
+       lease_until = ?1 + ?2, claim_token = lower(hex(randomblob(16))), agent_name = ?3, agent_incarnation = ?4
+ WHERE id IN (SELECT id FROM (${found}))
 RETURNING id, claim_token, method, args, kwargs, meta, attempts, min(max_attempts, ${LARGEST}) AS max_attempts,
   max(min(priority, ${LARGEST}), -${LARGEST}) AS priority, ordering_key, idempotency_key, created_by, min(created_at, ${LARGEST}) AS created_at,
   min(expires_at, ${LARGEST}) AS expires_at, notification`;
+const CLAIM = claim(READY);
+const CLAIM_BOTH = claim(
+  `SELECT * FROM (${READY}) UNION ALL SELECT * FROM (${KEYED}) ORDER BY priority DESC, id LIMIT ?6`,
+);
+const CLAIM_FIRSTS = claim(FIRST_OF_KEYS);
 
 const NEXT_DUE = `SELECT not_before FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 ORDER BY not_before LIMIT 1`;
 
@@ -71,18 +108,22 @@ export function claimCommands(work: Work, request: ClaimRequest): Claimed | RpcE
   if (address.paused || request.max < 1) return { claims: [], nextDueMs: undefined };
   const now = work.now();
   connection.run(DUE, address.id, now);
-  const rows = connection.all<StoredClaim>(
-    CLAIM,
-    now,
-    Math.ceil(request.leaseMs),
-    request.agent,
-    request.incarnation,
-    address.id,
-    Math.floor(request.max),
-  );
+  const max = Math.floor(request.max);
+  const { agent: name, incarnation } = request;
+  const take = (sql: string, count: number): StoredClaim[] =>
+    connection.all(sql, now, Math.ceil(request.leaseMs), name, incarnation, address.id, count);
+  const isKeyed = connection.get(IS_KEYED, address.id, 0) !== undefined;
+  const rows = take(isKeyed ? CLAIM_BOTH : CLAIM, max);
+  if (
+    isKeyed &&
+    rows.length < max &&
+    connection.get(IS_KEYED, address.id, Math.max(0, NEAR - 1 - rows.length)) !== undefined
+  ) {
+    rows.push(...take(CLAIM_FIRSTS, max - rows.length));
+  }
   // RETURNING gives no order.
   const claims = rows.toSorted((a, b) => b.priority - a.priority || a.id - b.id).map((row) => toClaim(row, now));
-  if (claims.length >= Math.floor(request.max)) return { claims, nextDueMs: undefined };
+  if (claims.length >= max) return { claims, nextDueMs: undefined };
   const next = connection.get<{ not_before: number }>(NEXT_DUE, address.id);
   return { claims, nextDueMs: next === undefined ? undefined : Math.max(0, next.not_before - now) };
 }
