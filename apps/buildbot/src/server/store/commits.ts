@@ -1,5 +1,6 @@
 import type { Commit } from "../../contracts/values.ts";
 import { noteCommits } from "../schedule/changes.ts";
+import { idOf } from "./ids.ts";
 import type { Db, Tx } from "./open-store.ts";
 import { fromJson, present } from "./rows.ts";
 
@@ -86,9 +87,9 @@ export async function listCommits(db: Db, { repository, before, limit }: CommitF
     .orderBy("commits.id", "desc")
     .limit(limit);
   if (repository !== undefined) {
-    query = query.where("commits.repository_id", "=", (eb) =>
-      eb.selectFrom("repositories as named").select("named.id").where("named.name", "=", repository),
-    );
+    const id = await idOf(db, "repositories", repository);
+    if (id === undefined) return [];
+    query = query.where("commits.repository_id", "=", id);
   }
   if (before !== undefined) query = query.where("commits.id", "<", before);
   return query.execute();

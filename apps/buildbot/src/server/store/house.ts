@@ -1,4 +1,5 @@
 import type { BuilderSummary } from "../../contracts/values.ts";
+import { idOf } from "./ids.ts";
 import type { Db } from "./open-store.ts";
 import { listBuilds, listRunning } from "./reading-builds.ts";
 import { countPending } from "./requests.ts";
@@ -66,9 +67,7 @@ export async function trends(
     .where("results", "not in", ["retry", "cancelled"]);
   const { builder } = ask;
   if (builder !== undefined) {
-    query = query.where("builder_id", "=", (eb) =>
-      eb.selectFrom("builders").select("builders.id").where("builders.name", "=", builder),
-    );
+    query = query.where("builder_id", "=", (await idOf(db, "builders", builder)) ?? 0);
   }
   const rows = await query.execute();
   const byDay = Map.groupBy(rows, ({ finished_at }) => Math.floor((finished_at ?? 0) / DAY_MS));

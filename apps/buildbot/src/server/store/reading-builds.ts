@@ -1,5 +1,6 @@
 import type { BuildDetail, BuildStep, BuildSummary, Properties, Results } from "../../contracts/values.ts";
 import { listArtefacts } from "./artefacts.ts";
+import { idOf } from "./ids.ts";
 import type { Db } from "./open-store.ts";
 import { BUILD_COLUMNS, contains, IS_RUNNING, fromJson, present, toBuildSummary } from "./rows.ts";
 import { countTests } from "./tests.ts";
@@ -24,10 +25,9 @@ export async function listBuilds(db: Db, filter: BuildFilter): Promise<BuildSumm
   let query = builds(db).orderBy("builds.id", "desc").limit(filter.limit);
   const { builder, branch, bot, results, state, search, revisions, requestId, before } = filter;
   if (builder !== undefined) {
-    // As an id, so that the index gives them in order.
-    query = query.where("builds.builder_id", "=", (eb) =>
-      eb.selectFrom("builders as named").select("named.id").where("named.name", "=", builder),
-    );
+    const id = await idOf(db, "builders", builder);
+    if (id === undefined) return [];
+    query = query.where("builds.builder_id", "=", id);
   }
   if (branch !== undefined) query = query.where("builds.branch", "=", branch);
   if (bot !== undefined) query = query.where("builds.bot", "=", bot);
@@ -99,5 +99,5 @@ export async function listSteps(db: Db, build: number): Promise<BuildStep[]> {
 }
 
 function builds(db: Db) {
-  return db.selectFrom("builds").innerJoin("builders", "builders.id", "builds.builder_id").select(BUILD_COLUMNS);
+  return db.selectFrom("builds").leftJoin("builders", "builders.id", "builds.builder_id").select(BUILD_COLUMNS);
 }

@@ -1,4 +1,5 @@
 import type { BuildRequest, Properties } from "../../contracts/values.ts";
+import { idOf } from "./ids.ts";
 import type { Db } from "./open-store.ts";
 import { IS_PENDING, REQUEST_COLUMNS, toBuildRequest } from "./rows.ts";
 
@@ -69,9 +70,9 @@ export interface RequestFilter {
 export async function listRequests(db: Db, { builder, pendingOnly, limit }: RequestFilter): Promise<BuildRequest[]> {
   let query = requests(db).limit(limit);
   if (builder !== undefined) {
-    query = query.where("requests.builder_id", "=", (eb) =>
-      eb.selectFrom("builders as named").select("named.id").where("named.name", "=", builder),
-    );
+    const id = await idOf(db, "builders", builder);
+    if (id === undefined) return [];
+    query = query.where("requests.builder_id", "=", id);
   }
   query = pendingOnly
     ? query.where(IS_PENDING).orderBy("requests.priority", "desc").orderBy("requests.id")
@@ -103,5 +104,5 @@ export async function countPending(db: Db): Promise<Map<string, number>> {
 }
 
 function requests(db: Db) {
-  return db.selectFrom("requests").innerJoin("builders", "builders.id", "requests.builder_id").select(REQUEST_COLUMNS);
+  return db.selectFrom("requests").leftJoin("builders", "builders.id", "requests.builder_id").select(REQUEST_COLUMNS);
 }

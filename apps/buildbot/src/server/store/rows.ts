@@ -26,6 +26,9 @@ export function contains<T extends keyof Tables>(
   return eb.or(columns.map((column) => sql<boolean>`lower(${sql.ref(column)}) like ${anywhere(text)} escape '\\'`));
 }
 
+// Every row has its builder. Of a left join SQLite does not begin with the builders, which would cost the order.
+const BUILDER = sql<string>`builders.name`.as("builder");
+
 export const BUILD_COLUMNS = [
   "builds.id",
   "builds.request_id",
@@ -42,7 +45,7 @@ export const BUILD_COLUMNS = [
   "builds.started_at",
   "builds.finished_at",
   "builds.cancel_reason",
-  "builders.name as builder",
+  BUILDER,
 ] as const;
 
 type BuildRow = Pick<
@@ -100,7 +103,7 @@ export const REQUEST_COLUMNS = [
   "requests.claimed_by",
   "requests.complete_at",
   "requests.build_id",
-  "builders.name as builder",
+  BUILDER,
 ] as const;
 
 type RequestRow = Omit<Selected<RequestTable>, "builder_id" | "cause" | "merges"> & { readonly builder: string };

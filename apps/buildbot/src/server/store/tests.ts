@@ -1,4 +1,5 @@
 import type { BuildSummary, TestResult } from "../../contracts/values.ts";
+import { idOf } from "./ids.ts";
 import type { Db } from "./open-store.ts";
 import { BUILD_COLUMNS, contains, present, toBuildSummary } from "./rows.ts";
 
@@ -85,10 +86,12 @@ export async function testHistory(
   db: Db,
   test: { readonly builder: string; readonly suite: string; readonly name: string; readonly limit: number },
 ): Promise<(TestResult & { build: BuildSummary })[]> {
+  const builder = await idOf(db, "builders", test.builder);
+  if (builder === undefined) return [];
   const rows = await db
     .selectFrom("tests")
     .innerJoin("builds", "builds.id", "tests.build_id")
-    .innerJoin("builders", "builders.id", "builds.builder_id")
+    .leftJoin("builders", "builders.id", "builds.builder_id")
     .select(BUILD_COLUMNS)
     .select([
       "tests.step as test_step",
@@ -98,9 +101,7 @@ export async function testHistory(
       "tests.duration_ms",
       "tests.message",
     ])
-    .where("tests.builder_id", "=", (eb) =>
-      eb.selectFrom("builders as named").select("named.id").where("named.name", "=", test.builder),
-    )
+    .where("tests.builder_id", "=", builder)
     .where("tests.suite", "=", test.suite)
     .where("tests.name", "=", test.name)
     .orderBy("tests.build_id", "desc")
