@@ -30,7 +30,7 @@ export const name: Shape<string> = text(200);
 export const topic: Shape<string> = text(4000);
 export const leaseMs: Shape<number> = milliseconds(100);
 /** JSON. Longer than a message it cannot be anyhow. */
-export const json: Shape<Words.JsonText> = mapped(text(), safeJson);
+const json: Shape<Words.JsonText> = mapped(text(), safeJson);
 export const id: Shape<number> = whole(1);
 export const state: Shape<Words.CommandState> = oneOf(
   "queued",
@@ -43,7 +43,7 @@ export const state: Shape<Words.CommandState> = oneOf(
 );
 
 /** One of a list that could not be done. */
-export interface Refusal {
+interface Refusal {
   readonly code: string;
   readonly message: string;
   readonly reason?: string | undefined;
