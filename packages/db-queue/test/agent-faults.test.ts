@@ -452,3 +452,13 @@ it("shows that it lives every 15 s, however long its leases are", async () => {
     expect(agent?.unseenMs).toBeLessThanOrEqual(15_000);
   }
 });
+
+it("takes up at once what its incarnation before has left behind", async () => {
+  await rig.store.subscribe({ address: AGENT_ADDRESS, agent: "bot", incarnation: "dead" });
+  const id = await rig.insert("run", { maxAttempts: 2 });
+  await rig.store.claim([{ address: AGENT_ADDRESS, agent: "bot", incarnation: "dead", max: 1, leaseMs: LEASE_MS }]);
+  await rig.serve(running(() => 1));
+  // The back-off of a second try, and no more.
+  await rig.advance(2000);
+  expect((await rig.row(id)).state).toBe("done");
+});

@@ -25,6 +25,9 @@ import { answeredWithin, Countdown, settlesWithin, turn } from "./pauses.ts";
 
 /** Handlers that are started before everybody else has a turn. */
 const STARTS_PER_TURN = 256;
+/** Lapsed leases are looked for four times in the time of one, within these bounds. */
+const REAP_EVERY_MS = 7500;
+const LEAST_REAP_MS = 500;
 /** Names that a subscription lists. */
 const MAX_METHODS = 1000;
 const CANCELS = cancelTopic(0).slice(0, -1);
@@ -58,7 +61,7 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
   #hasTaken = false;
   /** Told by claims or by signs of life, whichever came first. */
   #isExpelled = false;
-  #entering: Promise<void> | undefined = undefined;
+  #entering: Promise<unknown> | undefined = undefined;
   #stopReaping: (() => Promise<void>) | undefined = undefined;
   #ending: Promise<void> | undefined = undefined;
 
@@ -100,16 +103,13 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
 
   /** Settles when commands may come. Rejects with what ended it before. */
   async start(): Promise<void> {
-    const { onStartup, ref, reaper, store, clock, random, onError } = this.settings;
+    const { onStartup, ref } = this.settings;
     try {
-      this.#entering = this.#enrolment.enter();
-      await this.#entering;
+      const entering = this.#enrolment.enter();
+      this.#entering = entering;
+      const hasReplaced = await entering;
       this.#leases.start();
-      if (reaper !== false)
-        this.#stopReaping = reaperOf(store, { ...reaper, clock, random }).start({
-          reaped: () => undefined,
-          failed: (error) => onError(unstoredError("the queue could not be tidied up", error)),
-        });
+      this.#startReaping(hasReplaced);
       if (onStartup !== undefined && this.#phase === "starting") await calledAtStartup(onStartup, ref);
     } catch (thrown) {
       const error = RpcError.from(thrown);
@@ -279,6 +279,19 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
     this.#runner.start(command);
     const { deadline } = command;
     if (deadline !== undefined && command.isRunning) this.#deadlines.watch(deadline);
+  }
+
+  #startReaping(hasReplaced: boolean): void {
+    const { reaper: given, store, clock, random, leaseMs, onError } = this.settings;
+    if (given === false) return;
+    const everyMs = Math.min(REAP_EVERY_MS, Math.max(leaseMs / 4, LEAST_REAP_MS));
+    const reaper = reaperOf(store, { everyMs, ...given, clock, random });
+    this.#stopReaping = reaper.start({
+      reaped: () => undefined,
+      failed: (error) => onError(unstoredError("the queue could not be tidied up", error)),
+    });
+    // What the one before has left behind is this one's to take up.
+    if (hasReplaced) reaper.now();
   }
 
   #unqueue(command: HeldCommand): void {

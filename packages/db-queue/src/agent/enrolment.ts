@@ -21,8 +21,11 @@ export class Enrolment {
     this.#methods = methods;
   }
 
-  /** As often as it takes, while the database is away or, if it may, the address. Rejects with what no other try can help against. */
-  async enter(): Promise<void> {
+  /**
+   * As often as it takes, while the database is away or, if it may, the address; says whether another incarnation was fenced. Rejects with what no
+   * other try can help against.
+   */
+  async enter(): Promise<boolean> {
     const { ref, random, onError, clock, waitForAddress } = this.#settings;
     const backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, random);
     for (;;) {
@@ -56,7 +59,7 @@ export class Enrolment {
     this.#watch?.close();
   }
 
-  async #try(): Promise<void> {
+  async #try(): Promise<boolean> {
     const { store, ref, concurrency, onError, leaseMs, clock } = this.#settings;
     if (this.#watch === undefined) {
       this.#watch = store.watch(this.#listener);
@@ -66,6 +69,11 @@ export class Enrolment {
     }
     const address = await answeredWithin(store.findAddress(ref.address), leaseMs, clock);
     if (address === undefined) throw noAddressError(ref.address);
-    await answeredWithin(store.subscribe({ ...ref, concurrency, methods: this.#methods() }), leaseMs, clock);
+    const { replaced } = await answeredWithin(
+      store.subscribe({ ...ref, concurrency, methods: this.#methods() }),
+      leaseMs,
+      clock,
+    );
+    return replaced !== undefined;
   }
 }
