@@ -143,7 +143,7 @@ for (const kind of DATABASES) {
     // The claim, in a transaction of its own.
     const seen = new Plans();
     await store.transaction(async ({ db, handle }) => {
-      const tx = { db: db.withPlugin(seen) as typeof db, handle };
+      const tx = { db: db.withPlugin(seen), handle };
       const claim = await claimRequests(kind, tx, { bot: bot.id, incarnation: "first", max: 2, at: 1 });
       expect(claim.orders.map(({ request }) => request.priority)).toEqual([2, 2]);
     });

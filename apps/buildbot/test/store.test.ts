@@ -338,6 +338,26 @@ describe.each(DATABASES)("the store on %s", (kind) => {
     expect(await listRequests(store.db, { pendingOnly: false, limit: 9 })).toEqual([]);
   });
 
+  it("carries out both of two transactions that lock the same rows the other way round", async () => {
+    await using rig = await openRig(kind);
+    const { store } = rig;
+    await configure(store, { core: {}, docs: {} });
+    const both = Promise.withResolvers<void>();
+    let begun = 0;
+    const raise = (names: readonly string[]) =>
+      store.transaction(async ({ db }) => {
+        for (const name of names) {
+          await db.updateTable("builders").set({ priority: 1 }).where("name", "=", name).execute();
+          begun += 1;
+          if (begun === 2) both.resolve();
+          // On PostgreSQL both hold one row before either asks for its second; SQLite has them one after the other.
+          if (kind === "postgres") await both.promise;
+        }
+        return names[0];
+      });
+    expect(await Promise.all([raise(["core", "docs"]), raise(["docs", "core"])])).toEqual(["core", "docs"]);
+  });
+
   it("lends its transaction to the command queue", async () => {
     await using rig = await openRig(kind);
     const { store, place } = rig;

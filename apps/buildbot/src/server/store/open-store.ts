@@ -37,11 +37,14 @@ export interface Store extends AsyncDisposable {
   readonly wallClock: () => number;
   /**
    * All or nothing. What `run` throws undoes it all. On SQLite one at a time, and nobody reads meanwhile: nothing slow in it, and inside of it
-   * only its own `db`; `store.db` would wait for the transaction's end for ever.
+   * only its own `db`; `store.db` would wait for the transaction's end for ever. Where PostgreSQL has chosen it to end a deadlock, `run` is called
+   * once more: what it does outside of the database must bear that.
    */
   transaction<T>(run: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
+
+const MOST_TRIES = 5;
 
 /** Brings the tables up to date. `place`: `postgres://…`, a file, or `:memory:`. Any number of processes may do it at once. */
 export async function openStore(place: string, options: StoreOptions = {}): Promise<Store> {
@@ -65,7 +68,8 @@ export async function openStore(place: string, options: StoreOptions = {}): Prom
     db,
     clock,
     wallClock,
-    transaction: (run) => db.transaction().execute(async (trx) => run({ db: trx, handle: await handleOf(trx) })),
+    transaction: (run) =>
+      whenChosen(() => db.transaction().execute(async (trx) => run({ db: trx, handle: await handleOf(trx) }))),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -82,6 +86,18 @@ async function migrate(db: Db, kind: Kind): Promise<void> {
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
   throw error instanceof Error ? error : new Error("the tables could not be brought up to date", { cause: error });
+}
+
+/** One of a deadlock's transactions is ended, so that the others can go on: it has its turn after them. */
+async function whenChosen<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (thrown) {
+      const isDeadlock = thrown instanceof Error && "code" in thrown && thrown.code === "40P01";
+      if (!isDeadlock || tries === MOST_TRIES) throw thrown;
+    }
+  }
 }
 
 /** Both drivers' connections have it. */
