@@ -19,8 +19,9 @@ const EXPIRED = `SELECT ${ENDABLE}, attempts FROM rpc_command WHERE state = 'que
 const LAPSED = `SELECT ${ENDABLE}, attempts, max_attempts, expires_at, not_before, cancel_requested_at FROM rpc_command
   WHERE state = 'claimed' AND lease_until <= ? ORDER BY lease_until LIMIT ?`;
 
-const ORPHANED = `SELECT ${ENDABLE} FROM rpc_command c
-  WHERE parent_id IS NOT NULL AND state = 'queued' AND NOT EXISTS (
+// By the index of queued copies: that of all copies, which SQLite takes for shorter, has all that ever ended.
+const ORPHANED = `SELECT ${ENDABLE} FROM rpc_command c INDEXED BY rpc_command_copies
+  WHERE address_id > 0 AND parent_id IS NOT NULL AND state = 'queued' AND NOT EXISTS (
     SELECT 1 FROM rpc_agent g WHERE g.address_id = c.address_id AND g.name = c.target_agent AND g.last_seen > ?) LIMIT ?`;
 
 export function reap(work: Work, options: ReapOptions): Reaped {
