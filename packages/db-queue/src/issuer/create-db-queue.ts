@@ -39,6 +39,7 @@ export function createDbQueue(store: QueueStore, options: DbQueueOptions = {}): 
     maxArgumentBytes: checkedCount("maxArgumentBytes", options.maxArgumentBytes ?? 1024 * 1024),
     maxResultBytes: checkedCount("maxResultBytes", options.maxResultBytes ?? DEFAULT_LIMITS.maxMessageBytes),
     maxMetadataBytes: checkedCount("maxMetadataBytes", options.maxMetadataBytes ?? DEFAULT_LIMITS.maxMetadataBytes),
+    maxUnsent: checkedCount("maxUnsent", options.maxUnsent ?? 100_000),
     liveAgentMs: checkedCount("liveAgentMs", options.liveAgentMs ?? 45_000),
     keepEvents: checkedKeepEvents(options.keepEvents ?? "observed"),
     reaper: options.reaper ?? {},

@@ -37,6 +37,11 @@ export interface DbQueueOptions {
   /** Of a command's metadata. Default: 16 KiB. */
   readonly maxMetadataBytes?: number | undefined;
   /**
+   * Commands that wait for the database; one more is refused RESOURCE_EXHAUSTED. When no connection can be made, all that wait are told
+   * together. Default: 100,000.
+   */
+  readonly maxUnsent?: number | undefined;
+  /**
    * Whose progress and log agents write into the table. `"observed"`: those of calls that somebody listens to, and of all that is sent with a
    * handle; a plain awaited call writes none. `"all"`: everybody's, for whoever looks at the table. Default: `"observed"`.
    */

@@ -12,6 +12,7 @@ export interface EngineSettings extends CommandSettings {
   readonly random: () => number;
   readonly pollMs: number;
   readonly maxResultBytes: number;
+  readonly maxUnsent: number;
   readonly reaper: ReaperOptions | false;
 }
 
@@ -67,7 +68,7 @@ export class Engine {
       return () => void (this.#reaping = stop?.());
     };
     this.outcomes = new Outcomes(store, { clock, random, pollMs, report, busy });
-    this.#inserts = new Inserts(store, this.outcomes);
+    this.#inserts = new Inserts(store, this.outcomes, settings);
     this.#sweep = new DeadlineSweep(clock, () => this.#expiring);
   }
 

@@ -1,10 +1,13 @@
-import { RpcError } from "@rpc/core";
+import { type Clock, RpcError } from "@rpc/core";
 import type { QueueStore } from "../store/store.ts";
 import type { Inserted, NewCommand } from "../store/store-words.ts";
 
 /** Commands of one insert, and characters of their arguments. */
 const MAX_COMMANDS = 1000;
 const MAX_CHARACTERS = 8 * 1024 * 1024;
+/** An insert that found no database after so long speaks for all that waited as long behind it. */
+const LONG_MS = 1000;
+const AWAY: ReadonlySet<string | undefined> = new Set(["CONNECTION_LOST", "DATABASE_STARTING", "POOL_EXHAUSTED"]);
 
 /** A command on its way into the store. */
 export interface Insertion {
@@ -25,22 +28,37 @@ export interface InsertsListener {
 
 /**
  * Gathers what one turn of the event loop issues into one insert. One is under way at a time, so that ids have the order of the calls, and
- * the slower the database is, the more goes into the next.
+ * the slower the database is, the more goes into the next. What waits is bounded, and told together when the database is away.
  */
 export class Inserts {
   readonly #store: QueueStore;
   readonly #listener: InsertsListener;
+  readonly #clock: Clock;
+  readonly #maxUnsent: number;
   #waiting: Insertion[] = [];
   #isScheduled = false;
   #isBusy = false;
   #idle: PromiseWithResolvers<void> | undefined = undefined;
 
-  constructor(store: QueueStore, listener: InsertsListener) {
+  constructor(
+    store: QueueStore,
+    listener: InsertsListener,
+    limits: { readonly clock: Clock; readonly maxUnsent: number },
+  ) {
     this.#store = store;
     this.#listener = listener;
+    this.#clock = limits.clock;
+    this.#maxUnsent = limits.maxUnsent;
   }
 
+  /** Tells RESOURCE_EXHAUSTED, soon, when too many wait. */
   add(insertion: Insertion): void {
+    if (this.#waiting.length >= this.#maxUnsent) {
+      queueMicrotask(() => {
+        if (!insertion.isDropped) insertion.refused(tooMany(this.#maxUnsent));
+      });
+      return;
+    }
     this.#waiting.push(insertion);
     this.#schedule();
   }
@@ -71,10 +89,17 @@ export class Inserts {
     if (batch.length > 0) {
       this.#isBusy = true;
       this.#listener.began();
+      const beganAt = this.#clock.now();
+      const behind = this.#waiting.length;
       try {
         this.#tell(batch, await this.#store.insert(batch.map(({ command }) => command)));
       } catch (thrown) {
-        for (const insertion of batch) insertion.refused(RpcError.from(thrown));
+        const error = RpcError.from(thrown);
+        for (const insertion of batch) insertion.refused(error);
+        const isAway = error.delivered === "no" && AWAY.has(error.reason);
+        if (isAway && this.#clock.now() - beganAt >= LONG_MS) {
+          for (const insertion of this.#waiting.splice(0, behind)) if (!insertion.isDropped) insertion.refused(error);
+        }
       } finally {
         this.#isBusy = false;
         this.#listener.ended();
@@ -108,6 +133,11 @@ export class Inserts {
       else insertion.inserted(result);
     }
   }
+}
+
+function tooMany(maxUnsent: number): RpcError {
+  const message = `${maxUnsent} commands wait to be inserted already: the database is away or too slow; issue fewer at once, or raise maxUnsent`;
+  return new RpcError("RESOURCE_EXHAUSTED", message, { reason: "maxUnsent", delivered: "no", retryable: true });
 }
 
 function lost(): RpcError {
