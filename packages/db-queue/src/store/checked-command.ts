@@ -39,7 +39,7 @@ export function textFault(what: string, text: string): RpcError | undefined {
 
 // Programs without types give anything here.
 function typeFault(what: string, text: string): RpcError | undefined {
-  return typeof text === "string" ? undefined : invalid(`${what} must be a text, got ${String(typeof text)}`);
+  return typeof text === "string" ? undefined : invalid(`${what} must be a text, got ${typeof text}`);
 }
 
 function unicodeFault(what: string, text: string): RpcError | undefined {
