@@ -1,0 +1,1 @@
+export { type PollTimer, type PollTimerOptions, startPollTimer } from "./poll-timer.ts";
