@@ -634,6 +634,36 @@ describe("operations", () => {
     await expect(rig.queue.retry("x")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
+  it("reads no events of started calls before there is something to read, and all that there are", async () => {
+    const rig = await open();
+    const bot = rig.queue.proxy(Bot, BOT);
+    // From now on it listens.
+    const first = bot.ping();
+    await turns(10);
+    const calls = Array.from({ length: 50 }, () => bot.build.start({ branch: "main" }));
+    const heard = calls.map(async (call) => {
+      const all: unknown[] = [];
+      for await (const progress of call.progress) all.push(progress);
+      return all;
+    });
+    await until(() => rig.queue.list({ address: BOT, limit: 100 }).then((rows) => rows.length === 51), "the commands");
+    await turns(10);
+    expect(rig.asked.get("readEvents") ?? 0).toBe(0);
+    await rig.serve(
+      botOf({
+        build: (_input, context) => {
+          context.progress(1);
+          context.progress(2);
+          return { number: 7n };
+        },
+      }),
+      { concurrency: 50 },
+    );
+    await Promise.all([first, ...calls]);
+    expect(await Promise.all(heard)).toEqual(calls.map(() => [1, 2]));
+    expect(rig.asked.get("readEvents")).toBeLessThanOrEqual(150);
+  });
+
   it("sends a dead command once more but once, tries the last of its tries again, and refuses a broadcast", async () => {
     const rig = await open();
     const id = await rig.insert("echo", { args: "[1]", maxAttempts: 2, orderingKey: "k" });

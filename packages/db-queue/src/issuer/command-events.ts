@@ -8,20 +8,23 @@ import { isOver } from "./outcomes.ts";
 const LIMIT = 1000;
 
 /**
- * A command's events after `afterSeq`, those that are there and those that come, until it has ended and all have been read. Rejects NOT_FOUND
- * for a command that is not there.
+ * A command's events after `afterSeq`, those that are there and those that come, until it has ended and all have been read. `isNew`: it has
+ * been inserted in this turn, and is not read before somebody says that there is something to read. Rejects NOT_FOUND for a command that is
+ * not there.
  */
 export async function* commandEvents(
   engine: Engine,
   id: number,
   afterSeq: number,
   method: MethodDescriptor | undefined,
+  isNew = false,
 ): AsyncGenerator<CommandEvent, void, undefined> {
   checkOpen(engine);
   const bell = new Bell();
   const unlisten = engine.outcomes.listen(id, bell);
   try {
     let seq = afterSeq;
+    if (isNew) await bell.rung();
     for (;;) {
       bell.silence();
       // First whether it is over: an agent writes its events before its answer.

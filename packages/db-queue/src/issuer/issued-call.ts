@@ -84,7 +84,7 @@ export class IssuedCall implements Insertion, Waiter, CancelListener, Expiring {
     if (this.#isOneWay) return this.#settle(() => this.#end.resolve(undefined));
     if (this.#context.observed) {
       this.#context.responseMetadata.set(COMMAND_ID, String(row.id));
-      this.#pump = this.#passEvents();
+      this.#pump = this.#passEvents(!row.existing);
     }
     if (this.command.expiresMs !== undefined) {
       this.#expiresAt = this.#engine.settings.clock.now() + Math.ceil(this.command.expiresMs);
@@ -145,10 +145,10 @@ export class IssuedCall implements Insertion, Waiter, CancelListener, Expiring {
     if (cancelText !== undefined) this.#engine.cancelQuietly(this.#id, cancelText);
   }
 
-  async #passEvents(): Promise<void> {
+  async #passEvents(isNew: boolean): Promise<void> {
     const context = this.#context;
     try {
-      for await (const event of commandEvents(this.#engine, this.#id, 0, context.method)) {
+      for await (const event of commandEvents(this.#engine, this.#id, 0, context.method, isNew)) {
         if (this.#isSettled) return;
         if (event.kind === "progress") context.progress(event.value);
         else if (event.kind === "log") context.log(event.line.message, event.line.fields, event.line.level);

@@ -116,6 +116,7 @@ export class Outcomes implements InsertsListener {
     const listeners = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, listeners.add(listener));
     this.#open();
+    if (this.#early === undefined || this.#early.has(id)) listener.changed();
     return () => {
       listeners.delete(listener);
       // Another set may have taken its place since.
@@ -223,8 +224,7 @@ export class Outcomes implements InsertsListener {
     this.#pause.hurry();
     const id = Number(topic.slice(isResult ? RESULT.length : EVENTS.length));
     for (const listener of this.#listeners.get(id) ?? []) listener.changed();
-    if (!isResult) return;
-    if (this.#waiters.has(id)) {
+    if (isResult && this.#waiters.has(id)) {
       if (outcome === undefined) this.look(id);
       else this.#found(id, outcome);
     } else if (this.#isInserting && this.#early !== undefined && !(outcome === undefined && this.#early.has(id))) {
@@ -283,6 +283,7 @@ export class Outcomes implements InsertsListener {
     const waiters = this.#waiters.get(id);
     if (waiters === undefined) return;
     this.#waiters.delete(id);
+    for (const listener of this.#listeners.get(id) ?? []) listener.changed();
     if (Array.isArray(waiters)) for (const waiter of waiters) waiter.settled(outcome);
     else waiters.settled(outcome);
     if (!this.#isAwaited) this.#rest();
