@@ -52,11 +52,12 @@ export function environmentOf(
   for (const layer of layers) {
     for (const [name, value] of Object.entries(layer)) {
       if (value === null) delete env[name];
-      else env[name] = value.replaceAll(VARIABLE, (_all, wanted: string) => {
-        const found = (wanted.startsWith(OWN) ? undefined : bot[wanted]) ?? propertyOf(properties, wanted);
-        if (found === undefined) missing.push(wanted);
-        return found ?? "";
-      });
+      else
+        env[name] = value.replaceAll(VARIABLE, (_all, wanted: string) => {
+          const found = (wanted.startsWith(OWN) ? undefined : bot[wanted]) ?? propertyOf(properties, wanted);
+          if (found === undefined) missing.push(wanted);
+          return found ?? "";
+        });
     }
   }
   return { env, missing };

@@ -25,7 +25,7 @@ export function outcomeOf(end: ProcessEnd, step: Pick<Step, "noOutputTimeoutSeco
       return { results: "failure", summary: `killed by ${end.by}` };
     case "unstarted":
       return { results: "failure", summary: `it cannot be started: ${end.why}` };
-    case "stopped":
+    default:
       if (end.why === "signal") return { results: "cancelled", summary: "stopped" };
       return {
         results: "failure",
@@ -43,7 +43,10 @@ export function meaningOf(
   step: Pick<Step, "haltOnFailure" | "flunkOnFailure" | "warnOnFailure">,
 ): { readonly build: Results; readonly halts: boolean } {
   if (results !== "failure") {
-    return { build: results === "skipped" ? "success" : results, halts: !["success", "warnings", "skipped"].includes(results) };
+    return {
+      build: results === "skipped" ? "success" : results,
+      halts: !["success", "warnings", "skipped"].includes(results),
+    };
   }
   const build = step.flunkOnFailure ? "failure" : step.warnOnFailure ? "warnings" : "success";
   return { build, halts: step.haltOnFailure };

@@ -68,7 +68,7 @@ function whyOf(end: ProcessEnd, lines: readonly string[]): string {
       return `killed by ${end.by}`;
     case "stopped":
       return end.why === "signal" ? "stopped" : "it took too long";
-    case "unstarted":
+    default:
       return `cannot be started: ${end.why}`;
   }
 }

@@ -56,13 +56,13 @@ export class Mirrors {
       ...call,
       maxMs: 120_000,
     });
-    const heads = new Map<string, string>();
-    for (const line of text.split("\n")) {
-      const [hash, name] = line.split("\t");
-      if (hash !== undefined && name?.startsWith("refs/heads/") === true)
-        heads.set(name.slice("refs/heads/".length), hash);
-    }
-    return heads;
+    return headsOf(text);
+  }
+
+  /** What the branches are at in a mirror. */
+  async ownHeads(path: string, { signal }: MirrorCall): Promise<Map<string, string>> {
+    const format = "--format=%(objectname)%09%(refname)";
+    return headsOf(await git(["for-each-ref", format, "refs/heads"], { ...this.#settings, signal, cwd: path }));
   }
 
   pathOf(url: string): string {
@@ -133,6 +133,17 @@ export class Mirrors {
 
 export function isFullHash(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+
+function headsOf(text: string): Map<string, string> {
+  const heads = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const [hash, name] = line.split("\t");
+    if (hash !== undefined && name?.startsWith("refs/heads/") === true) {
+      heads.set(name.slice("refs/heads/".length), hash);
+    }
+  }
+  return heads;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -23,7 +23,7 @@ export interface LogPumpOptions {
   /** So much may wait for the server before the step has to; default: 256 MiB. */
   readonly maxUnsentBytes?: number;
   /** Output as it is told, for those who read results out of it. */
-  readonly tap?: ((stream: LogStream, text: string) => void) | undefined;
+  readonly tap?: ((stream: "out" | "err", text: string) => void) | undefined;
   /** The log is lost: the disk takes no more. */
   readonly onFailure?: ((error: Error) => void) | undefined;
 }
@@ -38,7 +38,10 @@ export type AppendLog = (offset: number, pieces: LogPiece[]) => Promise<number>;
 export class LogPump {
   readonly #options: LogPumpOptions;
   readonly #spool: LogSpool;
-  readonly #ins: Record<"out" | "err", { readonly decoder: InstanceType<typeof TextDecoder>; readonly mask: MaskStream }>;
+  readonly #ins: Record<
+    "out" | "err",
+    { readonly decoder: InstanceType<typeof TextDecoder>; readonly mask: MaskStream }
+  >;
   #isEnded = false;
   #sent = 0;
   /** When the first byte came that is not sent. */
@@ -111,6 +114,11 @@ export class LogPump {
       this.#spool.acknowledge(this.#sent);
       if (this.#sent >= until) this.#since = this.#spool.size > until ? this.#options.clock.now() : undefined;
     }
+  }
+
+  /** Nobody will take it: what is written goes nowhere, and holds nobody up. */
+  abandon(): void {
+    this.#spool.discard();
   }
 
   /** Nobody sends or writes any more. */

@@ -84,6 +84,12 @@ export class LogSpool {
     this.#letGo();
   }
 
+  /** Nobody wants any of it any more: nothing is kept, and nobody waits. */
+  discard(): void {
+    this.#failure ??= new Error("nobody takes the log");
+    this.#letGo();
+  }
+
   /** What stands from `offset` on, about `maxBytes` of it; nothing, at the end of what is on the disk. */
   async read(offset: number, maxBytes: number): Promise<LogPiece[]> {
     await this.flush();

@@ -7,8 +7,8 @@ export interface MaskStream {
 }
 
 export interface SecretMask {
-  mask(text: string): string;
-  stream(): MaskStream;
+  readonly mask: (text: string) => string;
+  readonly stream: () => MaskStream;
 }
 
 const STARS = "*****";

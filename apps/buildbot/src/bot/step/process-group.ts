@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Clock } from "@rpc/core";
 
@@ -30,7 +31,7 @@ export type ProcessEnd =
 
 /** What a process that has ended by itself leaves behind has so long to end as well; then its pipes are closed, whoever holds them. */
 const ORPHANS_MS = 1_000;
-const LOOK_MS = 20;
+const LOOK_MS = 50;
 
 /**
  * Runs a command as a process group of its own, and ends all of the group with it: what a step leaves behind does not disturb the next one.
@@ -178,8 +179,9 @@ class RunningProcess {
   }
 
   get #isGroupAlive(): boolean {
+    const { pid } = this.#child;
     try {
-      return this.#child.pid !== undefined && process.kill(-this.#child.pid, 0);
+      return pid !== undefined && process.kill(-pid, 0) && hasLiving(pid);
     } catch {
       return false;
     }
@@ -193,6 +195,21 @@ class RunningProcess {
     }, ms);
     this.#timers.add(timer);
   }
+}
+
+/** In a container whose first process fetches no orphans, those that have ended stay in their group for ever. */
+function hasLiving(group: number): boolean {
+  if (process.platform !== "linux") return true;
+  return readdirSync("/proc").some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const text = readFileSync(`/proc/${name}/stat`, "utf8");
+      const [state, , processGroup] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      return Number(processGroup) === group && state !== "Z" && state !== "X";
+    } catch {
+      return false;
+    }
+  });
 }
 
 function messageOf(error: unknown): string {

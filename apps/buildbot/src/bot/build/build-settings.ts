@@ -1,0 +1,23 @@
+import type { Clock } from "@rpc/core";
+import type { PatientDesk } from "../desk/patient-desk.ts";
+import type { Mirrors } from "../git/mirror.ts";
+import type { Environment } from "./interpolate.ts";
+
+/** What builds have in common. */
+export interface BuildSettings {
+  readonly desk: PatientDesk;
+  readonly mirrors: Mirrors;
+  /** Each build has a folder in each of them. */
+  readonly workFolder: string;
+  readonly spoolFolder: string;
+  readonly incarnation: string;
+  readonly env: Environment;
+  /** What no log may show, beside what an order names. */
+  readonly secrets: readonly string[];
+  readonly clock: Clock;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  /** What of a step's log may wait for the server before the step has to. */
+  readonly maxUnsentBytes: number;
+  readonly onTrouble: (message: string) => void;
+}

@@ -1,0 +1,50 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { RpcError } from "@rpc/core";
+import { Bot } from "./bot.ts";
+import { type BotOptions, botSettings } from "./bot-options.ts";
+import { emptyFolder, lockFolder } from "./disk.ts";
+
+export interface RunningBot {
+  /** Tells this process from one before or after it. */
+  readonly incarnation: string;
+  /** Settles when the bot has ended: with undefined when it was told to, else with why. Never rejects. */
+  readonly closed: Promise<RpcError | undefined>;
+  /** Begins no more builds, and ends. `graceful`: after those that run; otherwise they go back to wait for another bot. Default: false. */
+  close(options?: { readonly graceful?: boolean }): Promise<void>;
+}
+
+/**
+ * Starts a bot. It needs no server to start, nor to go on: it waits for it. Rejects INVALID_ARGUMENT for a token of another form, and
+ * FAILED_PRECONDITION when another bot works in its folder.
+ */
+export async function runBot(options: BotOptions): Promise<RunningBot> {
+  const settings = botSettings(options);
+  const folders = {
+    mirrors: join(settings.dir, "mirrors"),
+    work: join(settings.dir, "work"),
+    spool: join(settings.dir, "spool"),
+  };
+  await mkdir(settings.dir, { recursive: true, mode: 0o700 });
+  const unlock = await lockFolder(settings.dir);
+  try {
+    for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
+    // Builds of an incarnation before this one have been given to others.
+    for (const folder of [folders.work, folders.spool]) {
+      for (const stuck of await emptyFolder(folder)) settings.say(`${stuck} cannot be removed`);
+    }
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+  const bot = new Bot(settings, folders);
+  const closed = bot.run().finally(unlock);
+  return {
+    incarnation: settings.incarnation,
+    closed,
+    close: async ({ graceful = false } = {}) => {
+      bot.shutDown(graceful);
+      await closed;
+    },
+  };
+}
