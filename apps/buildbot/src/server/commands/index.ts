@@ -1,0 +1,1 @@
+export { addressOf, type ButtonMethod, Commands, type CommandsOptions } from "./commands.ts";
