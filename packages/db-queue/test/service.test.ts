@@ -427,6 +427,45 @@ describe("agents and queues without a login", () => {
       "queued",
     ]);
   });
+
+  it("lets an agent put no entry of another's into the list of a broadcast, and takes no word of a wrong type", async () => {
+    await rig.store.subscribe(AGENT);
+    const [all] = await rig.store.insert([{ address: ADDRESS, method: "m", broadcast: true }]);
+    if (all === undefined || all instanceof Error) throw new Error("no broadcast");
+    const store = rig.visitor().remote();
+    const [answer] = await store.claim([{ ...AGENT, max: 1, leaseMs: 30_000 }]);
+    const claim = answer === undefined || answer instanceof Error ? undefined : answer.claims[0];
+    if (claim === undefined) throw new Error("no copy");
+    const { id, token } = claim;
+    const forged = '1},{"agent":"other","id":1,"state":"done","result":2';
+    const codes = (results: readonly object[]): unknown[] => results.map((each) => ("code" in each ? each.code : each));
+    expect(
+      codes([
+        ...(await store.settle([
+          { id, token, outcome: "done", result: forged },
+          { id, token, outcome: "failed", error: forged },
+          { id, token, outcome: "failed", error: "[]" },
+        ])),
+        ...(await store.appendEvents([{ id, token, events: [{ kind: "progress", data: forged }] }])),
+      ]),
+    ).toEqual(Array.from({ length: 4 }, () => "INVALID_ARGUMENT"));
+    const wrong: readonly object[] = [
+      { id: "1" },
+      { id: -1 },
+      { id: 1.5 },
+      { token: 7 },
+      { outcome: "won" },
+      { result: {} },
+    ];
+    for (const words of wrong) {
+      const item = Object.assign({ id, token, outcome: "done" as const, result: "1" }, words);
+      expect(await refused(store.settle([item]))).toMatch(/INVALID_ARGUMENT/);
+    }
+    expect(await store.settle([{ id, token, outcome: "done", result: "1" }])).toMatchObject([{ state: "done" }]);
+    expect(JSON.parse((await rowOf(rig.store, all.id)).result ?? "")).toEqual([
+      { agent: "bot", id, state: "done", result: 1 },
+    ]);
+  });
 });
 
 describe("the service", () => {
