@@ -429,7 +429,11 @@ describe("leases and cancellation", () => {
     const old = await rig.serve(bot(() => 1));
     const successor = await rig.serve(bot(() => 2));
     const id = await rig.insert("run");
-    expect(await old.closed).toMatchObject({ code: "ABORTED", reason: "FENCED" });
+    expect(await old.closed).toMatchObject({
+      code: "ABORTED",
+      reason: "FENCED",
+      message: expect.stringContaining("two programs have this name (give each its own)"),
+    });
     expect((await rig.ended(id)).result).toBe("2");
     expect((await rig.store.listAgents()).map(({ incarnation }) => incarnation)).toEqual([successor.incarnation]);
   });

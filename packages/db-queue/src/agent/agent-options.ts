@@ -17,7 +17,7 @@ export interface DbQueueAgentOptions {
   readonly service?: Transport | undefined;
   /** The mailbox whose commands it runs. */
   readonly address: string;
-  /** Who it is, also after a restart. Of two with the same name the later one fences the earlier one. Default: the program's name, without extension. */
+  /** Who it is, also after a restart. Of two with the same name the later one fences the earlier one. Default: the program's name, without extension, which replicas have in common: give each its own. */
   readonly name?: string | undefined;
   /** Tells a restarted agent from the one before. Default: `<name>-<pid>-<random>`. */
   readonly incarnation?: string | undefined;

@@ -17,7 +17,7 @@ export function noAddressError(address: string): RpcError {
 export function fencedError(agent: AgentRef): RpcError {
   return new RpcError(
     "ABORTED",
-    `agent "${agent.agent}" (${agent.incarnation}) is not subscribed to "${agent.address}" any more: another incarnation has taken its place, or it was unsubscribed`,
+    `agent "${agent.agent}" (${agent.incarnation}) is not subscribed to "${agent.address}" any more: another incarnation has taken its place, by a restart or because two programs have this name (give each its own), or it was unsubscribed`,
     { reason: "FENCED" },
   );
 }
