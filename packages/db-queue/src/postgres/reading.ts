@@ -2,7 +2,7 @@ import type { CommandFilter, CommandRow, CommandState, EventRow, Outcome } from 
 import type { Session, Statement, Value } from "./connections.ts";
 import { isId } from "./settle.ts";
 
-const STATES: ReadonlySet<string> = new Set(["queued", "waiting", "claimed", "done", "failed", "expired", "cancelled"]);
+const STATES: readonly CommandState[] = ["queued", "waiting", "claimed", "done", "failed", "expired", "cancelled"];
 const MAX_ROWS = 1000;
 
 const at = (column: string): string => `floor(extract(epoch FROM c.${column}) * 1000)`;
@@ -95,13 +95,16 @@ export async function listCommands(
   must((p) => `c.parent_id = ${p}::float8`, filter.parentId);
   must((p) => `c.id < ${p}::numeric`, filter.beforeId);
   if (filter.states !== undefined) {
-    const states = filter.states.filter((state) => STATES.has(state)).map((state) => `'${state}'`);
+    // In one order, each once: a connection keeps every text that it has been given.
+    const wanted = new Set(filter.states);
+    const states = STATES.filter((state) => wanted.has(state)).map((state) => `'${state}'`);
     if (states.length === 0) return [];
     // Written out, not bound: a partial index is used only where the text says that its condition holds.
     tests.push(`c.state IN (${states.join(", ")})`);
   }
   const where = tests.length === 0 ? "" : ` WHERE ${tests.join(" AND ")}`;
-  const rows = await session.rows(make(`${ROW}${where} ORDER BY c.id DESC LIMIT ${limitOf(filter.limit)}`), values);
+  values.push(limitOf(filter.limit));
+  const rows = await session.rows(make(`${ROW}${where} ORDER BY c.id DESC LIMIT $${values.length}`), values);
   return (rows as unknown as readonly StoredCommand[]).map(commandRow);
 }
 
