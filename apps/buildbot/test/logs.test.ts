@@ -200,6 +200,16 @@ describe("a log of 200 MB", () => {
       expect(lines[0]?.stream).toBe(Math.floor(line / 2500) % 2 === 0 ? "out" : "err");
       expect(lines).toHaveLength(Math.min(1000, 2_500_000 - line));
     }
+    let longestStall = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longestStall = Math.max(longestStall, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    expect(await logs.search(1, 0, "2499 ===", 2000)).toHaveLength(1000);
+    clearInterval(watch);
+    // Who asks for something else meanwhile is answered.
+    expect(longestStall).toBeLessThan(250);
     const after = process.memoryUsage();
     expect(Math.max(...times)).toBeLessThan(500);
     expect(after.rss - before.rss).toBeLessThan(60 * 1024 * 1024);

@@ -27,8 +27,11 @@ const POLL = "2m";
 const WIZARD = "1h";
 /** Three signs of life of an agent. */
 const PRESENT_MS = 45_000;
-/** How late it may hear of what another connection has committed, its own transactions' commands among it. */
-const LOOK_MS = 20;
+/**
+ * How late it may hear of what another connection has committed, commands of the server's own transactions among it. Every commit to the file
+ * makes all bots look, so not much sooner.
+ */
+const LOOK_MS = 50;
 const ADDRESS = "software_dev.buildbot:";
 
 /** The commands of buttons. */

@@ -193,6 +193,7 @@ export class Logs {
       this.#known.delete(path);
     }
     this.#known.set(path, known);
+    if (this.#known.size > MOST_KNOWN) this.#letGo();
     return known;
   }
 
