@@ -1,0 +1,1 @@
+export { type HttpParts, HttpServer } from "./http-server.ts";

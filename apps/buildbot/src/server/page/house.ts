@@ -1,0 +1,41 @@
+import type { ImplementationOf } from "@rpc/core";
+import { House } from "../../contracts/page.ts";
+import { listBuilders, listBuilds, listCommits, listRepositories, trends } from "../store/index.ts";
+import type { PageParts } from "./page-parts.ts";
+
+/** A commit that everything is built of, and again and again, has more builds than anybody looks at. */
+const MOST_BUILDS = 500;
+
+export function house({ store }: PageParts): ImplementationOf<typeof House> {
+  const { db } = store;
+  return {
+    builders: () => listBuilders(db),
+    builder: async ({ name }) => {
+      const [builder] = await listBuilders(db, name);
+      if (builder === undefined) throw House.builder.error("NoSuchBuilder", { builder: name }, { code: "NOT_FOUND" });
+      return builder;
+    },
+    trends: (ask) => trends(db, { ...ask, at: store.wallClock() }),
+    changes: async (filter) => {
+      const commits = await listCommits(db, filter);
+      if (commits.length === 0) return [];
+      const revisions = commits.map(({ hash }) => hash);
+      const builds = Map.groupBy(await listBuilds(db, { revisions, limit: MOST_BUILDS }), ({ revision }) => revision);
+      return commits.map((commit) => ({ ...commit, builds: builds.get(commit.hash) ?? [] }));
+    },
+    repositories: async () =>
+      (await listRepositories(db)).map(({ name, url, polledAt, problem }) => ({
+        name,
+        url: withoutPassword(url),
+        ...(polledAt === undefined ? {} : { polledAt }),
+        ...(problem === undefined ? {} : { problem: withoutPassword(problem, url) }),
+      })),
+  };
+}
+
+/** Viewers may see where a repository is, and not how to get in. */
+function withoutPassword(text: string, url: string = text): string {
+  const credentials = /^[a-z+]+:\/\/(?<credentials>[^/@]*)@/i.exec(url)?.groups?.["credentials"];
+  const password = credentials?.split(":").slice(1).join(":");
+  return password === undefined || password === "" ? text : text.replaceAll(password, "***");
+}

@@ -1,0 +1,173 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Clock, health, mergeRouters, type Peer, systemClock } from "@rpc/core";
+import { serveTcp } from "@rpc/tcp";
+import { serveWs } from "@rpc/ws";
+import { createXmlRpcHandler, databases } from "@rpc/xmlrpc";
+import { Artefacts } from "./artefacts/index.ts";
+import { Auth, botKey, nameOf } from "./auth/index.ts";
+import { createBus } from "./bus.ts";
+import { Commands } from "./commands/index.ts";
+import { readConfiguration } from "./config/index.ts";
+import { BotWatch, createDesk } from "./desk/index.ts";
+import { HttpServer } from "./http/index.ts";
+import { Logs } from "./logs/index.ts";
+import { modelHandlers } from "./models/index.ts";
+import { createPage } from "./page/index.ts";
+import { Polling } from "./polling.ts";
+import { startSchedulerLoop } from "./schedule/index.ts";
+import { openStore } from "./store/index.ts";
+
+export interface ServerOptions {
+  /** Made when it is not there. Holds the database, logs, artefacts, and the key of the bots' secrets. */
+  readonly dataDir: string;
+  /** `postgres://…`. Default: SQLite, in `dataDir`. */
+  readonly databaseUrl?: string | undefined;
+  /** The page, `/ws`, `/RPC2`, webhooks. Port 0 takes a free one. */
+  readonly http: { readonly host: string; readonly port: number };
+  /** Bots, and commands of people who have a token. */
+  readonly tcp: { readonly host: string; readonly port: number };
+  /** What who shows no token may do. Default: `viewer`, look at everything but the configuration. */
+  readonly anonymous?: "viewer" | "none" | undefined;
+  /** Of the page as browsers see it, when a proxy stands in front: `["https://ci.example.com"]`. Default: the host that is asked itself. */
+  readonly origins?: readonly string[] | undefined;
+  /** Nothing has been heard of a bot for so long: its builds are given to others. Default: 10 minutes. */
+  readonly lostAfterMs?: number | undefined;
+  /** The page's built files. Default: `dist/web` of this package. */
+  readonly webFolder?: string | undefined;
+  /** For timers. Default: the process's. */
+  readonly clock?: Clock | undefined;
+  /** Milliseconds since 1970. Default: `Date.now`. */
+  readonly wallClock?: (() => number) | undefined;
+  /** What goes on, for a person. Default: dropped. */
+  readonly onMessage?: ((message: string) => void) | undefined;
+}
+
+export interface RunningServer {
+  readonly httpUrl: string;
+  readonly tcpEndpoint: string;
+  /** Of the user `admin`, when there was no user yet. It is told this once. */
+  readonly adminToken?: string;
+  /** Idempotent. Ends calls and connections; what bots build goes on without it. */
+  close(): Promise<void>;
+}
+
+/** Opens the database and listens. Rejects, with everything closed again, when one of that fails. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const closers: (() => unknown)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= closeAll(closers));
+  try {
+    return { ...(await start(options, closers)), close };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+async function start(options: ServerOptions, closers: (() => unknown)[]): Promise<Omit<RunningServer, "close">> {
+  const { dataDir, anonymous = "viewer", origins = [], clock = systemClock, wallClock = Date.now } = options;
+  const say = options.onMessage ?? (() => undefined);
+  const failed = (error: unknown): void => say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+
+  const store = await openStore(options.databaseUrl ?? join(dataDir, "buildbot.db"), { clock, wallClock });
+  closers.push(() => store.close());
+  const bus = createBus(failed);
+  const logs = new Logs({ folder: join(dataDir, "logs") });
+  closers.push(() => logs.close());
+  const artefacts = new Artefacts({ folder: join(dataDir, "artefacts") });
+  await artefacts.begin();
+  const auth = new Auth({ store, anonymous, key: await botKey(join(dataDir, "bots.key")) });
+  const commands = await Commands.open({ store, bus, botOf, failed });
+  closers.push(() => commands.close());
+
+  const page = createPage({ store, auth, bus, logs, commands }, failed);
+  closers.push(() => page.close());
+  const desk = createDesk({ store, bus, logs, artefacts, commands, botOf });
+  const loop = startSchedulerLoop({
+    store,
+    issue: (tx, requests) => commands.tellOfRequests(tx, requests, { by: "scheduler" }),
+    made: (requests) => {
+      for (const request of requests) bus.emit("queueChanged", request);
+    },
+    failed,
+  });
+  closers.push(() => loop.close());
+  bus.on("commitsAdded", () => loop.wake());
+  bus.on("configChanged", () => loop.wake());
+  const watch = new BotWatch({ store, bus, logs, commands, failed, lostAfterMs: options.lostAfterMs });
+  closers.push(() => watch.close());
+  const polling = new Polling({ store, commands, failed });
+  closers.push(() => polling.close());
+
+  const { authenticate, authorize, secrets } = auth;
+  const models = modelHandlers({ store, commands, bus });
+  const xmlRpc = createXmlRpcHandler(databases({ buildbot: { models } }), {
+    authenticate: ({ secret, user }) => auth.userOf(user, secret),
+    authorize,
+    clock,
+    realm: "buildbot",
+    onError: failed,
+  });
+  closers.push(() => xmlRpc.close());
+  const webFolder = options.webFolder ?? join(packageFolder(), "dist", "web");
+  const http = new HttpServer({ store, auth, bus, logs, artefacts, xmlRpc, webFolder, origins, failed });
+  closers.push(() => http.close());
+  const port = await http.listen(options.http.host, options.http.port);
+  const session = { authenticate, authorize, clock, onError: failed };
+  const forPeople = mergeRouters(page.handler, health(page.handler));
+  const ws = await serveWs(forPeople, {
+    ...session,
+    server: http.server,
+    path: "/ws",
+    // Whoever starts it on a public address has said so. Tokens are refused there all the same, unless TLS hides them.
+    allowInsecure: true,
+    ...(origins.length === 0 ? {} : { origins }),
+  });
+  closers.push(() => ws.close());
+  const tcp = await serveTcp(mergeRouters(page.handler, desk, commands.service, health(page.handler, desk)), {
+    ...session,
+    secrets,
+    endpoint: `tcp://${inUrl(options.tcp.host)}:${options.tcp.port}`,
+  });
+  closers.push(() => tcp.close());
+  bus.emit("configChanged", { version: (await readConfiguration(store.db)).version });
+
+  const adminToken = await auth.firstUser();
+  return {
+    httpUrl: `http://${inUrl(options.http.host)}:${port}`,
+    tcpEndpoint: tcp.endpoint,
+    ...(adminToken === undefined ? {} : { adminToken }),
+  };
+}
+
+/** A bot's identity is its name; those of people have a colon. */
+function botOf(peer: Peer): string | undefined {
+  return peer.identity === undefined || peer.identity.includes(":") ? undefined : nameOf(peer);
+}
+
+/** What was opened last first, and all of it. */
+async function closeAll(closers: readonly (() => unknown)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const close of closers.toReversed()) {
+    try {
+      await close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw new AggregateError(errors, "the server could not close everything");
+}
+
+function inUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+/** Of this package, whether it runs from its sources or built. */
+function packageFolder(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, "package.json")) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
