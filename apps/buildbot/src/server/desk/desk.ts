@@ -108,6 +108,7 @@ class BotsDesk {
         const isNew = await endStep(tx.db, { build: id, seq, at, results, exitCode, summary });
         return isNew ? getBuildSummary(tx.db, id) : undefined;
       });
+      this.#sizeAt.delete(`${writer.build} ${seq}`);
       await logs.end(writer.build, seq);
       return DONE;
     },

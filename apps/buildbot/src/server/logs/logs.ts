@@ -36,7 +36,7 @@ interface Known {
   readonly file: LogFile;
   /** The last of those who append. */
   tail: Promise<unknown>;
-  /** Counts what those who wait were told. */
+  /** Another one whenever those who wait are told, never one that was. */
   version: number;
   readonly waiting: Set<() => void>;
   appenders: number;
@@ -47,6 +47,7 @@ interface Known {
 export class Logs {
   readonly #folder: string;
   readonly #maxLogBytes: number;
+  #versions = 0;
   /** The last used at the end. */
   readonly #known = new Map<string, Known>();
 
@@ -76,7 +77,7 @@ export class Logs {
       }
       known.isOpen = true;
       const state = await known.file.append(offset, pieces);
-      if (state.bytes > bytes) wake(known);
+      if (state.bytes > bytes) this.#wake(known);
       return sizeOf(state);
     });
     known.tail = run.catch(() => undefined);
@@ -151,7 +152,7 @@ export class Logs {
   async end(build: number, step: number): Promise<void> {
     const known = this.#known.get(this.path(build, step));
     if (known === undefined) return;
-    wake(known);
+    this.#wake(known);
     await this.#close(known);
   }
 
@@ -160,7 +161,7 @@ export class Logs {
     const folder = join(this.#folder, String(build));
     for (const known of this.#known.values()) {
       if (!known.file.path.startsWith(`${folder}/`)) continue;
-      wake(known);
+      this.#wake(known);
       await this.#close(known);
     }
   }
@@ -184,7 +185,7 @@ export class Logs {
       known = {
         file: new LogFile(path),
         tail: Promise.resolve(),
-        version: 0,
+        version: (this.#versions += 1),
         waiting: new Set(),
         appenders: 0,
         isOpen: false,
@@ -195,6 +196,11 @@ export class Logs {
     this.#known.set(path, known);
     if (this.#known.size > MOST_KNOWN) this.#letGo();
     return known;
+  }
+
+  #wake(known: Known): void {
+    known.version = this.#versions += 1;
+    for (const resolve of known.waiting) resolve();
   }
 
   #close(known: Known): Promise<void> {
@@ -218,11 +224,6 @@ export class Logs {
       }
     }
   }
-}
-
-function wake(known: Known): void {
-  known.version += 1;
-  for (const resolve of known.waiting) resolve();
 }
 
 function sizeOf({ bytes, lines, isAtStart }: LogState): LogSize {
