@@ -1,0 +1,50 @@
+import { useDebouncedValue } from "@mantine/hooks";
+import { useEffect, useState } from "react";
+import { builds } from "../rpc/connection.ts";
+
+const LIMIT = 500;
+
+export interface LogSearch {
+  readonly text: string;
+  /** Lines, from 0. */
+  readonly found: readonly number[];
+  readonly at: number;
+  /** What the field says of it. */
+  readonly words: string;
+  setText(text: string): void;
+  step(by: 1 | -1): void;
+}
+
+/** The server looks: the page holds a part of the log only. */
+export function useLogSearch(build: number, step: number): LogSearch {
+  const [text, setText] = useState("");
+  const [wanted] = useDebouncedValue(text, 250);
+  const [result, setResult] = useState<{ text: string; lines: readonly number[] }>({ text: "", lines: [] });
+  const [at, setAt] = useState(0);
+  useEffect(() => {
+    if (wanted === "") return setResult({ text: "", lines: [] });
+    const stop = new AbortController();
+    builds.searchLog({ build, step, text: wanted, limit: LIMIT }, { signal: stop.signal }).then(
+      (hits) => {
+        setResult({ text: wanted, lines: hits.map(({ line }) => line) });
+        setAt(0);
+      },
+      () => {
+        if (!stop.signal.aborted) setResult({ text: wanted, lines: [] });
+      },
+    );
+    return () => stop.abort();
+  }, [build, step, wanted]);
+  const { lines } = result;
+  const count = lines.length === LIMIT ? `${LIMIT} or more` : String(lines.length);
+  const words =
+    text === "" ? "" : result.text === text ? (lines.length === 0 ? "not found" : `${at + 1} of ${count}`) : "…";
+  return {
+    text,
+    found: text === "" ? [] : lines,
+    at,
+    words,
+    setText: (next) => setText(next.slice(0, 200)),
+    step: (by) => setAt((before) => (lines.length === 0 ? 0 : (before + by + lines.length) % lines.length)),
+  };
+}

@@ -1,0 +1,114 @@
+import { RpcError } from "@rpc/core";
+import { useEffect, useState, useSyncExternalStore } from "react";
+import { builds } from "../rpc/connection.ts";
+import { useEpoch } from "../rpc/live.ts";
+import { LineWindows } from "./line-windows.ts";
+
+const AGAIN_MS = 1000;
+
+/** A step's log as far as it has been looked at, and its end as it grows. */
+export class LiveLog {
+  readonly windows: LineWindows;
+  readonly #build: number;
+  readonly #step: number;
+  readonly #watchers = new Set<() => void>();
+  #isTold = false;
+  #error: RpcError | undefined;
+  #hasEnded = false;
+  #version = 0;
+
+  constructor(build: number, step: number) {
+    this.#build = build;
+    this.#step = step;
+    this.windows = new LineWindows({
+      load: (firstLine, limit) => builds.lines({ build, step, firstLine, limit }),
+      changed: () => this.#tell(),
+      failed: (error) => this.#fail(error),
+    });
+  }
+
+  get error(): RpcError | undefined {
+    return this.#error;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  readonly version = (): number => this.#version;
+
+  readonly watch = (watcher: () => void): (() => void) => {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  };
+
+  /** Reads the end of the log for as long as it grows, over lost connections and servers. */
+  async follow(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !this.#hasEnded) {
+      try {
+        await this.#readOn(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = RpcError.from(error);
+        if (failure.code !== "UNAVAILABLE") return this.#fail(failure);
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+
+  async #readOn(signal: AbortSignal): Promise<void> {
+    const build = this.#build;
+    const step = this.#step;
+    const size = await builds.lines({ build, step, firstLine: 0, limit: 500 }, { signal });
+    this.#error = undefined;
+    this.windows.add(size);
+    if (size.ended) this.#hasEnded = true;
+    if (await this.#isOver(signal)) return;
+    // The last line that is known may not be whole.
+    const firstLine = Math.max(size.lines.length, this.windows.total - 1, 0);
+    for await (const part of builds.follow({ build, step, firstLine }, { signal })) {
+      this.windows.add(part);
+      if (part.ended) this.#hasEnded = true;
+    }
+    this.#tell();
+  }
+
+  /** The first lines of a long log that has ended do not say so; its very end does. */
+  async #isOver(signal: AbortSignal): Promise<boolean> {
+    if (this.#hasEnded) return true;
+    const where = { build: this.#build, step: this.#step, firstLine: Math.max(0, this.windows.total - 1) };
+    const last = await builds.lines({ ...where, limit: 500 }, { signal });
+    this.windows.add(last);
+    this.#hasEnded = last.ended;
+    return last.ended;
+  }
+
+  #fail(error: unknown): void {
+    this.#error = RpcError.from(error);
+    this.#tell();
+  }
+
+  /** Once per picture, however much comes. */
+  #tell(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    requestAnimationFrame(() => {
+      this.#isTold = false;
+      this.#version += 1;
+      this.#watchers.forEach((watcher) => watcher());
+    });
+  }
+}
+
+/** One per step: the caller gives its component a key of both. */
+export function useLog(build: number, step: number): LiveLog {
+  const [log] = useState(() => new LiveLog(build, step));
+  const epoch = useEpoch();
+  useEffect(() => {
+    const stop = new AbortController();
+    void log.follow(stop.signal);
+    return () => stop.abort();
+  }, [log, epoch]);
+  useSyncExternalStore(log.watch, log.version);
+  return log;
+}

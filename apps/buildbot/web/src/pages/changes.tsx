@@ -1,0 +1,103 @@
+import { Alert, Button, Card, Code, Group, NativeSelect, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+import { Link } from "wouter";
+import { attempt } from "../data/notices.ts";
+import { standingOf } from "../data/results.ts";
+import { useLoaded } from "../data/use-loaded.ts";
+import { buildPath, shortRevision } from "../parts/link.tsx";
+import { Page } from "../parts/page.tsx";
+import { StandingIcon } from "../parts/standing.tsx";
+import { Nothing, Shown } from "../parts/states.tsx";
+import { Ago } from "../parts/times.tsx";
+import { house } from "../rpc/connection.ts";
+import { buildFeed, houseFeed, useFeed } from "../rpc/live.ts";
+
+const LIMIT = 50;
+
+export function ChangesPage() {
+  const [repository, setRepository] = useState("");
+  const [isAll, setIsAll] = useState(false);
+  const wanted = repository === "" ? {} : { repository };
+  const repositories = useLoaded("repositories", (signal) => house.repositories(undefined, { signal }));
+  const changes = useLoaded(`changes ${repository}`, (signal) =>
+    house.changes({ ...wanted, limit: LIMIT }, { signal }),
+  );
+  useFeed(houseFeed, () => {
+    repositories.reload();
+    changes.reload();
+  });
+  useFeed(buildFeed, changes.reload);
+  const more = async (): Promise<void> => {
+    const before = changes.value?.at(-1)?.id;
+    if (before === undefined) return;
+    const older = await attempt("Older changes", () => house.changes({ ...wanted, before, limit: LIMIT }));
+    if (older === undefined) return;
+    setIsAll(older.length < LIMIT);
+    changes.set((all) => [...all, ...older]);
+  };
+  const choice = (
+    <NativeSelect
+      aria-label="repository"
+      data={[{ value: "", label: "all repositories" }, ...(repositories.value ?? []).map(({ name }) => name)]}
+      value={repository}
+      onChange={(event) => {
+        setRepository(event.currentTarget.value);
+        setIsAll(false);
+      }}
+    />
+  );
+  return (
+    <Page title="Changes" tools={choice}>
+      {(repositories.value ?? [])
+        .filter(({ problem }) => problem)
+        .map(({ name, url, problem, polledAt }) => (
+          <Alert key={name} color="orange" title={`${name} could not be looked at`}>
+            <Text size="sm">{problem}</Text>
+            <Text size="xs" c="dimmed">
+              {url} {polledAt !== undefined && <Ago at={polledAt} />}
+            </Text>
+          </Alert>
+        ))}
+      <Shown of={changes}>
+        {(list) =>
+          list.length === 0 ? (
+            <Nothing>No commit is known yet. Bots look for them when they poll.</Nothing>
+          ) : (
+            <Card withBorder padding="xs">
+              <Stack gap={0}>
+                {list.map((commit) => (
+                  <Group key={commit.id} justify="space-between" wrap="nowrap" py={6} px={4} gap="sm">
+                    <Stack gap={0} miw={0}>
+                      <Text size="sm" truncate title={commit.subject}>
+                        {commit.subject}
+                      </Text>
+                      <Text size="xs" c="dimmed" truncate>
+                        <Code>{shortRevision(commit.hash)}</Code> {commit.repository} · {commit.branch} ·{" "}
+                        {commit.author} · <Ago at={commit.at} />
+                      </Text>
+                    </Stack>
+                    <Group gap={4} wrap="nowrap">
+                      {commit.builds.slice(0, 6).map((build) => (
+                        <Link key={build.id} href={buildPath(build.id)}>
+                          <StandingIcon
+                            standing={standingOf(build)}
+                            label={`${build.builder} #${build.number}: ${standingOf(build)}`}
+                          />
+                        </Link>
+                      ))}
+                    </Group>
+                  </Group>
+                ))}
+              </Stack>
+            </Card>
+          )
+        }
+      </Shown>
+      {(changes.value?.length ?? 0) >= LIMIT && !isAll && (
+        <Button variant="default" onClick={() => void more()}>
+          Older changes
+        </Button>
+      )}
+    </Page>
+  );
+}

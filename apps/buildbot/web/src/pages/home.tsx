@@ -1,0 +1,66 @@
+import { Card, SimpleGrid, Stack, Title } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useState } from "react";
+import { BuilderCard } from "../builders/builder-card.tsx";
+import { useBuilders } from "../data/use-builders.ts";
+import { useBuilds } from "../data/use-builds.ts";
+import { useMay } from "../data/use-me.tsx";
+import { MoreBuilds } from "../parts/more-builds.tsx";
+import { To } from "../parts/link.tsx";
+import { Page } from "../parts/page.tsx";
+import { SearchField } from "../parts/search-field.tsx";
+import { Nothing, Shown } from "../parts/states.tsx";
+
+export function HomePage() {
+  const [search, setSearch] = useState("");
+  const [wanted] = useDebouncedValue(search, 250);
+  const builders = useBuilders();
+  const builds = useBuilds({ search: wanted || undefined, limit: 30 });
+  const mayConfigure = useMay("admin");
+  return (
+    <Page title="Home">
+      <Shown of={builders}>
+        {(all) =>
+          all.length === 0 ? (
+            <Nothing>
+              No builder yet.{" "}
+              {mayConfigure ? (
+                <To href="/settings">Describe the first one</To>
+              ) : (
+                "An admin describes them under Settings."
+              )}
+            </Nothing>
+          ) : (
+            <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="sm">
+              {all.map((builder) => (
+                <BuilderCard key={builder.name} builder={builder} />
+              ))}
+            </SimpleGrid>
+          )
+        }
+      </Shown>
+      <Card withBorder padding="md">
+        <Stack gap="sm">
+          <Title order={2} size="h4">
+            Recent builds
+          </Title>
+          <SearchField
+            aria-label="search builds"
+            placeholder="Subject, author, revision or reason"
+            value={search}
+            onChange={(event) => setSearch(event.currentTarget.value)}
+          />
+          <Shown of={builds}>
+            {(list) =>
+              list.length === 0 ? (
+                <Nothing>{wanted ? "No build is like that." : "Nothing has been built yet."}</Nothing>
+              ) : (
+                <MoreBuilds builds={builds} />
+              )
+            }
+          </Shown>
+        </Stack>
+      </Card>
+    </Page>
+  );
+}

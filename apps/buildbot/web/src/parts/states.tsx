@@ -1,0 +1,41 @@
+import { Alert, Button, Center, Loader, Stack, Text } from "@mantine/core";
+import { IconAlertCircle } from "@tabler/icons-react";
+import type { ReactNode } from "react";
+import { wordsOf } from "../data/notices.ts";
+import type { Loaded } from "../data/use-loaded.ts";
+
+/** What was loaded; until then a sign that it is coming, or why it is not. */
+export function Shown<Value>({ of, children }: { of: Loaded<Value>; children: (value: Value) => ReactNode }) {
+  return (
+    <Stack gap="md">
+      {of.error && <Trouble error={of.error} retry={of.reload} />}
+      {of.value !== undefined && children(of.value)}
+      {of.value === undefined && !of.error && (
+        <Center py="xl">
+          <Loader aria-label="loading" />
+        </Center>
+      )}
+    </Stack>
+  );
+}
+
+function Trouble({ error, retry }: { error: unknown; retry: () => void }) {
+  return (
+    <Alert color="red" icon={<IconAlertCircle aria-hidden />} title="That did not come">
+      <Stack gap="xs" align="flex-start">
+        <Text size="sm">{wordsOf(error)}</Text>
+        <Button size="xs" variant="light" color="red" onClick={retry}>
+          Try again
+        </Button>
+      </Stack>
+    </Alert>
+  );
+}
+
+export function Nothing({ children }: { children: ReactNode }) {
+  return (
+    <Text c="dimmed" ta="center" py="xl">
+      {children}
+    </Text>
+  );
+}

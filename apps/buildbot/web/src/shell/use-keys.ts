@@ -1,0 +1,39 @@
+import { useEffect, useEffectEvent } from "react";
+import { useLocation } from "wouter";
+import { PLACES } from "./places.ts";
+
+const FOLLOW_MS = 1500;
+
+const isTyping = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+
+/** `/` searches, `g` and a letter go somewhere, `?` shows them all. Nothing is taken from who is typing. */
+export function useKeys(help: () => void): void {
+  const [, go] = useLocation();
+  const onHelp = useEffectEvent(help);
+  const onGo = useEffectEvent((path: string) => go(path));
+  useEffect(() => {
+    let leaving = 0;
+    const pressed = (event: KeyboardEvent): void => {
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      const isSecond = event.timeStamp - leaving < FOLLOW_MS;
+      leaving = 0;
+      if (isSecond) {
+        const place = PLACES.find(({ key }) => key === event.key);
+        if (place === undefined) return;
+        event.preventDefault();
+        onGo(place.path);
+      } else if (event.key === "g") leaving = event.timeStamp;
+      else if (event.key === "?") onHelp();
+      else if (event.key === "/") {
+        const field = document.querySelector<HTMLInputElement>("input[data-search]");
+        if (field === null) return;
+        event.preventDefault();
+        field.focus();
+        field.select();
+      }
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, []);
+}
