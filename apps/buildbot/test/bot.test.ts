@@ -257,10 +257,12 @@ describe("harm", () => {
   });
 
   it("tells again what may not have been heard", async () => {
-    let calls = 0;
-    rig.trouble = (_method, when) => {
-      calls += 1;
-      if (calls % 5 === 0) throw new RpcError("UNAVAILABLE", `the database is away ${when} it`);
+    const calls = new Map<string, number>();
+    rig.trouble = (method, when) => {
+      const count = (calls.get(method) ?? 0) + 1;
+      calls.set(method, count);
+      // Of each: after the first call, before the fourth, and so on.
+      if (count % 5 === 2) throw new RpcError("UNAVAILABLE", `the database is away ${when} it`);
     };
     await rig.start();
     const build = rig.order([
@@ -333,5 +335,66 @@ describe("harm", () => {
     const bot = await rig.start({ token: "one:a guess that is wrong" });
     await until(() => rig.said.some((message) => message.includes("hello: ")));
     await bot.close();
+  });
+});
+
+describe("results of tests, and artefacts", () => {
+  it("are told of, and decide", async () => {
+    await rig.start({ env: { ...process.env, KEY: "hunter2" } });
+    const build = rig.order(
+      [
+        {
+          name: "tap",
+          command: "printf 'TAP version 14\\nok 1 - a\\nnot ok 2 - hunter2\\n1..2\\n'",
+          tests: "tap",
+          haltOnFailure: false,
+          flunkOnFailure: false,
+        },
+        {
+          name: "junit",
+          command: `mkdir out; echo '<testsuite name="s"><testcase name="j"/></testsuite>' > out/r.xml`,
+          tests: "junit",
+          report: "out/*.xml",
+        },
+        { name: "none", command: "true", tests: "vitest", report: "nothing.json" },
+        {
+          name: "keep",
+          command:
+            "mkdir dist; head -c 300000 /dev/urandom > dist/big; echo x > dist/ü.txt; ln -s /etc/passwd dist/link",
+          artefacts: ["dist"],
+        },
+        { name: "keep nothing", command: "true", artefacts: ["nothing-${branch}"] },
+      ],
+      { secrets: ["KEY"] },
+    );
+    const told = await rig.finished(build);
+    expect([...told.tests.values()].flat().map(({ step, suite, name, state }) => [step, suite, name, state])).toEqual([
+      [1, "", "a", "pass"],
+      [1, "", "*****", "fail"],
+      [2, "s", "j", "pass"],
+    ]);
+    expect([...told.steps.values()].map(({ results, summary }) => [results, summary]).slice(1)).toEqual([
+      ["failure", "1 of 2 tests failed"],
+      ["success", "1 tests"],
+      ["warnings", "the step has written no report nothing.json"],
+      ["success", ""],
+      ["warnings", "no file fits nothing-main"],
+    ]);
+    expect(told).toMatchObject({ results: "warnings" });
+    expect([...told.artefacts].map(([name, bytes]) => [name, bytes.length])).toEqual([
+      ["dist/big", 300_000],
+      ["dist/ü.txt", 2],
+    ]);
+  });
+
+  it("are read from what ran into its time as well", async () => {
+    await rig.start();
+    const build = rig.order([
+      { name: "x", command: "printf '1..2\\nok 1 - a\\n'; sleep 100", tests: "tap", maxSeconds: 1 },
+    ]);
+    expect(await rig.finished(build)).toMatchObject({
+      results: "failure",
+      summary: "x: 1 of 2 tests failed; stopped after 1 s",
+    });
   });
 });

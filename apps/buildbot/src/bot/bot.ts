@@ -17,6 +17,7 @@ const PAUSE_MS = 5_000;
 const SOON_MS = 1_000;
 const LOOK_MS = 10_000;
 const DRAIN_MS = 3_000;
+const SHUT_DOWN = "its bot was shut down";
 const CLEAN_MS = 3_600_000;
 /** What a bot that is not to wait for its builds gives them to end and to be told. */
 const CLOSE_MS = 20_000;
@@ -51,6 +52,7 @@ export class Bot implements Commanded {
   #wake: (() => void) | undefined;
   #isDiskFull = false;
   #fate: RpcError | undefined;
+  #closeTimer: unknown;
 
   constructor(settings: BotSettings, folders: Folders) {
     const { transport, clock, random, env, say } = settings;
@@ -92,11 +94,14 @@ export class Bot implements Commanded {
       this.#over.abort();
       await clean;
       // A server that is away is not waited for.
-      await Promise.race([agent, this.#sleep(DRAIN_MS, new AbortController().signal)]);
+      const drained = new AbortController();
+      await Promise.race([agent, this.#sleep(DRAIN_MS, drained.signal)]);
+      drained.abort();
     } catch (error) {
       this.#fate ??= RpcError.from(error);
     } finally {
       this.#over.abort();
+      this.#settings.clock.clearTimeout(this.#closeTimer);
       stopListening();
       await transport.close().catch(() => undefined);
     }
@@ -120,8 +125,10 @@ export class Bot implements Commanded {
     this.#ending.abort();
     this.wake();
     if (graceful) return;
-    for (const runner of this.running.values()) runner.interrupt("its bot was shut down");
-    this.#settings.clock.setTimeout(() => this.#over.abort(), CLOSE_MS);
+    for (const runner of this.running.values()) runner.interrupt(SHUT_DOWN);
+    const { clock } = this.#settings;
+    clock.clearTimeout(this.#closeTimer);
+    this.#closeTimer = clock.setTimeout(() => this.#over.abort(), CLOSE_MS);
   }
 
   async #greet(): Promise<void> {
@@ -187,8 +194,18 @@ export class Bot implements Commanded {
   #begin(order: BuildOrder): void {
     const title = `build ${order.build} (${order.request.builder} ${order.number})`;
     this.say(`${title} begins`);
-    const runner = new BuildRunner(order, this.#builds);
+    let runner: BuildRunner;
+    try {
+      runner = new BuildRunner(order, this.#builds);
+    } catch (error) {
+      this.say(`${title}: ${RpcError.from(error).message}`);
+      this.#ended.add(order.build);
+      this.#endAgain(order.build);
+      return;
+    }
     this.running.set(order.build, runner);
+    // It came while the bot was told to end.
+    if (this.#ending.signal.aborted) runner.interrupt(SHUT_DOWN);
     void runner.done.then(() => {
       this.running.delete(order.build);
       this.#ended.add(order.build);
@@ -200,7 +217,11 @@ export class Bot implements Commanded {
   /** The server has not heard, or not wanted to hear, of the end of a build. */
   #endAgain(build: number): void {
     const end = { build, incarnation: this.#settings.incarnation, at: Math.round(this.#settings.wallClock()) };
-    const told = { ...end, results: "exception" as const, summary: "its end was told, but not taken" };
+    const told = {
+      ...end,
+      results: "exception" as const,
+      summary: "the bot could not run it, or its end was not taken",
+    };
     this.desk
       .ask("the end", (desk, options) => desk.finished(told, options))
       .catch((error: unknown) => {

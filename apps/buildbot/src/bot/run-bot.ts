@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { RpcError } from "@rpc/core";
+import { RpcError } from "@rpc/core";
 import { Bot } from "./bot.ts";
 import { type BotOptions, botSettings } from "./bot-options.ts";
 import { emptyFolder, lockFolder } from "./disk.ts";
@@ -16,9 +16,15 @@ export interface RunningBot {
 
 /**
  * Starts a bot. It needs no server to start, nor to go on: it waits for it. Rejects INVALID_ARGUMENT for a token of another form, and
- * FAILED_PRECONDITION when another bot works in its folder.
+ * FAILED_PRECONDITION when another bot works in its folder, and on Windows.
  */
 export async function runBot(options: BotOptions): Promise<RunningBot> {
+  if (process.platform === "win32") {
+    throw new RpcError(
+      "FAILED_PRECONDITION",
+      "bots run on Linux and macOS: elsewhere a step's processes cannot be ended as a group",
+    );
+  }
   const settings = botSettings(options);
   const folders = {
     mirrors: join(settings.dir, "mirrors"),

@@ -133,7 +133,10 @@ function withTests(outcome: StepOutcome, tests: readonly FoundTest[], problem: s
   let result = outcome;
   if (bad > 0) {
     const said = `${bad} of ${tests.length} tests failed`;
-    result = { ...outcome, results: worseOf(outcome.results, "failure"), summary: said };
+    // What the exit code says is no more than that.
+    const isMore = outcome.exitCode === undefined && outcome.summary !== "";
+    const summary = isMore ? `${said}; ${outcome.summary}` : said;
+    result = { ...outcome, results: worseOf(outcome.results, "failure"), summary };
   } else if (outcome.summary === "" && tests.length > 0) {
     result = { ...outcome, summary: `${tests.length} tests` };
   }

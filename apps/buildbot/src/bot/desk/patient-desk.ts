@@ -56,11 +56,12 @@ export class PatientDesk {
   async ask<T>(
     what: string,
     call: (desk: ClientOf<typeof Desk>, options: CallOptions) => Promise<T>,
-    { signal = this.#options.signal, maxTries = Number.POSITIVE_INFINITY, answerMs = ANSWER_MS }: AskOptions = {},
+    { signal: given, maxTries = Number.POSITIVE_INFINITY, answerMs = ANSWER_MS }: AskOptions = {},
   ): Promise<T> {
+    const signal = given === undefined ? this.#options.signal : AbortSignal.any([given, this.#options.signal]);
     let pauseMs = FIRST_PAUSE_MS;
     for (let tries = 1; ; tries += 1) {
-      if (this.#options.signal.aborted || signal.aborted) throw new RpcError("CANCELLED", `${what}: the bot ends`);
+      if (signal.aborted) throw new RpcError("CANCELLED", `${what}: the bot ends`);
       try {
         return await call(this.#desk, { signal, timeoutMs: answerMs });
       } catch (caught) {

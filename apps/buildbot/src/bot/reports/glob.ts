@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 const MOST_ENTRIES = 200_000;
@@ -27,8 +27,21 @@ export async function filesBelow(root: string, patterns: readonly string[]): Pro
     }
   };
   // The shortest first: what is below another one has been seen then.
-  for (const base of wanted.map(baseOf).toSorted((one, other) => one.length - other.length)) await walk(base);
+  for (const base of wanted.map(baseOf).toSorted((one, other) => one.length - other.length)) {
+    if (await isReal(root, base)) await walk(base);
+  }
   return [...found].toSorted();
+}
+
+/** Whether all the way to a folder is of folders, none of them a link. */
+async function isReal(root: string, folder: string): Promise<boolean> {
+  const parts = folder === "" ? [] : folder.split("/");
+  if (parts[0] === ".git") return false;
+  for (const at of parts.keys()) {
+    const found = await lstat(join(root, ...parts.slice(0, at + 1))).catch(() => undefined);
+    if (found?.isDirectory() !== true) return false;
+  }
+  return true;
 }
 
 /** One pattern for each choice of its braces. */

@@ -9,6 +9,7 @@ export function readJunit(text: string, found: FoundTests = new FoundTests()): R
   try {
     root = new XMLParser({
       ignoreAttributes: false,
+      maxNestedTags: 64,
       attributeNamePrefix: "@",
       parseAttributeValue: false,
       parseTagValue: false,

@@ -11,17 +11,17 @@ export class TapReader {
   #rest = "";
   #fault: string | undefined;
   #bailedOut: string | undefined;
+  /** The parser makes one up where there is none. */
+  #hasPlan = false;
 
   constructor(found: FoundTests = new FoundTests()) {
     this.#found = found;
-    this.#parser = new Parser((results) => {
-      const { start, end } = results.plan;
-      const planned = typeof start === "number" && typeof end === "number" ? Math.max(0, end - start + 1) : undefined;
+    this.#parser = new Parser(({ count, plan }) => {
+      const { start, end } = plan;
+      const planned = typeof start === "number" && typeof end === "number" ? Math.max(0, end - start + 1) : 0;
       if (this.#bailedOut !== undefined) this.#wrong("Bail out!", this.#bailedOut);
-      else if (planned === undefined)
-        this.#fault = results.count === 0 ? "there is no TAP in its output" : "its TAP has no plan";
-      else if (planned !== results.count)
-        this.#wrong("plan", `planned were ${planned} tests, and ${results.count} came`);
+      else if (!this.#hasPlan) this.#fault = count === 0 ? "there is no TAP in its output" : "its TAP has no plan";
+      else if (planned !== count) this.#wrong("plan", `planned were ${planned} tests, and ${count} came`);
     });
     this.#parser.on("bailout", (reason: unknown) => {
       this.#bailedOut = typeof reason === "string" ? reason : "";
@@ -43,6 +43,7 @@ export class TapReader {
 
   #line(line: string): void {
     const plain = stripVTControlCharacters(line.slice(0, LONGEST_LINE)).replace(/\r$/, "");
+    this.#hasPlan ||= /^\d+\.\.\d+/.test(plain);
     this.#guard(() => this.#parser.write(`${plain}\n`));
   }
 
