@@ -46,7 +46,12 @@ export class Auth {
     if ((await listUsers(this.#store.db)).length > 0) return undefined;
     const token = newToken();
     try {
-      await createUser(this.#store.db, { name: "admin", role: "admin", tokenHash: hashOf(token), at: this.#store.wallClock() });
+      await createUser(this.#store.db, {
+        name: "admin",
+        role: "admin",
+        tokenHash: hashOf(token),
+        at: this.#store.wallClock(),
+      });
     } catch (thrown) {
       // Another server was faster.
       if ((await listUsers(this.#store.db)).length > 0) return undefined;
@@ -68,7 +73,10 @@ export class Auth {
   }
 
   /** For listeners' `authenticate`: users show their token, and pages a ticket. */
-  readonly authenticate = ({ mechanism, token }: Pick<ShownCredentials, "mechanism" | "token">): Promise<string | undefined> =>
+  readonly authenticate = ({
+    mechanism,
+    token,
+  }: Pick<ShownCredentials, "mechanism" | "token">): Promise<string | undefined> =>
     mechanism === "token" ? this.identityOf(token) : Promise.resolve(undefined);
 
   async identityOf(token: string): Promise<string | undefined> {

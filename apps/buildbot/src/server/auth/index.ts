@@ -1,3 +1,3 @@
-export { ANONYMOUS_TOKEN, Auth, type AuthOptions, type Caller, nameOf } from "./auth.ts";
-export { isAtLeast, needsOf } from "./roles.ts";
+export { ANONYMOUS_TOKEN, Auth, type Caller, nameOf } from "./auth.ts";
+export { isAtLeast } from "./roles.ts";
 export { botKey, hashOf, newToken } from "./tokens.ts";

@@ -27,7 +27,8 @@ export async function botKey(file: string): Promise<Buffer> {
     await unlink(draft);
   }
   const key = await readFile(file);
-  if (key.length !== 32) throw new Error(`${file} must hold 32 bytes: take it back from a backup, or remove it and make all bots anew`);
+  if (key.length !== 32)
+    throw new Error(`${file} must hold 32 bytes: take it back from a backup, or remove it and make all bots anew`);
   return key;
 }
 
@@ -36,5 +37,7 @@ export async function botKey(file: string): Promise<Buffer> {
  * and from what the database holds of the bot. A copy of the database lets nobody in, and a bot that is made anew has another one.
  */
 export function botSecret(key: Buffer, name: string, salt: string): string {
-  return createHmac("sha256", key).update(JSON.stringify([name, salt])).digest("base64url");
+  return createHmac("sha256", key)
+    .update(JSON.stringify([name, salt]))
+    .digest("base64url");
 }

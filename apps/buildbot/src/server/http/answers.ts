@@ -23,7 +23,12 @@ export function answerHead(response: ServerResponse, status: number, headers: He
 
 /** A sentence, for a person or a program's log. */
 export function say(response: ServerResponse, status: number, sentence: string, headers: Headers = {}): void {
-  answer(response, status, { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", ...headers }, `${sentence}\n`);
+  answer(
+    response,
+    status,
+    { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", ...headers },
+    `${sentence}\n`,
+  );
 }
 
 export function answerJson(response: ServerResponse, status: number, value: unknown, headers: Headers = {}): void {

@@ -18,7 +18,10 @@ const PADDING_PX = 12;
 export function badge(name: string, build: BuildSummary | undefined): string {
   const results = build?.results ?? "unknown";
   const left = name.length > 60 ? `${name.slice(0, 59)}…` : name;
-  const [leftPx, rightPx] = [left, results].map((text) => Math.round([...text].length * CHAR_PX + PADDING_PX)) as [number, number];
+  const [leftPx, rightPx] = [left, results].map((text) => Math.round(text.length * CHAR_PX + PADDING_PX)) as [
+    number,
+    number,
+  ];
   const width = leftPx + rightPx;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="20" role="img" aria-label="${escaped(left)}: ${results}">
 <title>${escaped(left)}: ${results}</title>

@@ -36,7 +36,7 @@ export class Callers {
   /** `POST /login` with `{ "token": "…" }`: keeps the token where no script can read it. */
   async login(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // What a foreign page can send without asking first is no JSON.
-    if (typeOf(request) !== "application/json") return say(response, 415, "send application/json: { \"token\": \"…\" }");
+    if (typeOf(request) !== "application/json") return say(response, 415, 'send application/json: { "token": "…" }');
     const parsed = Login.safeParse(jsonOf(await readBody(request, MOST_LOGIN_BYTES)));
     const { token = "" } = parsed.data ?? {};
     const shown = await this.#shownBy(token);

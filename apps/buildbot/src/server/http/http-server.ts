@@ -81,7 +81,11 @@ export class HttpServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     if (!this.#mayAsk(request)) {
-      return say(response, 421, "this server is asked by the name localhost or an address; see the option origins for others");
+      return say(
+        response,
+        421,
+        "this server is asked by the name localhost or an address; see the option origins for others",
+      );
     }
     if (/^\/(?:RPC2|json)(?:\/|$)/.test(path) || path === "/web/version") {
       this.#parts.xmlRpc.node(request, response);
@@ -129,9 +133,14 @@ export class HttpServer {
     }
   }
 
-  async #forViewers({ request, response, words }: Exchange, run: (rest: readonly string[]) => Promise<void>): Promise<void> {
+  async #forViewers(
+    { request, response, words }: Exchange,
+    run: (rest: readonly string[]) => Promise<void>,
+  ): Promise<void> {
     if ((await this.#callers.of(request)) === undefined) {
-      return say(response, 401, "log in first, or show a token as Authorization: Bearer …", { "www-authenticate": "Bearer" });
+      return say(response, 401, "log in first, or show a token as Authorization: Bearer …", {
+        "www-authenticate": "Bearer",
+      });
     }
     return run(words.slice(1));
   }
@@ -233,7 +242,12 @@ function notFound(response: ServerResponse): void {
 }
 
 /** As many bytes as are announced, though it may grow meanwhile. */
-async function send(response: ServerResponse, headers: Readonly<Record<string, string>>, path: string, bytes: number): Promise<void> {
+async function send(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+  path: string,
+  bytes: number,
+): Promise<void> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return notFound(response);
   try {

@@ -40,7 +40,11 @@ export async function webhook(
   const body = await readBody(request, MOST_BYTES);
   const found = (await listRepositories(store.db)).find(({ name }) => name === repository);
   if (!isSigned(request, body, found?.webhookSecret)) {
-    return say(response, 403, "there is no such repository, it has no webhookSecret, or the signature is not made with it");
+    return say(
+      response,
+      403,
+      "there is no such repository, it has no webhookSecret, or the signature is not made with it",
+    );
   }
   if (found === undefined) return;
   if (typeOf(request) !== "application/json") return say(response, 415, "let the webhook send application/json");
@@ -52,8 +56,7 @@ export async function webhook(
   const isWatched = branch !== undefined && push.data.deleted !== true && fits(found.branches, branch);
   if (!isWatched) return answerJson(response, 200, { added: 0, note: "no branch that is looked at" });
   const commits = commitsOf(push.data, branch);
-  const added =
-    (await store.transaction((tx) => addCommits(tx, { repository, commits, at: store.wallClock() }))) ?? [];
+  const added = (await store.transaction((tx) => addCommits(tx, { repository, commits, at: store.wallClock() }))) ?? [];
   if (added.length > 0) bus.emit("commitsAdded", added);
   answerJson(response, 200, { added: added.length });
 }
@@ -62,7 +65,9 @@ export async function webhook(
 function isSigned({ headers }: IncomingMessage, body: Buffer, secret: string | undefined): boolean {
   const github = /^sha256=(?<hex>.*)$/.exec(String(headers["x-hub-signature-256"] ?? ""))?.groups?.["hex"];
   const shown = github ?? String(headers["x-gitea-signature"] ?? "");
-  const expected = createHmac("sha256", secret === undefined || secret === "" ? "none" : secret).update(body).digest();
+  const expected = createHmac("sha256", secret === undefined || secret === "" ? "none" : secret)
+    .update(body)
+    .digest();
   const given = Buffer.from(/^[0-9a-f]{64}$/i.test(shown) ? shown : "0".repeat(64), "hex");
   return timingSafeEqual(given, expected) && secret !== undefined && secret !== "";
 }

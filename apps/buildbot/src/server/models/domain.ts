@@ -22,7 +22,8 @@ type Condition = RawBuilder<boolean>;
  * their operands, and terms that no operator joins must all hold. Throws ValidationError. Values go to the database as parameters.
  */
 export function conditionOf(model: Model, domain: readonly unknown[]): Condition {
-  if (domain.length > MOST_TERMS) throw new ValidationError(`a domain has at most ${MOST_TERMS} terms, not ${domain.length}`);
+  if (domain.length > MOST_TERMS)
+    throw new ValidationError(`a domain has at most ${MOST_TERMS} terms, not ${domain.length}`);
   const operands: Condition[] = [];
   // From its end on, every operator finds its operands ready.
   for (const term of domain.toReversed()) {
@@ -58,11 +59,13 @@ function termOf(model: Model, term: readonly unknown[]): Condition {
       throw new ValidationError(`"${operator}" wants a list of at most ${MOST_VALUES} values, not ${shown(value)}`);
     }
     const values = value.map((each: unknown) => sql`${valueOf(name, kind, each)}`);
-    const isIn = values.length === 0 ? sql<boolean>`1 = 0` : sql<boolean>`coalesce(${column} in (${sql.join(values)}), false)`;
+    const isIn =
+      values.length === 0 ? sql<boolean>`1 = 0` : sql<boolean>`coalesce(${column} in (${sql.join(values)}), false)`;
     return operator === "in" ? isIn : sql<boolean>`not (${isIn})`;
   }
   if (typeof operator === "string" && LIKES.has(operator)) return likeOf(name, kind, operator, value);
-  const comparison = typeof operator === "string" && Object.hasOwn(COMPARISONS, operator) ? COMPARISONS[operator] : undefined;
+  const comparison =
+    typeof operator === "string" && Object.hasOwn(COMPARISONS, operator) ? COMPARISONS[operator] : undefined;
   if (comparison === undefined) throw new ValidationError(`${shown(operator)} is no operator of a domain`);
   const isAbsent = value === null || (value === false && kind !== "boolean");
   if (isAbsent) {
@@ -93,7 +96,8 @@ function likeOf(name: string, kind: Kind, operator: string, value: unknown): Con
 function valueOf(name: string, kind: Kind, value: unknown): number | string {
   const number = typeof value === "bigint" ? Number(value) : value;
   if (kind === "text" && typeof value === "string" && !value.includes("\0")) return value;
-  if (kind === "boolean" && (typeof value === "boolean" || number === 0 || number === 1)) return number === true || number === 1 ? 1 : 0;
+  if (kind === "boolean" && (typeof value === "boolean" || number === 0 || number === 1))
+    return number === true || number === 1 ? 1 : 0;
   if (kind === "integer" && Number.isSafeInteger(number)) return Number(number);
   if (kind === "number" && typeof number === "number" && Number.isFinite(number)) return number;
   if (kind === "datetime") {

@@ -70,14 +70,16 @@ interface Search {
 
 function readers(db: Db, model: Model) {
   const search = async ({ domain, offset, limit, order }: Search): Promise<number[]> => {
-    let query = rowsOf(db, model).select(sql<number>`m.id`.as("id")).where(conditionOf(model, domain));
+    let query = rowsOf(db, model)
+      .select(sql<number>`m.id`.as("id"))
+      .where(conditionOf(model, domain));
     for (const { name, direction } of orderOf(model, order)) query = query.orderBy(sql.ref(`m.${name}`), direction);
     const rows = await query
       .orderBy(sql.ref("m.id"))
       .limit(limit === false ? MOST_RECORDS : limit)
       .offset(offset)
       .execute();
-    return rows.map(({ id }) => Number(id));
+    return rows.map(({ id }) => id);
   };
   /** In the order of the ids. MissingError. */
   const read = async (ids: readonly number[], wanted: readonly string[]): Promise<Record<string, unknown>[]> => {
@@ -100,10 +102,13 @@ function readers(db: Db, model: Model) {
     search: async (input: Search) => new Records(model.name, await search(input)),
     read: ({ fields }: { fields: readonly string[] }, context: Parameters<typeof databaseCall>[0]) =>
       read(databaseCall(context).records.map(idOf), fields),
-    search_read: async ({ fields, ...input }: Search & { fields: readonly string[] }) => read(await search(input), fields),
+    search_read: async ({ fields, ...input }: Search & { fields: readonly string[] }) =>
+      read(await search(input), fields),
     search_count: async ({ domain }: Pick<Search, "domain">) => {
-      const query = rowsOf(db, model).select(sql<number>`count(*)`.as("count")).where(conditionOf(model, domain));
-      return Number((await query.executeTakeFirstOrThrow())["count"]);
+      const query = rowsOf(db, model)
+        .select(sql<number>`count(*)`.as("count"))
+        .where(conditionOf(model, domain));
+      return (await query.executeTakeFirstOrThrow()).count;
     },
   };
 }

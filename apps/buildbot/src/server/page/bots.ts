@@ -57,12 +57,13 @@ export async function botSummaries(
   if (rows.length === 0) return [];
   const present = await commands.present();
   const running = Map.groupBy(await listRunning(store.db, name), ({ bot }) => bot);
-  return rows.map((row) => ({
-    ...summaryOf(row),
-    present: present.has(row.name),
-    running: running.get(row.name) ?? [],
-    ...lastSeenOf(row, present.get(row.name), store.wallClock()),
-  }));
+  const at = store.wallClock();
+  return rows.map((row) =>
+    Object.assign(summaryOf(row), lastSeenOf(row, present.get(row.name), at), {
+      present: present.has(row.name),
+      running: running.get(row.name) ?? [],
+    }),
+  );
 }
 
 function summaryOf({ id, name, paused, maxBuilds, about, incarnation }: BotRow) {

@@ -1,6 +1,6 @@
 import type { ImplementationOf } from "@rpc/core";
 import { House } from "../../contracts/page.ts";
-import { listBuilders, listBuilds, listCommits, listRepositories, trends } from "../store/index.ts";
+import { listBuilders, listBuilds, listCommits, listRepositories, type RepositoryRow, trends } from "../store/index.ts";
 import type { PageParts } from "./page-parts.ts";
 
 /** A commit that everything is built of, and again and again, has more builds than anybody looks at. */
@@ -21,15 +21,18 @@ export function house({ store }: PageParts): ImplementationOf<typeof House> {
       if (commits.length === 0) return [];
       const revisions = commits.map(({ hash }) => hash);
       const builds = Map.groupBy(await listBuilds(db, { revisions, limit: MOST_BUILDS }), ({ revision }) => revision);
-      return commits.map((commit) => ({ ...commit, builds: builds.get(commit.hash) ?? [] }));
+      return commits.map((commit) => Object.assign(commit, { builds: builds.get(commit.hash) ?? [] }));
     },
-    repositories: async () =>
-      (await listRepositories(db)).map(({ name, url, polledAt, problem }) => ({
-        name,
-        url: withoutPassword(url),
-        ...(polledAt === undefined ? {} : { polledAt }),
-        ...(problem === undefined ? {} : { problem: withoutPassword(problem, url) }),
-      })),
+    repositories: async () => (await listRepositories(db)).map(shown),
+  };
+}
+
+function shown({ name, url, polledAt, problem }: RepositoryRow) {
+  return {
+    name,
+    url: withoutPassword(url),
+    ...(polledAt === undefined ? {} : { polledAt }),
+    ...(problem === undefined ? {} : { problem: withoutPassword(problem, url) }),
   };
 }
 

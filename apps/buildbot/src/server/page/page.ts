@@ -76,7 +76,7 @@ class InOrder {
   }
 
   async ended(): Promise<void> {
-    for (let last; last !== this.#last; ) {
+    for (let last; last !== this.#last;) {
       last = this.#last;
       await last;
     }

@@ -1,7 +1,13 @@
 import type { ImplementationOf } from "@rpc/core";
 import { Settings } from "../../contracts/page.ts";
 import { nameOf } from "../auth/index.ts";
-import { configurationHistory, previewConfiguration, type Problem, readConfiguration, saveConfiguration } from "../config/index.ts";
+import {
+  configurationHistory,
+  previewConfiguration,
+  type Problem,
+  readConfiguration,
+  saveConfiguration,
+} from "../config/index.ts";
 import type { PageParts } from "./page-parts.ts";
 
 export function settings({ store, bus }: PageParts): ImplementationOf<typeof Settings> {

@@ -11,8 +11,7 @@ export function users({ store, auth }: PageParts): ImplementationOf<typeof Users
       if (caller === undefined) throw new RpcError("UNAUTHENTICATED", "the user of this session has been removed");
       return caller;
     },
-    list: async () =>
-      (await listUsers(store.db)).map(({ name, role, createdAt }) => ({ name, role, createdAt })),
+    list: async () => (await listUsers(store.db)).map(({ name, role, createdAt }) => ({ name, role, createdAt })),
     create: async ({ name, role }) => {
       const token = newToken();
       await createUser(store.db, { name, role, tokenHash: hashOf(token), at: store.wallClock() });
