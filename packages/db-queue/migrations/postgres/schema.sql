@@ -78,7 +78,7 @@ CREATE INDEX rpc_command_delayed ON public.rpc_command USING btree (address_id, 
 CREATE INDEX rpc_command_ended ON public.rpc_command USING btree (address_id, finished_at) WHERE (finished_at IS NOT NULL)
 CREATE UNIQUE INDEX rpc_command_event_pkey ON public.rpc_command_event USING btree (command_id, seq)
 CREATE INDEX rpc_command_expiry ON public.rpc_command USING btree (expires_at) WHERE ((state = 'queued'::text) AND (expires_at IS NOT NULL))
-CREATE INDEX rpc_command_finished ON public.rpc_command USING btree (finished_at) WHERE (finished_at IS NOT NULL)
+CREATE INDEX rpc_command_finished ON public.rpc_command USING btree (state, finished_at) WHERE (finished_at IS NOT NULL)
 CREATE UNIQUE INDEX rpc_command_idempotency ON public.rpc_command USING btree (address_id, idempotency_key) WHERE (idempotency_key IS NOT NULL)
 CREATE INDEX rpc_command_key ON public.rpc_command USING btree (address_id, COALESCE(target_agent, ''::text), ordering_key, id) WHERE ((state = 'queued'::text) AND (ordering_key IS NOT NULL))
 CREATE INDEX rpc_command_keyed ON public.rpc_command USING btree (address_id, priority DESC, id, not_before) WHERE ((state = 'queued'::text) AND (NOT delayed) AND (ordering_key IS NOT NULL))

@@ -17,19 +17,11 @@ export interface UpkeepStatements {
   readonly lapse: Statement;
   readonly orphans: Statement;
   readonly stuck: Statement;
-  readonly pruneDone: Statement;
-  readonly pruneOthers: Statement;
+  readonly prune: Statement;
 }
 
 export function upkeepStatements(make: (text: string) => Statement, wakes: boolean): UpkeepStatements {
   const after = afterwards("touched", wakes);
-  // Copies go with their broadcast: its result names them.
-  const prune = (states: string): Statement =>
-    make(`WITH c AS MATERIALIZED (
-  SELECT id FROM rpc_command WHERE finished_at <= clock_timestamp() - $1::float8 * interval '1 ms' AND state IN (${states}) AND parent_id IS NULL
-   ORDER BY finished_at LIMIT $2::int FOR UPDATE SKIP LOCKED),
-gone AS (DELETE FROM rpc_command r WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.id)
-SELECT count(*) FROM gone`);
   return {
     expire: make(`WITH c AS MATERIALIZED (
   SELECT id FROM rpc_command WHERE state = 'queued' AND expires_at <= (SELECT clock_timestamp()) ORDER BY expires_at LIMIT $1::int FOR UPDATE SKIP LOCKED),
@@ -70,8 +62,13 @@ SELECT state, ${after} FROM u`),
     stuck: make(`SELECT rpc_command_ended('{}', array_agg(id), ${String(wakes)}) FROM (
   SELECT id FROM rpc_command p WHERE state = 'waiting' AND NOT EXISTS (
     SELECT 1 FROM rpc_command c WHERE c.parent_id = p.id AND c.state IN ('queued', 'claimed')) LIMIT $1::int) AS found HAVING count(*) > 0`),
-    pruneDone: prune("'done'"),
-    pruneOthers: prune("'failed', 'expired', 'cancelled'"),
+    // Of one state, as each has its time. The clock is asked once, in a subquery, or all that has ended later would be walked through as well.
+    // Copies go with their broadcast: its result names them.
+    prune: make(`WITH c AS MATERIALIZED (
+  SELECT id FROM rpc_command WHERE state = $1 AND finished_at <= (SELECT clock_timestamp()) - $2::float8 * interval '1 ms' AND parent_id IS NULL
+   ORDER BY finished_at LIMIT $3::int FOR UPDATE SKIP LOCKED),
+gone AS (DELETE FROM rpc_command r WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.id)
+SELECT count(*) FROM gone`),
   };
 }
 
@@ -98,13 +95,13 @@ export async function prune(session: Session, statements: UpkeepStatements, rete
   const fault = durationFault("doneMs", doneMs) ?? durationFault("othersMs", othersMs);
   if (fault !== undefined) throw fault;
   const limit = limitOf(retention.limit);
-  const done = await countOf(session, statements.pruneDone, [doneMs, limit]);
-  return done >= limit ? done : done + (await countOf(session, statements.pruneOthers, [othersMs, limit - done]));
-}
-
-async function countOf(session: Session, statement: Statement, values: readonly number[]): Promise<number> {
-  const rows = (await session.rows(statement, values)) as readonly (readonly [number])[];
-  return rows[0]?.[0] ?? 0;
+  let count = 0;
+  for (const state of ["done", "failed", "expired", "cancelled"]) {
+    if (count >= limit) break;
+    const rows = await session.rows(statements.prune, [state, state === "done" ? doneMs : othersMs, limit - count]);
+    count += (rows as readonly (readonly [number])[])[0]?.[0] ?? 0;
+  }
+  return count;
 }
 
 function limitOf(limit: number | undefined): number {

@@ -14,7 +14,8 @@ const LONGEST_PAUSE_MS = 10;
 const EAGER_MS = 50;
 
 const MAX_ENDED = 10_000;
-const ENDED_SINCE = `SELECT id FROM rpc_command WHERE finished_at >= ? LIMIT ${MAX_ENDED + 1}`;
+const ENDED_SINCE = `SELECT id FROM rpc_command
+  WHERE state IN ('done', 'failed', 'expired', 'cancelled') AND finished_at >= ? LIMIT ${MAX_ENDED + 1}`;
 
 interface Verb {
   readonly isWrite: boolean;

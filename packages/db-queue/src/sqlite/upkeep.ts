@@ -62,11 +62,9 @@ export function reap(work: Work, options: ReapOptions): Reaped {
   };
 }
 
-// Copies go with their broadcast: its result names them.
-const PRUNE = (states: string): string => `DELETE FROM rpc_command WHERE id IN (
-  SELECT id FROM rpc_command WHERE finished_at <= ? AND state IN (${states}) AND parent_id IS NULL ORDER BY finished_at LIMIT ?)`;
-const PRUNE_DONE = PRUNE("'done'");
-const PRUNE_OTHERS = PRUNE("'failed', 'expired', 'cancelled'");
+// Of one state, as each has its time. Copies go with their broadcast: its result names them.
+const PRUNE = `DELETE FROM rpc_command WHERE id IN (
+  SELECT id FROM rpc_command WHERE state = ? AND finished_at <= ? AND parent_id IS NULL ORDER BY finished_at LIMIT ?)`;
 
 export function prune(work: Work, retention: Retention): number {
   const doneMs = retention.doneMs ?? 7 * DAY_MS;
@@ -75,6 +73,10 @@ export function prune(work: Work, retention: Retention): number {
   if (fault !== undefined) throw fault;
   const limit = Math.max(1, Math.floor(retention.limit ?? 500));
   const now = work.now();
-  const pruned = work.connection.run(PRUNE_DONE, now - doneMs, limit);
-  return pruned >= limit ? pruned : pruned + work.connection.run(PRUNE_OTHERS, now - othersMs, limit - pruned);
+  let count = 0;
+  for (const state of ["done", "failed", "expired", "cancelled"]) {
+    if (count >= limit) break;
+    count += work.connection.run(PRUNE, state, now - (state === "done" ? doneMs : othersMs), limit - count);
+  }
+  return count;
 }
