@@ -71,7 +71,7 @@ GRANT UPDATE (state, not_before, delayed, lease_until, claim_token, cancel_reque
   ON rpc_command TO rpc_queue_issuer;
 GRANT SELECT, DELETE ON rpc_command TO rpc_queue_agent;
 GRANT UPDATE (state, attempts, not_before, delayed, lease_until, claim_token, agent_name, agent_incarnation, claimed_at, finished_at, result, error,
-  progress, last_event) ON rpc_command TO rpc_queue_agent;
+  progress, last_event, last_batch) ON rpc_command TO rpc_queue_agent;
 GRANT USAGE ON SEQUENCE rpc_command_id_seq TO rpc_queue_issuer;
 DROP POLICY IF EXISTS rpc_issued ON rpc_command;
 CREATE POLICY rpc_issued ON rpc_command TO rpc_queue_issuer USING (address_id IN (SELECT rpc_addresses('issue')));

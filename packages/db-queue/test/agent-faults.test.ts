@@ -1,7 +1,7 @@
 import { type DynamicRouter, dynamicRouter, type HandlerContext, RpcError } from "@rpc/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AGENT_ADDRESS, type AgentRig, gate, LEASE_MS, openAgentRig, turns } from "./agent-rig.ts";
-import { type FaultyStore, faultyStore, silent } from "./faulty-store.ts";
+import { type FaultyStore, faultyStore, lostAnswer, silent } from "./faulty-store.ts";
 
 let rig: AgentRig;
 let faulty: FaultyStore;
@@ -100,6 +100,23 @@ describe("a database that is away", () => {
       '{"level":"info","message":"one"}',
       '{"level":"info","message":"two"}',
     ]);
+  });
+
+  it("gets once what it has taken without an answer (H191)", async () => {
+    await rig.serve(
+      running((context) => {
+        context.log("one");
+        context.progress(1);
+      }),
+      { store: faulty.store },
+    );
+    const repair = faulty.break("appendEvents", lostAnswer);
+    const id = await rig.insert("run");
+    await rig.advance(5000);
+    repair();
+    await rig.advance(31_000);
+    expect((await rig.row(id)).state).toBe("done");
+    expect((await rig.store.readEvents(id)).map(({ kind }) => kind)).toEqual(["log", "progress"]);
   });
 
   it("does not hold up the end of an agent for longer than a lease", async () => {

@@ -20,6 +20,12 @@ export const away: StoreFault = async () => {
   throw new RpcError("UNAVAILABLE", "the database is away", { reason: "DATABASE_AWAY", delivered: "no" });
 };
 
+/** It was done, and nobody is told. */
+export const lostAnswer: StoreFault = async (run) => {
+  await run();
+  throw new RpcError("UNAVAILABLE", "the connection was lost", { reason: "CONNECTION_LOST", delivered: "unknown" });
+};
+
 export const silent: StoreFault = () => new Promise(() => undefined);
 
 /** The same store, some of whose verbs fail on demand. */

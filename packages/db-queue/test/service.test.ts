@@ -97,7 +97,10 @@ describe("the verbs of an agent", () => {
       { kind: "log", data: "line" },
       { kind: "progress", data: 0.5 },
     ];
-    expect(await bot.verbs.pushEvents({ ...claim, events })).toEqual({ seq: 2 });
+    expect(await bot.verbs.pushEvents({ ...claim, events, batch: 1 })).toEqual({ seq: 2 });
+    // Sent again because its answer was lost.
+    expect(await bot.verbs.pushEvents({ ...claim, events, batch: 1 })).toEqual({ seq: 2 });
+    expect(await bot.verbs.pushEvents({ ...claim, events })).toEqual({ seq: 4 });
     expect((await bot.verbs.state({ id })).progress).toBe(0.5);
   });
 

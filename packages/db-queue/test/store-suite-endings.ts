@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import type { NewEvent } from "../src/store/store-words.ts";
 import {
   ADDRESS,
   agentRef,
@@ -211,6 +212,39 @@ export function endingCases(open: StoreSuiteOptions["open"]): void {
     expect((await rig.store.readEvents(claim.id, { afterSeq: 1, limit: 2 })).map((event) => event.seq)).toEqual([2, 3]);
     expect((await rowOf(rig.store, claim.id)).progress).toBe("50");
     expect(await rig.store.readEvents(999_999)).toEqual([]);
+  });
+
+  it("H191 writes a batch of events once, however often it is sent", async () => {
+    await inserted(rig.store, {});
+    const { id, token } = await claimedOne(rig.store, "a");
+    const log = (text: string) => ({ kind: "log", data: JSON.stringify(text) });
+    const far = (data: string) => ({ kind: "progress", data });
+    const append = async (...batches: readonly (readonly [number, ...NewEvent[]])[]): Promise<number[]> => {
+      const answers = await rig.store.appendEvents(batches.map(([batch, ...events]) => ({ id, token, batch, events })));
+      return answers.map((answer) => good(answer).seq);
+    };
+    expect(await append([1, log("a"), log("b")])).toEqual([2]);
+    expect(await append([1, log("a"), log("b")])).toEqual([2]);
+    // As a service has it, which gathers what comes in one turn.
+    expect(await append([1, log("a"), log("b")], [2, log("c")], [2, log("c")], [3, far("50")])).toEqual([2, 3, 3, 4]);
+    expect(await Promise.all([append([4, far("60")]), append([4, far("60")])])).toEqual([[5], [5]]);
+    // One that was thought lost, and comes late.
+    expect(await append([3, far("50")])).toEqual([5]);
+    expect((await rowOf(rig.store, id)).progress).toBe("60");
+
+    await settled(rig.store, { id, token, outcome: "released" });
+    const again = await claimedOne(rig.store, "b");
+    const [first] = await rig.store.appendEvents([{ ...again, batch: 1, events: [log("d")] }]);
+    expect(first).toEqual({ seq: 6 });
+    const all = await rig.store.readEvents(id);
+    expect(all.map(({ seq, data }) => [seq, JSON.parse(data)])).toEqual([
+      [1, "a"],
+      [2, "b"],
+      [3, "c"],
+      [4, 50],
+      [5, 60],
+      [6, "d"],
+    ]);
   });
 
   it("Q53 refuses events of a claim that is lost, and keeps those of the others", async () => {

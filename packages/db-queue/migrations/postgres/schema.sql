@@ -42,6 +42,7 @@ rpc_command.error json
 rpc_command.progress json
 rpc_command.last_event integer NOT NULL DEFAULT 0
 rpc_command.delayed boolean NOT NULL DEFAULT false
+rpc_command.last_batch integer NOT NULL DEFAULT 0
 rpc_command_event.command_id bigint NOT NULL
 rpc_command_event.seq integer NOT NULL
 rpc_command_event.at timestamp with time zone NOT NULL DEFAULT clock_timestamp()

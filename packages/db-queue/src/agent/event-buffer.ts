@@ -13,6 +13,7 @@ export const MAX_EVENT_CHARACTERS: number = 64 * 1024;
 export class EventBuffer {
   /** Sent, and not acknowledged. */
   #sent: readonly NewEvent[] = [];
+  #batch = 0;
   #waiting: NewEvent[] = [];
   #characters = 0;
   #dropped = 0;
@@ -45,6 +46,11 @@ export class EventBuffer {
     }
   }
 
+  /** Number of the batch that was taken last, from 1: how the store knows one that it has already. */
+  get batch(): number {
+    return this.#batch;
+  }
+
   /** The next batch; the same one again until `acknowledge`. */
   take(): readonly NewEvent[] {
     if (this.#sent.length > 0) return this.#sent;
@@ -56,6 +62,7 @@ export class EventBuffer {
       characters += data.length;
     }
     this.#sent = this.#waiting.splice(0, count);
+    this.#batch += 1;
     this.#characters -= characters;
     return this.#sent;
   }

@@ -43,6 +43,8 @@ export class HeldCommand extends CallScope implements Expiring {
   verdict: Verdict | undefined = undefined;
   /** What is too large for its row, a result or an error's details: it goes into events, before the answer. */
   spill: JsonText | undefined = undefined;
+  /** How many parts of it are there, and after which event they begin. */
+  spilled: { readonly parts: number; readonly afterSeq: number | undefined } = { parts: 0, afterSeq: undefined };
   /** Its handler runs, whatever has become of the row. */
   isRunning = false;
   graceTimer: unknown = undefined;

@@ -200,6 +200,7 @@ export class Outbox {
       id,
       token,
       events: events?.take() ?? [],
+      batch: events?.batch,
     }));
     let results: Awaited<ReturnType<AgentSettings["store"]["appendEvents"]>>;
     try {

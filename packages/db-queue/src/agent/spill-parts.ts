@@ -6,7 +6,7 @@ import type { HeldCommand } from "./held-command.ts";
 
 /**
  * Writes what is too large for a row into the command's events, and puts into the answer where it is. Gives what the store refused. After a
- * throw all of it is to be written again: who reads takes each part once.
+ * throw it goes on with the part that nobody knows of, which is not written twice.
  */
 export async function writeParts(
   append: QueueStore["appendEvents"],
@@ -14,18 +14,21 @@ export async function writeParts(
 ): Promise<RpcError | undefined> {
   const { claim, spill: text = "", verdict } = command;
   const parts = partsOf(text, claim.attempt);
-  let afterSeq: number | undefined = undefined;
-  for (let from = 0; from < parts.length; from += PARTS_AT_ONCE) {
+  // What the handler has said was before.
+  const said = command.events?.batch ?? 0;
+  while (command.spilled.parts < parts.length) {
+    const { parts: from, afterSeq } = command.spilled;
     const events = parts.slice(from, from + PARTS_AT_ONCE);
-    const [result] = await append([{ id: claim.id, token: claim.token, events }]);
+    const batch = said + 1 + from / PARTS_AT_ONCE;
+    const [result] = await append([{ id: claim.id, token: claim.token, batch, events }]);
     if (result === undefined || result instanceof RpcError) return result ?? new RpcError("INTERNAL", "no answer");
-    afterSeq ??= result.seq - events.length;
+    command.spilled = { parts: from + events.length, afterSeq: afterSeq ?? result.seq - events.length };
   }
   const where = spillText({
     attempt: claim.attempt,
     parts: parts.length,
     characters: text.length,
-    afterSeq: afterSeq ?? 0,
+    afterSeq: command.spilled.afterSeq ?? 0,
   });
   if (verdict?.outcome === "done") command.verdict = { outcome: "done", result: where };
   else if (verdict?.outcome === "failed")

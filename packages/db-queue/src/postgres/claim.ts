@@ -43,7 +43,8 @@ ${found},
 u AS (
   UPDATE rpc_command r SET state = 'claimed', attempts = least(r.attempts + 1, 32767), claimed_at = who.now,
          claim_token = (who.salt || lpad(to_hex(r.id), 12, '0'))::uuid,
-         lease_until = who.now + $5::float8 * interval '1 ms', agent_name = $3, agent_incarnation = $4
+         lease_until = who.now + $5::float8 * interval '1 ms', agent_name = $3, agent_incarnation = $4,
+         last_batch = 0
     FROM who WHERE r.id = ANY (ARRAY(SELECT id FROM c))
   RETURNING r.id, r.claim_token, r.method, r.args, r.kwargs, r.meta, r.attempts, r.max_attempts, r.priority, r.ordering_key, r.idempotency_key,
     r.created_by, floor(extract(epoch FROM r.created_at) * 1000), extract(epoch FROM r.expires_at - who.now) * 1000, r.notification)

@@ -127,7 +127,10 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
       mustBeOpen();
       const appended = await byHalves(
         batches,
-        (some) => main.run((session) => appendEvents(session, statements.settle, some)),
+        (some) =>
+          main.run((session) => appendEvents(session, statements.settle, some), {
+            isIdempotent: some.every(({ batch }) => batch !== undefined),
+          }),
         endpoint,
       );
       wakeUps.wakeHere(batches.map(({ id }) => eventsTopic(id)));

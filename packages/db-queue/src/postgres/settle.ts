@@ -67,18 +67,23 @@ UPDATE rpc_command c SET lease_until = clock_timestamp() + x.lease_ms * interval
  WHERE c.id = x.id AND ${HELD}
 RETURNING c.id, c.claim_token, floor(extract(epoch FROM c.lease_until) * 1000),
   CASE WHEN c.cancel_requested_at IS NOT NULL THEN coalesce(c.cancel_reason, '') END`),
-    // The row counts its events: of two appends at once the second one waits for the first, and goes on where that has ended.
+    // The row counts its events and batches, and is locked before it is looked at: of two appends at once the second one waits for the first, and
+    // goes on where that has ended.
     append: make(`WITH patience AS MATERIALIZED (SELECT ${patience(LOCK_WAIT_MS)}),
-b AS MATERIALIZED (
-  SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::json[]) WITH ORDINALITY AS t(id, token, size, progress, n)),
-e AS MATERIALIZED (SELECT * FROM unnest($5::int[], $6::int[], $7::text[], $8::json[]) AS t(n, at_place, kind, data)),
+b AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::uuid[]) WITH ORDINALITY AS t(id, token, n)),
+e AS MATERIALIZED (SELECT * FROM unnest($3::int[], $4::int[], $5::text[], $6::json[]) WITH ORDINALITY AS t(n, batch, kind, data, place)),
+held AS MATERIALIZED (
+  SELECT x.n, c.id, c.last_event, c.last_batch FROM patience, b AS x, rpc_command c WHERE c.id = x.id AND ${HELD} FOR UPDATE OF c),
+fresh AS MATERIALIZED (
+  SELECT h.id, h.last_event + row_number() OVER (PARTITION BY h.n ORDER BY e.place) AS seq, e.batch, e.kind, e.data
+    FROM held h JOIN e ON e.n = h.n WHERE e.batch IS NULL OR e.batch > h.last_batch),
+made AS (INSERT INTO rpc_command_event (command_id, seq, kind, data) SELECT id, seq, kind, data FROM fresh),
 u AS (
-  UPDATE rpc_command c SET last_event = c.last_event + x.size, progress = coalesce(x.progress, c.progress) FROM patience, b AS x
-   WHERE c.id = x.id AND ${HELD}
-  RETURNING x.n, c.id, c.last_event, c.last_event - x.size AS before),
-made AS (
-  INSERT INTO rpc_command_event (command_id, seq, kind, data) SELECT u.id, u.before + e.at_place, e.kind, e.data FROM u JOIN e ON e.n = u.n)
-SELECT n, before${wakesForEvents ? ", (SELECT rpc_wake(array_agg('events of: ' || id)) FROM u HAVING count(*) > 0)" : ""} FROM u`),
+  UPDATE rpc_command c SET last_event = x.seq, last_batch = coalesce(x.batch, c.last_batch), progress = coalesce(x.progress, c.progress)
+    FROM (SELECT id, max(seq) AS seq, max(batch) AS batch, (array_agg(data ORDER BY seq DESC) FILTER (WHERE kind = 'progress'))[1] AS progress
+            FROM fresh GROUP BY id) AS x
+   WHERE c.id = x.id RETURNING c.id)
+SELECT n, last_event, last_batch${wakesForEvents ? ", (SELECT rpc_wake(array_agg('events of: ' || id)) FROM u HAVING count(*) > 0)" : ""} FROM held`),
     busy: busyStatement(make),
   };
 }
@@ -203,7 +208,7 @@ async function appendFree(
   { append }: SettleStatements,
   batches: readonly EventBatch[],
 ): Promise<(Appended | RpcError)[]> {
-  // One update for each row: an UPDATE takes only one of several that match.
+  // One for each row: an UPDATE takes only one of several that match.
   const groups = new Map<string, EventBatch[]>();
   for (const batch of batches) {
     if (!isClaim(batch)) continue;
@@ -215,27 +220,37 @@ async function appendFree(
   const lists = [...groups.values()].toSorted((a, b) => (a[0]?.id ?? 0) - (b[0]?.id ?? 0));
   const appended = new Map<EventBatch, Appended>();
   if (lists.length > 0) {
-    const events = lists.map((list) => list.flatMap((batch) => batch.events));
-    const flat = events.flatMap((list, group) =>
-      list.map((event, index) => ({ event, n: group + 1, place: index + 1 })),
+    const flat = lists.flatMap((list, group) =>
+      unrepeated(list).flatMap(({ batch = null, events }) => events.map((event) => ({ event, batch, n: group + 1 }))),
     );
     const rows = await session.rows(append, [
       lists.map((list) => list[0]?.id ?? 0),
       lists.map((list) => list[0]?.token ?? ""),
-      events.map((list) => list.length),
-      events.map((list) => list.findLast((event) => event.kind === "progress")?.data ?? null),
       flat.map(({ n }) => n),
-      flat.map(({ place }) => place),
+      flat.map(({ batch }) => batch),
       flat.map(({ event }) => event.kind),
       flat.map(({ event }) => event.data),
     ]);
-    for (const [n, before] of rows as readonly [number, number][]) {
-      let seq = before;
-      for (const batch of lists[n - 1] ?? []) {
-        seq += batch.events.length;
+    for (const [n, lastEvent, lastBatch] of rows as readonly [number, number, number][]) {
+      let seq = lastEvent;
+      const list = lists[n - 1] ?? [];
+      const written = new Set(unrepeated(list, lastBatch));
+      for (const batch of list) {
+        if (written.has(batch)) seq += batch.events.length;
         appended.set(batch, { seq });
       }
     }
   }
   return batches.map((batch) => appended.get(batch) ?? leaseLostError(batch.id));
+}
+
+/** Those of one claim that are not there: each number is greater than all before it. */
+function unrepeated(batches: readonly EventBatch[], lastBatch: number = 0): readonly EventBatch[] {
+  let last = lastBatch;
+  return batches.filter(({ batch }) => {
+    if (batch === undefined) return true;
+    if (batch <= last) return false;
+    last = batch;
+    return true;
+  });
 }

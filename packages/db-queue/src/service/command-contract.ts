@@ -23,7 +23,7 @@ import {
   whole,
   yesNo,
 } from "./shapes.ts";
-import { commandFilter, leaseMs, name, state, topic } from "./store-shapes.ts";
+import { batch, commandFilter, leaseMs, name, state, topic } from "./store-shapes.ts";
 
 type Verb<Input, Output> = MethodDefinition<
   "unary",
@@ -190,6 +190,7 @@ function commandVerbs() {
       input: record<Words.EventsInput>({
         ...claim,
         events: list(record<Words.EventWords>({ kind: name, data: anything })),
+        batch: optional(batch),
       }),
       output: loose<Words.EventsOutput>({ seq: whole() }),
       doc: "Progress and log lines",

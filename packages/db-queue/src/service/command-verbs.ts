@@ -78,9 +78,9 @@ export function commandVerbs(desk: Desk, clock: Clock, callerOf: (context: Handl
       const error = JSON.stringify({ code: "CANCELLED", outcome: "unknown", ...(message !== "" && { message }) });
       return settled(context, { id, token, outcome: "cancelled", error });
     },
-    pushEvents: async ({ id, token, events }, context) => {
+    pushEvents: async ({ id, token, batch, events }, context) => {
       const written = events.map(({ kind, data }) => ({ kind, data: jsonOf(data) }));
-      return { seq: only(await desk.appendEvents(callerOf(context), [{ id, token, events: written }])).seq };
+      return { seq: only(await desk.appendEvents(callerOf(context), [{ id, token, batch, events: written }])).seq };
     },
     release: ({ id, token }, context) => settled(context, { id, token, outcome: "released" }),
     wait: async ({ topic, since, timeoutMs }, context) => {

@@ -124,6 +124,8 @@ export interface EventWords {
 }
 
 export interface EventsInput extends ClaimName {
+  /** Counts the batches of one claim, from 1: one that is there already is not written again. */
+  readonly batch?: number | undefined;
   readonly events: readonly EventWords[];
 }
 

@@ -190,8 +190,10 @@ export const extended: Shape<Words.Extended> = loose<Words.Extended>({
   leaseUntilAt: milliseconds(),
   cancel: optional(shownText),
 });
+export const batch: Shape<number> = whole(1, 2_147_483_647);
 export const eventBatch: Shape<Words.EventBatch> = loose<Words.EventBatch>({
   ...claim,
+  batch: optional(batch),
   events: list(loose<Words.NewEvent>({ kind: text(), data: json })),
 });
 export const appended: Shape<Words.Appended> = loose<Words.Appended>({ seq: whole() });

@@ -61,7 +61,8 @@ const FIRST_OF_KEYS = `WITH RECURSIVE k(target, ordering_key) AS (
 const claim = (
   found: string,
 ): string => `UPDATE rpc_command SET state = 'claimed', attempts = min(attempts, ${LARGEST}) + 1, claimed_at = ?1,
-       lease_until = ?1 + ?2, claim_token = lower(hex(randomblob(16))), agent_name = ?3, agent_incarnation = ?4
+       lease_until = ?1 + ?2, claim_token = lower(hex(randomblob(16))), agent_name = ?3, agent_incarnation = ?4,
+       last_batch = 0
  WHERE id IN (SELECT id FROM (${found}))
 RETURNING id, claim_token, method, args, kwargs, meta, attempts, min(max_attempts, ${LARGEST}) AS max_attempts,
   max(min(priority, ${LARGEST}), -${LARGEST}) AS priority, ordering_key, idempotency_key, created_by, min(created_at, ${LARGEST}) AS created_at,

@@ -8,13 +8,14 @@ const MAX_EVENTS = 1000;
 
 export function appendEvents(work: Work, batch: EventBatch): Appended | RpcError {
   const { connection } = work;
-  const held = connection.get<{ seq: number }>(
-    `SELECT coalesce((SELECT max(seq) FROM rpc_command_event WHERE command_id = c.id), 0) AS seq
+  const held = connection.get<{ seq: number; last_batch: number }>(
+    `SELECT coalesce((SELECT max(seq) FROM rpc_command_event WHERE command_id = c.id), 0) AS seq, c.last_batch
        FROM rpc_command c WHERE c.id = ? AND c.claim_token = ? AND c.state = 'claimed'`,
     batch.id,
     batch.token,
   );
   if (held === undefined) return leaseLostError(batch.id);
+  if (batch.batch !== undefined && batch.batch <= held.last_batch) return { seq: held.seq };
   const now = work.now();
   let { seq } = held;
   let progress: string | undefined;
@@ -23,7 +24,14 @@ export function appendEvents(work: Work, batch: EventBatch): Appended | RpcError
     connection.run("INSERT INTO rpc_command_event VALUES (?, ?, ?, ?, ?)", batch.id, seq, now, event.kind, event.data);
     if (event.kind === "progress") progress = event.data;
   }
-  if (progress !== undefined) connection.run("UPDATE rpc_command SET progress = ? WHERE id = ?", progress, batch.id);
+  if (progress !== undefined || batch.batch !== undefined) {
+    connection.run(
+      "UPDATE rpc_command SET progress = coalesce(?, progress), last_batch = coalesce(?, last_batch) WHERE id = ?",
+      progress ?? null,
+      batch.batch ?? null,
+      batch.id,
+    );
+  }
   if (batch.events.length > 0) work.topics.set(eventsTopic(batch.id), undefined);
   return { seq };
 }

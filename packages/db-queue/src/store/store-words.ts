@@ -173,11 +173,16 @@ export interface NewEvent {
 }
 
 export interface EventBatch extends ClaimRef {
+  /**
+   * Counts the batches of one claim, from 1: one that is there already is not written again, so that it may be sent again when its answer was
+   * lost. Undefined: written however often it comes.
+   */
+  readonly batch?: number | undefined;
   readonly events: readonly NewEvent[];
 }
 
 export interface Appended {
-  /** Of the last one. Numbers of a command begin with 1 and have no gap. */
+  /** Of the last one; of a batch that was there already, the command's last one so far. Numbers of a command begin with 1 and have no gap. */
   readonly seq: number;
 }
 

@@ -85,7 +85,7 @@ export interface QueueStore extends AsyncDisposable {
   settle(answers: readonly Answer[]): Promise<readonly (Settled | RpcError)[]>;
   /** Prolongs leases from now on. LEASE_LOST. */
   extend(leases: readonly LeaseExtension[]): Promise<readonly (Extended | RpcError)[]>;
-  /** LEASE_LOST. A `progress` event becomes the row's `progress` as well. Wakes `events of: <id>`. */
+  /** LEASE_LOST. A batch with a number is written once. A `progress` event becomes the row's `progress` as well. Wakes `events of: <id>`. */
   appendEvents(batches: readonly EventBatch[]): Promise<readonly (Appended | RpcError)[]>;
   /**
    * A queued command ends at once, a claimed one is asked to (topic `cancel of: <id>`), a broadcast does either with each copy, a finished
