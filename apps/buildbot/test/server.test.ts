@@ -43,7 +43,9 @@ describe("a server", () => {
     expect(walls?.recent).toHaveLength(1);
     const [bot] = await viewer.bots.list();
     expect(bot).toMatchObject({ name: "one", about: { os: "test" }, incarnation: "first", running: [] });
-    expect(await viewer.bots.commands({})).toMatchObject([{ bot: "one", method: "triggerMasterRequests", createdBy: "admin" }]);
+    expect(await viewer.bots.commands({})).toMatchObject([
+      { bot: "one", method: "triggerMasterRequests", createdBy: "admin" },
+    ]);
   });
 
   test("keeps the passwords of repositories from viewers", async () => {
@@ -81,7 +83,9 @@ describe("a server", () => {
     const again = await builds.rebuild({ id: build });
     expect(again).toMatchObject({ state: "pending", builder: "walls", revision: "a".repeat(40), submittedBy: "admin" });
     expect(await builds.cancelRequest({ id: again.id, reason: "" })).toMatchObject({ results: "cancelled" });
-    await expect(builds.cancelRequest({ id: again.id, reason: "" })).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+    await expect(builds.cancelRequest({ id: again.id, reason: "" })).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
     const [ping] = await bots.command({ bot: "one", method: "ping" });
     expect(ping).toMatchObject({ state: "queued", method: "ping" });
     expect(await bots.cancelCommand({ id: ping?.id ?? 0 })).toMatchObject({ state: "cancelled" });

@@ -80,16 +80,14 @@ function termOf(model: Model, term: readonly unknown[]): Condition {
 
 const LIKES = new Set(["like", "ilike", "not like", "not ilike", "=like", "=ilike"]);
 
-/** Without `=` the text may stand anywhere, and its `%` and `_` are themselves. */
+/** Letter case aside, with `i` or without: databases differ there. Without `=` the text may stand anywhere, and its `%` and `_` are themselves. */
 function likeOf(name: string, kind: Kind, operator: string, value: unknown): Condition {
   if (kind !== "text" || typeof value !== "string") {
     throw new ValidationError(`"${operator}" compares texts, and not ${name} with ${shown(value)}`);
   }
   const pattern = operator.startsWith("=") ? value : `%${value.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
   const column = sql.ref(`m.${name}`);
-  const fits = operator.includes("ilike")
-    ? sql<boolean>`coalesce(lower(${column}) like lower(${pattern}) escape '\\', false)`
-    : sql<boolean>`coalesce(${column} like ${pattern} escape '\\', false)`;
+  const fits = sql<boolean>`coalesce(lower(${column}) like lower(${pattern}) escape '\\', false)`;
   return operator.startsWith("not") ? sql<boolean>`not (${fits})` : fits;
 }
 
