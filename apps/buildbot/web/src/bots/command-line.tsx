@@ -28,23 +28,25 @@ export function CommandLine({ command, withBot = false }: { command: CommandSumm
         {fateOf(command)}
         {state === "queued" && expiresAt !== undefined && <Countdown to={expiresAt} />}
       </Text>
-      <Text size="xs" c="dimmed">
-        {createdBy && `${createdBy}, `}
-        <Ago at={createdAt} />
-      </Text>
-      {OPEN.has(state) && mayCancel && (
-        <Tooltip label="Take it back">
-          <ActionIcon
-            variant="subtle"
-            color="red"
-            size="sm"
-            aria-label={`cancel command ${id}`}
-            onClick={() => void attempt("It could not be taken back", () => bots.cancelCommand({ id }))}
-          >
-            <IconX size={14} aria-hidden />
-          </ActionIcon>
-        </Tooltip>
-      )}
+      <Group gap={4} wrap="nowrap">
+        <Text size="xs" c="dimmed">
+          {createdBy && `${createdBy}, `}
+          <Ago at={createdAt} />
+        </Text>
+        {OPEN.has(state) && mayCancel && (
+          <Tooltip label="Take it back">
+            <ActionIcon
+              variant="subtle"
+              color="red"
+              size="sm"
+              aria-label={`cancel command ${id}`}
+              onClick={() => void attempt("It could not be taken back", () => bots.cancelCommand({ id }))}
+            >
+              <IconX size={14} aria-hidden />
+            </ActionIcon>
+          </Tooltip>
+        )}
+      </Group>
     </Group>
   );
 }

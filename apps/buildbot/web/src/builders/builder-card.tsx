@@ -16,9 +16,9 @@ export function BuilderCard({ builder }: { builder: BuilderSummary }) {
       <Stack gap={8}>
         <Group wrap="nowrap" gap="sm" align="flex-start">
           <StandingIcon
-            standing={last ? standingOf(last) : "waiting"}
+            standing={last ? standingOf(last) : running ? "running" : "waiting"}
             size={30}
-            label={last ? undefined : "not built yet"}
+            label={(last ?? running) ? undefined : "not built yet"}
           />
           <Stack gap={0} miw={0} flex={1}>
             <To href={builderPath(builder.name)} fw={600} truncate>

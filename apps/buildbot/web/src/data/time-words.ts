@@ -21,7 +21,7 @@ export function agoWords(at: number, now: number): string {
 
 /** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
 export function durationWords(ms: number): string {
-  if (ms < 0) return "0 s";
+  if (ms < 50) return "0 s";
   if (ms < 950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;

@@ -12,6 +12,8 @@ import { bots } from "../rpc/connection.ts";
 import { botFeed, useFeed } from "../rpc/live.ts";
 
 const SHOWN_COMMANDS = 3;
+/** What the server tells bots by itself would hide what somebody has pressed; the page of commands has it. */
+const OF_ITSELF = new Set(["timer", "scheduler", "server"]);
 
 export function BotsPage() {
   const list = useLoaded("bots", (signal) => bots.list(undefined, { signal }));
@@ -45,7 +47,9 @@ export function BotsPage() {
                 <BotCard
                   key={bot.id}
                   bot={bot}
-                  commands={(commands.value ?? []).filter((one) => one.bot === bot.name).slice(0, SHOWN_COMMANDS)}
+                  commands={(commands.value ?? [])
+                    .filter((one) => one.bot === bot.name && !OF_ITSELF.has(one.createdBy))
+                    .slice(0, SHOWN_COMMANDS)}
                 />
               ))}
             </Stack>

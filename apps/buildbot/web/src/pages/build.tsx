@@ -66,7 +66,7 @@ function BuildTabs({ build }: { build: BuildDetail }) {
       keepMounted={false}
       onChange={(next) => go(`${buildPath(build.id)}${next === "log" ? "" : `?tab=${next}`}`)}
     >
-      <Tabs.List mb="sm">
+      <Tabs.List mb="sm" className={styles.tabs}>
         <Tabs.Tab value="log">Steps and log</Tabs.Tab>
         <Tabs.Tab
           value="tests"

@@ -60,7 +60,7 @@ export function GridPage() {
                         <Text size="sm" truncate maw={320} title={newest.subject}>
                           {newest.subject || "not known yet"}
                         </Text>
-                        <Text size="xs" c="dimmed" fw={400}>
+                        <Text size="xs" c="dimmed" fw={400} truncate maw={320}>
                           {shortRevision(revision)} {newest.author && `· ${newest.author}`} ·{" "}
                           <Ago at={newest.startedAt} />
                         </Text>
