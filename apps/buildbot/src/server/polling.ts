@@ -5,7 +5,7 @@ const LOOK_MS = 5_000;
 
 export interface PollingOptions {
   readonly store: Store;
-  readonly commands: Commands;
+  readonly commands: Pick<Commands, "present" | "pollSources">;
   readonly failed: (error: unknown) => void;
 }
 

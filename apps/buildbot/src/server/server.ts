@@ -24,7 +24,10 @@ export interface ServerOptions {
   readonly dataDir: string;
   /** `postgres://…`. Default: SQLite, in `dataDir`. */
   readonly databaseUrl?: string | undefined;
-  /** The page, `/ws`, `/RPC2`, webhooks. Port 0 takes a free one. */
+  /**
+   * The page, `/ws`, `/RPC2`, webhooks. Port 0 takes a free one. Tokens are taken over TLS or from this machine alone: for others let a proxy that
+   * speaks TLS stand in front, and say its `origins`.
+   */
   readonly http: { readonly host: string; readonly port: number };
   /** Bots, and commands of people who have a token. */
   readonly tcp: { readonly host: string; readonly port: number };
@@ -116,6 +119,11 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
   const http = new HttpServer({ store, auth, bus, logs, artefacts, xmlRpc, webFolder, origins, failed });
   closers.push(() => http.close());
   const port = await http.listen(options.http.host, options.http.port);
+  if (!isLoopback(options.http.host)) {
+    say(
+      `${options.http.host} is reached without TLS: pages and tokens get in through a proxy that speaks TLS, bots directly`,
+    );
+  }
   const session = { authenticate, authorize, clock, onError: failed };
   const forPeople = mergeRouters(page.handler, health(page.handler));
   const ws = await serveWs(forPeople, {
@@ -159,6 +167,10 @@ async function closeAll(closers: readonly (() => unknown)[]): Promise<void> {
     }
   }
   if (errors.length > 0) throw new AggregateError(errors, "the server could not close everything");
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 function inUrl(host: string): string {
