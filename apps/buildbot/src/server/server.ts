@@ -25,7 +25,7 @@ export interface ServerOptions {
   /** `postgres://…`. Default: SQLite, in `dataDir`. */
   readonly databaseUrl?: string | undefined;
   /**
-   * The page, `/ws`, `/RPC2`, webhooks. Port 0 takes a free one. Tokens are taken over TLS or from this machine alone: for others let a proxy that
+   * The page, `/ws`, `/RPC2`, webhooks. Port 0 takes a free one. Connections to `/ws` take tokens over TLS or from this machine alone: for others let a proxy that
    * speaks TLS stand in front, and say its `origins`.
    */
   readonly http: { readonly host: string; readonly port: number };
