@@ -290,7 +290,7 @@ it("uses an index for each thing that an agent asks again and again", async () =
   const once = vi.spyOn(Connection.prototype, "once");
   const store = rig.another();
   const claim = { address: ADDRESS, agent: "bot", incarnation: "bot-1", max: 1, leaseMs: 1000 };
-  await store.claim([claim]);
+  await store.claim([{ ...claim, held: [] }]);
   await store.reap({ agentLostMs: 1000 });
   await store.prune({});
   await store.outcomes([1]);
@@ -307,8 +307,9 @@ it("uses an index for each thing that an agent asks again and again", async () =
     const all = plan.filter((row) => detail(row).includes("rpc_command_parent (parent_id>?)"));
     expect({ sql, all }).toEqual({ sql, all: [] });
     // What is kept longer is not walked through for what is not.
-    if (sql.startsWith("DELETE"))
-      expect(plan.map(detail)).toContainEqual(expect.stringMatching(/ \(state=\? AND finished_at<\?\)$/));
+    const isNarrow =
+      !sql.startsWith("DELETE") || plan.some((row) => detail(row).endsWith("(state=? AND finished_at<?)"));
+    expect({ sql, isNarrow }).toEqual({ sql, isNarrow: true });
   }
 });
 

@@ -110,6 +110,8 @@ function present<T>(value: T | undefined): T {
   return value;
 }
 
+let marks = 0;
+
 /** Collects wake-ups. */
 export class Listener implements WakeListener {
   readonly topics: string[] = [];
@@ -149,8 +151,10 @@ export class Listener implements WakeListener {
   async #everything(): Promise<void> {
     await this.#rig.tick();
     const before = this.all;
-    await this.#store.publish(["mark"]);
-    for (let i = 0; !this.topics.includes("mark") && this.all === before; i += 1) {
+    // Its own: the mark of a listener in another process may still be on its way to this one.
+    const mark = `mark-${++marks}`;
+    await this.#store.publish([mark]);
+    for (let i = 0; !this.topics.includes(mark) && this.all === before; i += 1) {
       if (i === 1000) throw new Error("the wake-up that was published never came");
       await this.#rig.tick();
     }

@@ -214,6 +214,23 @@ export function endingCases(open: StoreSuiteOptions["open"]): void {
     expect(await rig.store.readEvents(999_999)).toEqual([]);
   });
 
+  it("H191 gives back what was claimed without its agent's knowledge, and nothing else", async () => {
+    const ids = await inserted(rig.store, {}, {}, {}, {});
+    const known = await claimedOne(rig.store, "a");
+    const lost = await claimed(rig.store, "a", { max: 2 });
+    const other = await claimedOne(rig.store, "b");
+    await rig.store.cancel([{ id: ids[2] ?? 0 }]);
+    const request = { ...agentRef("a"), max: 10, leaseMs: LEASE_MS };
+    const [answer] = await rig.store.claim([{ ...request, held: [known.token, "nobody's"] }]);
+    expect(good(answer).claims.map(({ id, attempt }) => [id, attempt])).toEqual([[ids[1], 1]]);
+    expect(await stateOf(rig.store, ids[2] ?? 0)).toBe("cancelled");
+    const answers = [known, other, ...lost].map(
+      ({ id, token }) => ({ id, token, outcome: "done", result: "1" }) as const,
+    );
+    const told = (await rig.store.settle(answers)).map((row) => (row instanceof Error ? refusal(row) : row.state));
+    expect(told).toEqual(["done", "done", "UNAVAILABLE LEASE_LOST", "UNAVAILABLE LEASE_LOST"]);
+  });
+
   it("H191 writes a batch of events once, however often it is sent", async () => {
     await inserted(rig.store, {});
     const { id, token } = await claimedOne(rig.store, "a");

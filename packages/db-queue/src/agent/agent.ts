@@ -163,6 +163,10 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
     return capacity - this.#runner.running - this.#waiting.length;
   }
 
+  tokens(): readonly string[] {
+    return [...this.#held.keys(), ...this.#outbox.givenUp];
+  }
+
   take(claims: readonly Claim[], sentAt: number): void {
     this.#hasTaken = true;
     const options = { ...this.#heldOptions, sentAt };

@@ -1,10 +1,11 @@
 import { RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
-import type { Claim, Claimed } from "../store/store-words.ts";
+import type { Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
 import { RetryPause } from "../retry-pause.ts";
 import type { ClaimOffer, QueueStore } from "../store/store.ts";
 import { unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
+import { LostClaims } from "./lost-claims.ts";
 import { answeredWithin } from "./pauses.ts";
 
 /** Of one claim. */
@@ -19,6 +20,8 @@ export interface ClaimOwner {
   schedule(): void;
   /** How many commands it can take now. */
   free(): number;
+  /** Of all that it has taken and that has not ended. */
+  tokens(): readonly string[];
   /** `sentAt`: when they were asked for, on the local clock. */
   take(claims: readonly Claim[], sentAt: number): void;
   /** There was nothing. */
@@ -41,11 +44,13 @@ export class ClaimLoop {
   /** Until the next look. */
   #timer: unknown = undefined;
   readonly #pause: RetryPause;
+  readonly #lost: LostClaims;
 
   constructor(settings: AgentSettings, owner: ClaimOwner) {
     this.#settings = settings;
     this.#owner = owner;
     this.#backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
+    this.#lost = new LostClaims(settings.clock, settings.leaseMs);
     this.#pause = new RetryPause(settings.clock, LEAST_RETRY_MS, () => this.due());
   }
 
@@ -88,15 +93,21 @@ export class ClaimLoop {
   offer(): ClaimOffer | undefined {
     const max = this.#possible();
     if (max <= 0) return undefined;
-    const { ref, leaseMs, clock } = this.#settings;
-    const sentAt = clock.now();
+    const sentAt = this.#settings.clock.now();
+    const request = this.#request(max);
     const claimed = (answer: Claimed | RpcError): void => {
       this.#isDue = false;
       this.#clearTimer();
-      this.#claimed(answer, max, sentAt);
+      this.#claimed(answer, request, sentAt);
       if (this.#isOpen && this.#isDue && !this.#pause.isOn) this.#owner.schedule();
     };
-    return { request: { ...ref, max, leaseMs }, claimed };
+    return { request, claimed };
+  }
+
+  #request(max: number): ClaimRequest {
+    const { ref, leaseMs } = this.#settings;
+    const request = { ...ref, max, leaseMs };
+    return this.#lost.areDue ? { ...request, held: this.#owner.tokens() } : request;
   }
 
   #possible(): number {
@@ -106,21 +117,23 @@ export class ClaimLoop {
 
   /** Never rejects. */
   async #claim(max: number): Promise<void> {
-    const { store, ref, leaseMs, clock } = this.#settings;
+    const { store, clock } = this.#settings;
     const sentAt = clock.now();
+    const request = this.#request(max);
     try {
-      const [claimed] = await this.#answered(store.claim([{ ...ref, max, leaseMs }]), sentAt);
-      this.#claimed(claimed, max, sentAt);
+      const [claimed] = await this.#answered(store.claim([request]), sentAt);
+      this.#claimed(claimed, request, sentAt);
     } catch (thrown) {
       this.#failed(RpcError.from(thrown));
     }
   }
 
-  #claimed(claimed: Claimed | RpcError | undefined, max: number, sentAt: number): void {
+  #claimed(claimed: Claimed | RpcError | undefined, { max, held }: ClaimRequest, sentAt: number): void {
     try {
       if (claimed === undefined) throw new RpcError("INTERNAL", "the store gave no answer to a claim");
       if (claimed instanceof RpcError) throw claimed;
       this.#backoff.reset();
+      if (held !== undefined) this.#lost.asked(sentAt);
       const { claims, nextDueMs } = claimed;
       if (claims.length > 0) this.#owner.take(claims, sentAt);
       if (claims.length >= max) this.#isDue = true;
@@ -140,6 +153,8 @@ export class ClaimLoop {
       this.#isOpen = false;
       return this.#owner.refused(error);
     }
+    // Then the answer itself may still come.
+    if (error.reason !== "NO_ANSWER") this.#lost.failed(error);
     onError(unstoredError(`no command could be claimed at "${ref.address}"`, error));
     // Closed meanwhile: whoever opens it again begins anew.
     if (this.#isOpen) this.#pause.begin(this.#backoff.nextMs());
@@ -155,14 +170,17 @@ export class ClaimLoop {
         if (claimed !== undefined && !(claimed instanceof RpcError) && claimed.claims.length > 0)
           this.#owner.take(claimed.claims, sentAt);
       };
-      if (RpcError.from(thrown).reason === "NO_ANSWER") answer.then(take, () => undefined);
+      if (RpcError.from(thrown).reason === "NO_ANSWER") {
+        answer.then(take, () => undefined);
+        this.#lost.late(answer);
+      }
       throw thrown;
     }
   }
 
   #wait(nextDueMs: number | undefined): void {
     const { pollMs, random } = this.#settings;
-    const nextPollMs = pollMs * (0.75 + random() / 2);
+    const nextPollMs = Math.min(pollMs * (0.75 + random() / 2), this.#lost.againMs);
     this.#arm(nextDueMs === undefined ? nextPollMs : Math.min(Math.max(nextDueMs, LEAST_PAUSE_MS), nextPollMs));
   }
 

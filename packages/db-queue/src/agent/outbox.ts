@@ -30,6 +30,8 @@ export interface OutboxOwner {
  * database is away it is kept and tried again.
  */
 export class Outbox {
+  /** Tokens of those whose rows take no answer, and are claimed until their leases are over. They have run. */
+  readonly givenUp: string[] = [];
   readonly #settings: AgentSettings;
   readonly #owner: OutboxOwner;
   readonly #backoff: Backoff;
@@ -278,6 +280,7 @@ export class Outbox {
     const error = unstoredError(`command ${id} (${method}): its answer could not be stored`, result);
     this.#settings.onError(error);
     if (command.isAnswerReplaced) {
+      this.givenUp.push(command.claim.token);
       this.#answered.delete(command);
       this.#owner.over(command);
       return;

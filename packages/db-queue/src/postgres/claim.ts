@@ -3,7 +3,7 @@ import { durationFault } from "../store/checked-command.ts";
 import { fencedError, noAddressError } from "../store/store-errors.ts";
 import type { AgentRef, Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
 import type { Row, Session, Statement } from "./connections.ts";
-import { isUniqueViolation } from "./status.ts";
+import { isConnectionLost, isUniqueViolation } from "./status.ts";
 
 const MAX_ROUNDS = 10;
 const MAX_CLAIMS = 1000;
@@ -179,8 +179,8 @@ async function withFirsts(
     if (more instanceof RpcError) return found;
     return { claims: [...claims, ...more.claims].toSorted(byRank), nextDueMs: more.nextDueMs ?? nextDueMs };
   } catch (thrown) {
-    // What is claimed is claimed.
-    if (claims.length > 0) return found;
+    // What is claimed is claimed. After the loss of a connection there may be more of it, for which an agent asks when it hears of the loss.
+    if (claims.length > 0 && !isConnectionLost(thrown)) return found;
     throw thrown;
   }
 }

@@ -18,6 +18,7 @@ import { claimCommands } from "./claim.ts";
 import { Connections, connectionConfig, createPool } from "./connections.ts";
 import { byHalves } from "./by-halves.ts";
 import { insertAround } from "./insert-around.ts";
+import { giveBackLost } from "./lost-claims.ts";
 import { migrate } from "./migrate.ts";
 import { endpointOf, type PostgresStoreOptions, postgresSettings } from "./options.ts";
 import { listCommands, readCommands, readEvents, readOutcomes } from "./reading.ts";
@@ -105,7 +106,12 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
     },
     claim: async (requests) => {
       mustBeOpen();
-      return claimAll(requests, (request) => main.run((session) => claimCommands(session, statements.claim, request)));
+      return claimAll(requests, (request) =>
+        main.run(async (session) => {
+          if (request.held !== undefined) await giveBackLost(session, statements, request);
+          return claimCommands(session, statements.claim, request);
+        }),
+      );
     },
     settle: async (answers) => {
       mustBeOpen();

@@ -96,8 +96,12 @@ export function isId(id: number): boolean {
 /** As the database writes it; any other text is nobody's token. */
 const TOKEN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+export function isToken(token: string): boolean {
+  return TOKEN.test(token);
+}
+
 function isClaim({ id, token }: { readonly id: number; readonly token: string }): boolean {
-  return isId(id) && TOKEN.test(token);
+  return isId(id) && isToken(token);
 }
 
 /** `isRepeat`: the same was asked for before, on a connection that was lost; what it has done is no lost lease. */

@@ -3,6 +3,7 @@ import { type CancelStatements, cancelStatements } from "./cancel.ts";
 import { type ClaimStatements, claimStatements } from "./claim.ts";
 import { type Statement, statementIn } from "./connections.ts";
 import { type AllInsertStatements, insertStatements } from "./insert.ts";
+import { lostClaimsStatement } from "./lost-claims.ts";
 import { type ReadStatements, readStatements } from "./reading.ts";
 import { type SettleStatements, settleStatements } from "./settle.ts";
 import { statsStatement } from "./stats.ts";
@@ -12,6 +13,7 @@ export interface Statements {
   readonly addresses: AddressStatements;
   readonly insert: AllInsertStatements;
   readonly claim: ClaimStatements;
+  readonly lost: Statement;
   readonly settle: SettleStatements;
   readonly cancel: CancelStatements;
   readonly read: ReadStatements;
@@ -29,6 +31,7 @@ export function storeStatements(schema: string, notify: "app" | "trigger" | "off
     addresses: addressStatements(make, notify !== "off"),
     insert: insertStatements(make, wakes),
     claim: claimStatements(make, notify !== "off"),
+    lost: lostClaimsStatement(make),
     settle: settleStatements(make, wakes, notify !== "off"),
     cancel: cancelStatements(make, wakes),
     read: readStatements(make),

@@ -141,6 +141,7 @@ export const claimRequest: Shape<Words.ClaimRequest> = loose<Words.ClaimRequest>
   ...agent,
   max: whole(1, 1000),
   leaseMs,
+  held: optional(list(text(100), Number.POSITIVE_INFINITY)),
 });
 /** Said for who looks, and by nobody else: what XML has no place for is not worth the loss of a claim. */
 const shownText: Shape<string> = mapped(text(), (said) => said.replaceAll(ILLEGAL_IN_XML, "\ufffd"));

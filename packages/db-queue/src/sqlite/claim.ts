@@ -3,6 +3,7 @@ import { durationFault } from "../store/checked-command.ts";
 import { fencedError, noAddressError } from "../store/store-errors.ts";
 import type { Claim, Claimed, ClaimRequest } from "../store/store-words.ts";
 import { findAddress } from "./addresses.ts";
+import { type Held, HELD_COLUMNS, release } from "./settle.ts";
 import type { Work } from "./work.ts";
 
 /** Delayed commands that one claim moves to the ready ones: bounds how long it takes when very many fall due at once. */
@@ -73,6 +74,9 @@ const CLAIM_BOTH = claim(
 );
 const CLAIM_FIRSTS = claim(FIRST_OF_KEYS);
 
+const MINE = `SELECT ${HELD_COLUMNS}, claim_token FROM rpc_command
+  WHERE state = 'claimed' AND lease_until IS NOT NULL AND address_id = ? AND agent_name = ? AND agent_incarnation = ?`;
+
 const NEXT_DUE = `SELECT not_before FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 ORDER BY not_before LIMIT 1`;
 
 interface StoredClaim {
@@ -105,6 +109,7 @@ export function claimCommands(work: Work, request: ClaimRequest): Claimed | RpcE
     request.agent,
   );
   if (agent?.incarnation !== request.incarnation) return fencedError(request);
+  if (request.held !== undefined) giveBackLost(work, address.id, request, new Set(request.held));
   // The end of the pause wakes.
   if (address.paused || request.max < 1) return { claims: [], nextDueMs: undefined };
   const now = work.now();
@@ -127,6 +132,17 @@ export function claimCommands(work: Work, request: ClaimRequest): Claimed | RpcE
   if (claims.length >= max) return { claims, nextDueMs: undefined };
   const next = connection.get<{ not_before: number }>(NEXT_DUE, address.id);
   return { claims, nextDueMs: next === undefined ? undefined : Math.max(0, next.not_before - now) };
+}
+
+/** What this incarnation has claimed and does not hold. */
+function giveBackLost(
+  work: Work,
+  addressId: number,
+  { agent, incarnation }: ClaimRequest,
+  held: ReadonlySet<string>,
+): void {
+  const mine = work.connection.all<Held & { readonly claim_token: string | null }>(MINE, addressId, agent, incarnation);
+  for (const row of mine) if (row.claim_token !== null && !held.has(row.claim_token)) release(work, row);
 }
 
 function toClaim(row: StoredClaim, now: number): Claim {

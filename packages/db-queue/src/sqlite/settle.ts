@@ -10,7 +10,8 @@ import type { Work } from "./work.ts";
 const DONE_PLAIN = `UPDATE rpc_command SET state = 'done', result = ?, error = NULL, finished_at = ?, lease_until = NULL
   WHERE id = ? AND claim_token = ? AND state = 'claimed' AND parent_id IS NULL AND ordering_key IS NULL AND notification = 0`;
 
-const HELD = `SELECT ${ENDABLE}, attempts, max_attempts, expires_at, not_before, cancel_requested_at FROM rpc_command
+export const HELD_COLUMNS: string = `${ENDABLE}, attempts, max_attempts, expires_at, not_before, cancel_requested_at`;
+const HELD = `SELECT ${HELD_COLUMNS} FROM rpc_command
   WHERE id = ? AND claim_token = ? AND state = 'claimed'`;
 
 const AGAIN = `UPDATE rpc_command SET state = 'queued', not_before = ?, delayed = ?, error = coalesce(?, error), attempts = ?,
@@ -67,7 +68,8 @@ function settleFailure(work: Work, held: Held, answer: Answer & { readonly outco
   return { state: "failed", delayMs: undefined };
 }
 
-function release(work: Work, held: Held): Settled {
+/** It never started: queued again, and the attempt does not count. */
+export function release(work: Work, held: Held): Settled {
   if (held.cancel_requested_at !== null) {
     // It never started: the cancellation that was asked of its agent is all that was still to be done.
     endCommand(work, held, "cancelled", { error: CANCELLED_QUEUED_ERROR });

@@ -101,6 +101,11 @@ export interface Inserted {
 export interface ClaimRequest extends AgentRef {
   readonly max: number;
   readonly leaseMs: number;
+  /**
+   * Tokens of all that this incarnation holds, given after a claim whose answer was lost: what else it has claimed goes back first, as never
+   * started, and wakes. Undefined: nothing goes back.
+   */
+  readonly held?: readonly string[] | undefined;
 }
 
 export interface Claimed {
