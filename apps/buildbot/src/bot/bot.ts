@@ -134,11 +134,12 @@ export class Bot implements Commanded {
   async #greet(): Promise<void> {
     const { incarnation } = this.#settings;
     // Before the first one there is nothing to end in order.
-    const signal = (this.#greeted === undefined ? this.#ending : this.#over).signal;
+    const isStranger = this.#greeted === undefined;
+    const signal = (isStranger ? this.#ending : this.#over).signal;
     const { address, lost, maxBuilds, name, paused } = await this.desk.ask(
       "hello",
       (desk, options) => desk.hello({ incarnation, about: this.about, running: [...this.running.keys()] }, options),
-      { signal },
+      { signal, isStranger },
     );
     if (this.#greeted?.name !== name) this.say(`${name} has reached ${this.#settings.server}`);
     this.#greeted = { name, address };
@@ -318,7 +319,7 @@ export class Bot implements Commanded {
     }
   }
 
-  /** Tries until it is well, or the bot ends. */
+  /** Tries until it is well, or the bot ends. Rejects when the server does not let it in at all. */
   async #attempt(what: string, run: () => Promise<void>): Promise<void> {
     while (!this.#ending.signal.aborted) {
       try {
@@ -326,6 +327,7 @@ export class Bot implements Commanded {
         return;
       } catch (error) {
         if (this.#ending.signal.aborted) return;
+        if (this.#greeted === undefined && RpcError.from(error).code === "UNAUTHENTICATED") throw error;
         this.say(`${what}: ${RpcError.from(error).message}`);
       }
       await this.#sleep(PAUSE_MS, this.#ending.signal);

@@ -15,7 +15,8 @@ export interface RunningBot {
 }
 
 /**
- * Starts a bot. It needs no server to start, nor to go on: it waits for it. Rejects INVALID_ARGUMENT for a token of another form, and
+ * Starts a bot. It needs no server to start, nor to go on: it waits for it. `closed` gives
+ * UNAUTHENTICATED when the first server that it reaches does not take its token. Rejects INVALID_ARGUMENT for a token of another form, and
  * FAILED_PRECONDITION when another bot works in its folder, and on Windows.
  */
 export async function runBot(options: BotOptions): Promise<RunningBot> {

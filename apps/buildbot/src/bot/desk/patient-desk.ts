@@ -56,7 +56,7 @@ export class PatientDesk {
   async ask<T>(
     what: string,
     call: (desk: ClientOf<typeof Desk>, options: CallOptions) => Promise<T>,
-    { signal: given, maxTries = Number.POSITIVE_INFINITY, answerMs = ANSWER_MS }: AskOptions = {},
+    { signal: given, maxTries = Number.POSITIVE_INFINITY, answerMs = ANSWER_MS, isStranger = false }: AskOptions = {},
   ): Promise<T> {
     const signal = given === undefined ? this.#options.signal : AbortSignal.any([given, this.#options.signal]);
     let pauseMs = FIRST_PAUSE_MS;
@@ -66,7 +66,8 @@ export class PatientDesk {
         return await call(this.#desk, { signal, timeoutMs: answerMs });
       } catch (caught) {
         const error = RpcError.from(caught);
-        if (REFUSALS.has(error.code) || tries >= maxTries) throw error;
+        if (REFUSALS.has(error.code) || tries >= maxTries || (isStranger && error.code === "UNAUTHENTICATED"))
+          throw error;
         // The first of them is mostly a connection that was lost, which comes back at once.
         if (tries === 2 || tries % 20 === 0) this.#options.onTrouble(`${what}: ${error.message}; trying again`);
       }
@@ -99,4 +100,6 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
   readonly maxTries?: number;
   readonly answerMs?: number;
+  /** The server has never let this bot in: then a token that it refuses is wrong, not the database that it has been given. Default: false. */
+  readonly isStranger?: boolean;
 }

@@ -26,7 +26,8 @@ export function BuildHead({ build }: { build: BuildDetail }) {
         {build.revision && <span title={build.revision}>{shortRevision(build.revision)} on </span>}
         {build.branch}
         {build.author && ` by ${build.author}`} · {build.reason} · on <To href="/bots">{build.bot}</To> · began{" "}
-        <Ago at={build.startedAt} /> · took <Elapsed from={build.startedAt} to={build.finishedAt} />
+        <Ago at={build.startedAt} /> · {build.state === "running" ? "runs for" : "took"}{" "}
+        <Elapsed from={build.startedAt} to={build.finishedAt} />
       </Text>
     </Stack>
   );

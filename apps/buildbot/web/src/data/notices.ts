@@ -49,7 +49,15 @@ export async function attempt<Value>(title: string, act: () => Promise<Value>): 
   }
 }
 
+/** Of the contracts' errors, which are words for programs. */
+const REASONS: Readonly<Record<string, string>> = {
+  NoSuchBuild: "There is no such build.",
+  NoSuchBuilder: "There is no such builder.",
+};
+
 /** Without the method's full name before it, which says nothing to who has pressed a button. */
 export function wordsOf(error: unknown): string {
-  return RpcError.from(error).message.replace(/^buildbot\.v1\.\w+\.\w+: /, "");
+  const { reason, message } = RpcError.from(error);
+  const words = reason === undefined ? undefined : REASONS[reason];
+  return words ?? message.replace(/^buildbot\.v1\.\w+\.\w+: /, "");
 }

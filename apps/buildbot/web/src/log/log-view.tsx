@@ -1,6 +1,6 @@
 import { Alert, Text } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useEffectEvent, useRef, useState } from "react";
+import { type CSSProperties, useEffect, useEffectEvent, useRef, useState } from "react";
 import { wordsOf } from "../data/notices.ts";
 import { LogBar } from "./log-bar.tsx";
 import { LogRow } from "./log-row.tsx";
@@ -48,13 +48,14 @@ export function LogView({ build, step }: { build: number; step: number }) {
     if (find !== undefined) goTo(find);
   }, [find]);
 
-  const isGrowing = !log.hasEnded;
+  const isGrowing = log.wasGrowing && !log.hasEnded;
+  const { wasGrowing } = log;
   const toEnd = useEffectEvent(() => {
     if (total > base) rows.scrollToIndex(total - base - 1, { align: "end" });
   });
   useEffect(() => {
-    if (isFollowing && isGrowing) toEnd();
-  }, [isFollowing, isGrowing, total]);
+    if (isFollowing && wasGrowing) toEnd();
+  }, [isFollowing, wasGrowing, total]);
 
   const onScroll = (element: HTMLDivElement): void => {
     const { scrollTop, scrollHeight, clientHeight } = element;
@@ -101,10 +102,13 @@ export function LogView({ build, step }: { build: number; step: number }) {
       >
         {total === 0 && (
           <Text c="dimmed" size="sm" p="md">
-            {isGrowing ? "Nothing has been written yet." : "Nothing was written."}
+            {log.hasEnded ? "Nothing was written." : "Nothing has been written yet."}
           </Text>
         )}
-        <div className={styles.all} style={{ height: rows.getTotalSize() }}>
+        <div
+          className={styles.all}
+          style={{ height: rows.getTotalSize(), "--digits": String(total).length } as CSSProperties}
+        >
           <div className={styles.shown} style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}>
             {items.map(({ index }) => (
               <LogRow

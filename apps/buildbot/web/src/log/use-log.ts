@@ -15,6 +15,7 @@ export class LiveLog {
   #isTold = false;
   #error: RpcError | undefined;
   #hasEnded = false;
+  #wasGrowing = false;
   #version = 0;
 
   constructor(build: number, step: number) {
@@ -33,6 +34,11 @@ export class LiveLog {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** It was not whole when it was first looked at: whoever came to see it grow wants to see its end. */
+  get wasGrowing(): boolean {
+    return this.#wasGrowing;
   }
 
   readonly version = (): number => this.#version;
@@ -64,6 +70,8 @@ export class LiveLog {
     this.windows.add(size);
     if (size.ended) this.#hasEnded = true;
     if (await this.#isOver(signal)) return;
+    this.#wasGrowing = true;
+    this.#tell();
     // The last line that is known may not be whole.
     const firstLine = Math.max(size.lines.length, this.windows.total - 1, 0);
     for await (const part of builds.follow({ build, step, firstLine }, { signal })) {

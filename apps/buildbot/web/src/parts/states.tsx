@@ -24,7 +24,7 @@ function Trouble({ error, retry }: { error: unknown; retry: () => void }) {
     <Alert color="red" icon={<IconAlertCircle aria-hidden />} title="That did not come">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{wordsOf(error)}</Text>
-        <Button size="xs" variant="light" color="red" onClick={retry}>
+        <Button size="xs" variant="default" onClick={retry}>
           Try again
         </Button>
       </Stack>
