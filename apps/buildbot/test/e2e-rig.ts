@@ -1,0 +1,207 @@
+// A house of real processes: a server, bots, and repositories of git, each started as a user would, by its command.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { connect, type Connection } from "../src/cli/connection.ts";
+import type { BuildDetail, BuildRequest } from "../src/contracts/values.ts";
+import { makeRepository, type Repository } from "./git-rig.ts";
+
+const MAIN = join(import.meta.dirname, "..", "src", "cli", "main.ts");
+const WAIT_MS = 25_000;
+
+/** A process of the command `buildbot`, and what it says. */
+export class Program {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number>;
+  out = "";
+  err = "";
+  signal: NodeJS.Signals | null = null;
+
+  constructor(args: readonly string[], env: Record<string, string> = {}, cwd?: string) {
+    const { BUILDBOT_URL: _url, BUILDBOT_TOKEN: _token, DATABASE_URL: _database, ...inherited } = process.env;
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      cwd,
+      env: { ...inherited, NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.out += text));
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.err += text));
+    this.ended = new Promise((resolve) => {
+      this.child.on("close", (code, signal) => {
+        this.signal = signal;
+        resolve(code ?? -1);
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** The first line that matches, when it has come. */
+  async says(pattern: RegExp): Promise<string> {
+    await until(
+      () => pattern.test(this.out) || this.child.exitCode !== null,
+      () => `${this.out}\n${this.err}`,
+    );
+    const [, found = ""] = pattern.exec(this.out) ?? [];
+    if (!pattern.test(this.out)) throw new Error(`it ended without saying ${pattern}:\n${this.out}\n${this.err}`);
+    return found;
+  }
+
+  async end(signal: NodeJS.Signals = "SIGKILL"): Promise<number> {
+    if (this.child.exitCode === null) this.child.kill(signal);
+    return this.ended;
+  }
+}
+
+export class House implements AsyncDisposable {
+  readonly folder: string = mkdtempSync(join(tmpdir(), "buildbot-e2e-"));
+  readonly repository: Repository = makeRepository(join(this.folder, "source"));
+  admin = "";
+  pageUrl = "";
+  tcpUrl = "";
+  readonly #programs = new Set<Program>();
+  readonly #connections: Connection[] = [];
+  readonly #botTokens = new Map<string, string>();
+  #server: Program | undefined;
+  #people: Connection | undefined;
+
+  static async start(): Promise<House> {
+    const house = new House();
+    house.repository.commit("Begin", { "hello.txt": "hello\n" });
+    await house.startServer();
+    return house;
+  }
+
+  get data(): string {
+    return join(this.folder, "data");
+  }
+
+  get people(): Connection {
+    if (this.#people === undefined) throw new Error("the server has not been started");
+    return this.#people;
+  }
+
+  /** On the addresses that it had before, when it was there before. */
+  async startServer(): Promise<Program> {
+    const http = this.pageUrl === "" ? "127.0.0.1:0" : this.pageUrl;
+    const tcp = this.tcpUrl === "" ? "127.0.0.1:0" : this.tcpUrl;
+    const server = this.run(["server", "--data", this.data, "--http", http, "--tcp", tcp]);
+    this.pageUrl = await server.says(/^page:\s+(\S+)$/m);
+    this.tcpUrl = await server.says(/^bots:\s+(\S+)$/m);
+    if (this.admin === "") this.admin = await server.says(/^admin:\s+(\S+)$/m);
+    this.#server = server;
+    this.#people ??= await this.connect();
+    return server;
+  }
+
+  async stopServer(signal: NodeJS.Signals): Promise<number> {
+    return (await this.#server?.end(signal)) ?? 0;
+  }
+
+  async connect(): Promise<Connection> {
+    const connection = await connect({ url: this.tcpUrl, token: this.admin });
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** A bot's process. One of the same name works in the same folder. */
+  async startBot(name: string, maxBuilds = 2): Promise<Program> {
+    const token = this.#botTokens.get(name) ?? (await this.people.bots.create({ name, maxBuilds })).token;
+    this.#botTokens.set(name, token);
+    const dir = join(this.folder, "bots", name);
+    const args = ["bot", "--server", this.tcpUrl, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0"];
+    const bot = this.run(args, { BUILDBOT_TOKEN: token });
+    await bot.says(/^bot (\S+)/m);
+    await this.present(name, true);
+    return bot;
+  }
+
+  async present(name: string, isPresent: boolean): Promise<void> {
+    await until(async () =>
+      (await this.people.bots.list()).some((bot) => bot.name === name && bot.present === isPresent),
+    );
+  }
+
+  /** The command, as a person with the admin's token. */
+  command(...args: string[]): Program {
+    return this.run(args, { BUILDBOT_URL: this.pageUrl, BUILDBOT_TOKEN: this.admin });
+  }
+
+  run(args: readonly string[], env: Record<string, string> = {}): Program {
+    const program = new Program(args, env, this.folder);
+    this.#programs.add(program);
+    return program;
+  }
+
+  /** Builders over the house's one repository. */
+  async configure(builders: Record<string, object>): Promise<void> {
+    const { settings } = this.people;
+    const { version } = await settings.get();
+    await settings.save({ text: this.configuration(builders), version });
+  }
+
+  configuration(builders: Record<string, object>): string {
+    return stringify({
+      repositories: { source: { url: this.repository.path, branches: ["main"], pollSeconds: 0 } },
+      builders: Object.fromEntries(
+        Object.entries(builders).map(([name, builder]) => [name, { repository: "source", ...builder }]),
+      ),
+    });
+  }
+
+  async force(builder: string): Promise<BuildRequest> {
+    return this.people.builds.force({ builder });
+  }
+
+  /** The build of a request, once there is one that counts. */
+  async running({ id }: BuildRequest): Promise<BuildDetail> {
+    let build: number | undefined;
+    await until(async () => (build = (await this.people.builds.request({ id })).buildId) !== undefined);
+    return this.people.builds.get({ id: build ?? 0 });
+  }
+
+  async ended(request: BuildRequest): Promise<BuildDetail> {
+    await until(
+      async () => (await this.people.builds.request({ id: request.id })).state === "complete",
+      () => `request ${request.id} of ${request.builder}`,
+    );
+    return this.running(request);
+  }
+
+  async log(build: number, step: number): Promise<string> {
+    const { lines } = await this.people.builds.lines({ build, step, firstLine: 0 });
+    return lines.map(({ text }) => text).join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#programs].map((program) => program.end()));
+    await Promise.all(this.#connections.map(({ transport }) => transport.close()));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Of all processes of this machine: which have this text in their command line. Linux alone. */
+export function processesWith(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+      } catch {
+        return false;
+      }
+    });
+}
+
+export async function until(holds: () => boolean | Promise<boolean>, why: () => string = () => ""): Promise<void> {
+  const end = Date.now() + WAIT_MS;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`it does not come\n${why()}`);
+    await new Promise((resolve) => void setTimeout(resolve, 25));
+  }
+}
