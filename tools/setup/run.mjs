@@ -7,15 +7,18 @@ import { run, runQuietly, say, turbo } from "./steps.mjs";
 /** Turbo's own fetch of its generator asks for a version that the registry does not have. */
 const TURBO_GENERATOR = "@turbo/gen@2.11.9";
 const PACKAGES = "--filter=./packages/*";
+/** The application and what it uses. */
+const BUILD_BOT = "--filter=@rpc/buildbot...";
+const DEMO = "apps/buildbot/demo/main.ts";
 /** One broken package does not hide what is wrong with the others. */
 const GO_ON = "--continue=dependencies-successful";
 
 const COMMANDS = {
   async demo(args) {
     await installed("base");
-    await mustPass("build", turbo("build", [PACKAGES]));
+    await mustPass("build", turbo("build", [BUILD_BOT]));
     // `--check` is the same run for machines: nothing waits for a person, and the exit code tells.
-    return run("node", ["examples/run.ts", ...args]);
+    return run("node", [DEMO, ...args]);
   },
 
   async test(args) {
@@ -34,6 +37,7 @@ const COMMANDS = {
     await checkOne("typecheck", turbo("typecheck", [GO_ON]));
     // Thirty seconds of two processes whose connections come to harm.
     await checkOne("soak", ["node", ["tools/soak/main.ts"]]);
+    await checkOne("demo", ["node", [DEMO, "--check"]]);
     // These write results of their own, one for each of their parts.
     await checkParts("lint", turbo("lint"));
     await checkParts("examples", turbo("examples"));
@@ -62,7 +66,11 @@ const COMMANDS = {
     return run("oxfmt", args);
   },
 
-  examples: (args) => COMMANDS.demo(args),
+  async examples(args) {
+    await installed("base");
+    await mustPass("build", turbo("build", [PACKAGES]));
+    return run("node", ["examples/run.ts", ...args]);
+  },
 
   async "pack-test"(args) {
     await installed("base");
