@@ -38,6 +38,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "node:net",
     "node:stream",
   ],
+  "zmq-mdp": ["@rpc/core", "zeromq", "commander", "node:fs", "node:os", "node:util", "node:crypto", "node:path"],
 };
 /** Programs and build-time parts that may use Node although their package may not. */
 const ALLOWED_IN_FILES: Readonly<Record<string, readonly string[]>> = {

@@ -1,0 +1,3 @@
+import { suite } from "../../tools/vitest/base.ts";
+
+export default suite();
