@@ -87,6 +87,8 @@ function watchSockets(): SocketWatch {
   const see = (message: unknown): void => {
     const { socket } = message as { readonly socket: Socket };
     sockets.add(socket);
+    // Each pair that is being closed meanwhile looks at it.
+    socket.setMaxListeners(0);
     socket.once("close", () => sockets.delete(socket));
   };
   subscribe("net.client.socket", see);
