@@ -42,6 +42,9 @@ function messageOf(thrown: unknown): string {
   if (Builds.get.isError(thrown, "NoSuchBuilder")) {
     return `there is no builder ${thrown.details.builder}; \`buildbot status\` lists those there are`;
   }
+  if (thrown.code === "UNAUTHENTICATED" && thrown.message.includes("certificate")) {
+    return `${thrown.message}: give the PEM of who has signed it by --ca`;
+  }
   if (thrown.code === "UNAUTHENTICATED") {
     return `${thrown.message}: the server does not know this token; give one by --token or BUILDBOT_TOKEN`;
   }

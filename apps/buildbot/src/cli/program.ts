@@ -11,7 +11,8 @@ import { addTrigger } from "./verbs/trigger.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, and of a build: success or warnings; 1 the build failed, or the configuration has problems;
-2 the command line cannot be read; 3 the server does not answer or refuses; 4 the build was cancelled.`;
+2 the command line cannot be read; 3 the server does not answer or refuses; 4 the build was cancelled;
+130 ended by Ctrl-C.`;
 
 /** The command line. Reads `process.argv`; throws CommanderError when that is no command, or asks for help. */
 export function createProgram(): Command {

@@ -79,6 +79,10 @@ export const Configuration = z.object({
       /** Patterns of bots' names. */
       bots: z.array(z.string()).default(["*"]),
       priority: z.int().min(-100).max(100).default(0),
+      /** More finished builds than that are deleted, the oldest first. 0: all stay. */
+      keepBuilds: z.int().min(0).default(0),
+      /** Builds that ended longer ago are deleted. 0: they stay. The newest one, and the newest good one, stay always. */
+      keepDays: z.int().min(0).max(36_500).default(0),
       env: z.record(z.string(), z.string().nullable()).default({}),
       properties: Properties.default({}),
       /** Names of the bot's environment variables whose values never show in a log. */

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Clock, health, mergeRouters, type Peer, systemClock } from "@rpc/core";
+import { type Clock, health, mergeRouters, type Peer, RpcError, systemClock } from "@rpc/core";
 import { serveTcp } from "@rpc/tcp";
 import { serveWs } from "@rpc/ws";
 import { createXmlRpcHandler, databases } from "@rpc/xmlrpc";
@@ -16,6 +16,7 @@ import { Logs } from "./logs/index.ts";
 import { modelHandlers } from "./models/index.ts";
 import { createPage } from "./page/index.ts";
 import { Polling } from "./polling.ts";
+import { Retention } from "./retention.ts";
 import { startSchedulerLoop } from "./schedule/index.ts";
 import { openStore } from "./store/index.ts";
 
@@ -30,7 +31,12 @@ export interface ServerOptions {
    */
   readonly http: { readonly host: string; readonly port: number };
   /** Bots, and commands of people who have a token. */
-  readonly tcp: { readonly host: string; readonly port: number };
+  readonly tcp: {
+    readonly host: string;
+    readonly port: number;
+    /** PEM. Without them there is no TLS: people's tokens are taken from this machine alone, and bots' proofs from everywhere. */
+    readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  };
   /** What who shows no token may do. Default: `viewer`, look at everything but the configuration. */
   readonly anonymous?: "viewer" | "none" | undefined;
   /** Of the page as browsers see it, when a proxy stands in front: `["https://ci.example.com"]`. Default: the host that is asked itself. */
@@ -72,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function start(options: ServerOptions, closers: (() => unknown)[]): Promise<Omit<RunningServer, "close">> {
   const { dataDir, anonymous = "viewer", origins = [], clock = systemClock, wallClock = Date.now } = options;
   const say = options.onMessage ?? (() => undefined);
-  const failed = (error: unknown): void => say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const failed = (error: unknown): void => say(wordsOf(error));
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
 
   const store = await openStore(options.databaseUrl ?? join(dataDir, "buildbot.db"), { clock, wallClock });
@@ -104,6 +110,9 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
   closers.push(() => watch.close());
   const polling = new Polling({ store, commands, failed });
   closers.push(() => polling.close());
+  const retention = new Retention({ store, logs, artefacts, failed });
+  closers.push(() => retention.close());
+  bus.on("configChanged", retention.look);
 
   const { authenticate, authorize, secrets } = auth;
   const models = modelHandlers({ store, commands, bus });
@@ -135,10 +144,12 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
     ...(origins.length === 0 ? {} : { origins }),
   });
   closers.push(() => ws.close());
+  const { tls } = options.tcp;
   const tcp = await serveTcp(mergeRouters(page.handler, desk, commands.service, health(page.handler, desk)), {
     ...session,
     secrets,
-    endpoint: `tcp://${inUrl(options.tcp.host)}:${options.tcp.port}`,
+    endpoint: `${tls === undefined ? "tcp" : "tcps"}://${inUrl(options.tcp.host)}:${options.tcp.port}`,
+    ...(tls === undefined ? {} : { tls }),
   });
   closers.push(() => tcp.close());
   bus.emit("configChanged", { version: (await readConfiguration(store.db)).version });
@@ -149,6 +160,12 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
     tcpEndpoint: tcp.endpoint,
     ...(adminToken === undefined ? {} : { adminToken }),
   };
+}
+
+/** Where it happened says something of a mistake in the program alone, and nothing of who knocks in vain. */
+function wordsOf(error: unknown): string {
+  if (error instanceof RpcError && error.code !== "INTERNAL") return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** A bot's identity is its name; those of people have a colon. */

@@ -138,7 +138,7 @@ function withTests(outcome: StepOutcome, tests: readonly FoundTest[], problem: s
     const summary = isMore ? `${said}; ${outcome.summary}` : said;
     result = { ...outcome, results: worseOf(outcome.results, "failure"), summary };
   } else if (outcome.summary === "" && tests.length > 0) {
-    result = { ...outcome, summary: `${tests.length} tests` };
+    result = { ...outcome, summary: `${tests.length} ${tests.length === 1 ? "test" : "tests"}` };
   }
   return problem === undefined ? result : withProblem(result, problem);
 }

@@ -1,8 +1,9 @@
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_HTTP, DEFAULT_TCP } from "../defaults.ts";
 import { Output } from "../output.ts";
-import { EXIT, tellProblem, warn } from "../problems.ts";
+import { EXIT, tellProblem, UsageError, warn } from "../problems.ts";
 import { aborted, Stop } from "../verb.ts";
 
 interface Place {
@@ -11,6 +12,8 @@ interface Place {
 }
 
 interface ServerOptions {
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly data: string;
   readonly database?: string;
   readonly http: Place;
@@ -27,13 +30,16 @@ export function addServer(program: Command): void {
     .description("serves the page, bots and commands")
     .option("--data <folder>", "for the database, logs and artefacts", "buildbot-data")
     .option("--database <url>", "postgres://… (else DATABASE_URL, else SQLite in the data folder)")
-    .option(
-      "--http <host:port>",
-      `of the page; port 0 takes a free one (default: ${DEFAULT_HTTP})`,
-      place,
-      place(DEFAULT_HTTP),
+    .addOption(
+      new Option("--http <host:port>", "of the page; port 0 takes a free one")
+        .argParser(place)
+        .default(place(DEFAULT_HTTP), DEFAULT_HTTP),
     )
-    .option("--tcp <host:port>", `of bots and commands (default: ${DEFAULT_TCP})`, place, place(DEFAULT_TCP))
+    .addOption(
+      new Option("--tcp <host:port>", "of bots and commands").argParser(place).default(place(DEFAULT_TCP), DEFAULT_TCP),
+    )
+    .option("--tls-cert <file>", "PEM of the certificate that --tcp shows; then bots say tcps://")
+    .option("--tls-key <file>", "PEM of its key")
     .addOption(
       new Option("--anonymous <role>", "what who shows no token may do").choices(["viewer", "none"]).default("viewer"),
     )
@@ -52,10 +58,12 @@ async function serve(options: ServerOptions, command: Command): Promise<void> {
       dataDir: resolve(options.data),
       databaseUrl,
       http: options.http,
-      tcp: options.tcp,
+      tcp: { ...options.tcp, tls: tlsOf(options) },
       anonymous: options.anonymous,
       origins: options.origin,
-      onMessage: (message) => warn(message),
+      onMessage: (message) => {
+        for (const line of message.split("\n")) warn(line);
+      },
     });
     output.line(`page:  ${server.httpUrl}`);
     output.line(`bots:  ${server.tcpEndpoint}`);
@@ -71,6 +79,20 @@ async function serve(options: ServerOptions, command: Command): Promise<void> {
     tellProblem(withAdvice(thrown), databaseUrl, command.optsWithGlobals<{ debug?: boolean }>().debug === true);
   } finally {
     stop.forget();
+  }
+}
+
+function tlsOf({ tlsCert, tlsKey }: ServerOptions): { cert: Buffer; key: Buffer } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) throw new UsageError("--tls-cert and --tls-key go together");
+  return { cert: pem(tlsCert), key: pem(tlsKey) };
+}
+
+function pem(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (thrown) {
+    throw new UsageError(`${file} cannot be read: ${(thrown as Error).message}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BuildRequest, Properties } from "../../contracts/values.ts";
 import { withConnection } from "../connection.ts";
 import { EXIT, warn } from "../problems.ts";
@@ -25,7 +25,11 @@ export function addTrigger(program: Command): void {
     .argument("<builder>")
     .option("--branch <name>", "default: the builder's")
     .option("--revision <hash>", "default: whatever the branch is at")
-    .option("--property <name=value>", "for the build's steps; may be given again", property, {})
+    .addOption(
+      new Option("--property <name=value>", "for the build's steps; may be given again")
+        .argParser(property)
+        .default({}, "none"),
+    )
     .option("--reason <text>", "why")
     .option("--priority <number>", "-100 to 100; higher ones first", number)
     .option("--wait", "until it is built; the exit code says how it ended")

@@ -63,6 +63,8 @@ async function writeBuilder(
     properties_json: JSON.stringify(builder.properties),
     secrets_json: JSON.stringify(builder.secrets),
     parameters_json: JSON.stringify(builder.parameters),
+    keep_builds: builder.keepBuilds,
+    keep_days: builder.keepDays,
     retired: 0,
   };
   const { id } = await db
@@ -175,6 +177,8 @@ export async function readTables(db: Db): Promise<Configuration> {
           branch: row.branch,
           bots: fromJson<string[]>(row.bots_json),
           priority: row.priority,
+          keepBuilds: row.keep_builds,
+          keepDays: row.keep_days,
           env: fromJson<Builder["env"]>(row.env_json),
           properties: fromJson<Builder["properties"]>(row.properties_json),
           secrets: fromJson<string[]>(row.secrets_json),

@@ -32,6 +32,7 @@ export {
   type NewRequest,
   type RequestFilter,
 } from "./requests.ts";
+export { deleteBuilds, listOutdated } from "./retention.ts";
 export {
   beginBuild,
   beginStep,

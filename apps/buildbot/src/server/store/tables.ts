@@ -72,6 +72,8 @@ export interface BuilderTable {
   readonly properties_json: string;
   readonly secrets_json: string;
   readonly parameters_json: string;
+  readonly keep_builds: Generated<number>;
+  readonly keep_days: Generated<number>;
   /** Number of its newest build. */
   readonly last_number: Generated<number>;
   /** 1: no longer in the configuration; its builds stay. */
