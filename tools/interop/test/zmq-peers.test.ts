@@ -12,7 +12,7 @@ describe("foreign peers with each other", () => {
   const ok = { action: "echo.result", reply: { n: 0, status: true, reason: "" } };
   const rfcClient = (endpoint: string) =>
     outputOf("client", endpoint, "echo", "--body", "echo.do", "--body", JSON_TEXT);
-  const rfcOk = [{ number: 0, body: ["echo.result", '{"n": 0, "status": true, "reason": ""}'] }];
+  const rfcOk = [{ number: 0, body: ["echo.result", '{"n": 0, "reason": "", "status": true}'] }];
   const domogikClient = (endpoint: string) => outputOf("domogik_client", endpoint, "echo", "echo.do", JSON_TEXT);
 
   it.each([

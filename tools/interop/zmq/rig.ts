@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 /** Has this closed after the test. */
-function closeAfterwards(close: () => PromiseLike<unknown>): void {
+export function closeAfterwards(close: () => PromiseLike<unknown>): void {
   opened.push(close);
 }
 

@@ -90,13 +90,15 @@ def result_of(action):
 
 
 def answer(action, data):
-    """What every worker here serves: `add` and `divide` of a contract, and an echo of any other action."""
+    """What every worker here serves: `add` and `divide` of a contract, `config.get` with one value, and an echo of any other action."""
     if "args" not in data:
-        return {**data, "status": True, "reason": ""}
+        value = {"value": "usb"} if action == "config.get" else {}
+        return {**data, **value, "reason": "", "status": True}
     args = data["args"]
-    if action == "add":
+    verb = action.rsplit(".", 1)[-1]
+    if verb == "add":
         return {"status": True, "result": args["a"] + args["b"]}
-    if action == "divide" and args["b"] == 0:
+    if verb == "divide" and args["b"] == 0:
         error = {"code": "FAILED_PRECONDITION", "message": "division by zero"}
         return {"status": False, "reason": "division by zero", "error": error}
     return {"status": True, "result": args}
