@@ -1,3 +1,6 @@
+export { createMdpTransport, type MdpTransport } from "./client/create-mdp-transport.ts";
+export type { MdpClientDialect, MdpClientOptions, MdpCorrelation, MdpTransportOptions } from "./client/options.ts";
+export type { MdpClientCounters } from "./client/requester.ts";
 export { type AtBroker, type DropReason, parseAtBroker } from "./frames/at-broker.ts";
 export { type AtClient, type AtWorker, parseAtClient, parseAtWorker } from "./frames/at-peers.ts";
 export { parseDomogikJson, writeDomogikJson } from "./frames/domogik-json.ts";
@@ -13,3 +16,6 @@ export {
   writeWorkerReply,
   writeWorkerRequest,
 } from "./frames/write.ts";
+export type { MdpCredentials } from "./link/credentials.ts";
+export type { MdpListenerOptions, MdpWorkerOptions } from "./worker/options.ts";
+export { serveMdp } from "./worker/serve-mdp.ts";

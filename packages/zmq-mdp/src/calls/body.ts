@@ -36,13 +36,29 @@ export function readBody(frames: Frames): ActionBody {
 export function readData(frame: Uint8Array): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
-    value = parseDomogikJson(strictUtf8.decode(frame));
+    value = parsed(strictUtf8.decode(frame));
   } catch {
     throw unreadable("the data is not JSON");
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value))
     return value as Readonly<Record<string, unknown>>;
   throw unreadable("the data is not a JSON object");
+}
+
+/** JSON as core's codecs take it: numbers that only Python's JSON knows come as the records that stand for them. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return tagged(parseDomogikJson(text));
+  }
+}
+
+function tagged(value: unknown): unknown {
+  if (typeof value === "number") return Number.isFinite(value) ? value : { $number: String(value) };
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(tagged);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, tagged(each)]));
 }
 
 function unreadable(what: string): RpcError {

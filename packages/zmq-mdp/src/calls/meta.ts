@@ -36,14 +36,22 @@ export function metaTextOf(context: CallContext, remainingMs: number | undefined
   const { method, idempotencyKey, depth } = context;
   let text = "";
   if (remainingMs !== undefined) text = `"timeoutMs":${remainingMs}`;
-  if (method.kind === "unary" && idempotencyKey === undefined && depth === 0 && !context.observed && !context.hasMetadata)
+  if (
+    method.kind === "unary" &&
+    idempotencyKey === undefined &&
+    depth === 0 &&
+    !context.observed &&
+    !context.hasMetadata
+  )
     return text;
   const meta: Record<string, unknown> = {};
   if (method.kind !== "unary") meta["kind"] = method.kind;
   if (context.observed) meta["id"] = context.id;
   if (idempotencyKey !== undefined) {
     if (!idempotencyKey.isWellFormed())
-      throw new RpcError("INVALID_ARGUMENT", "the idempotency key has a lone surrogate", { reason: "INVALID_ARGUMENT" });
+      throw new RpcError("INVALID_ARGUMENT", "the idempotency key has a lone surrogate", {
+        reason: "INVALID_ARGUMENT",
+      });
     meta["key"] = idempotencyKey;
     meta["instance"] = INSTANCE;
   }

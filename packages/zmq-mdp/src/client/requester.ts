@@ -1,0 +1,265 @@
+import { RpcError } from "@rpc/core";
+import { DeadlineSweep, MAX_TIMER_MS } from "@rpc/core/transport";
+import { bytesIn } from "../calls/body.ts";
+import type { AtClient } from "../frames/at-peers.ts";
+import type { Frames } from "../frames/words.ts";
+import { serviceFrame } from "../worker/options.ts";
+import { Exchange, type ReplySink } from "./exchange.ts";
+import { Lane, type LaneOwner } from "./lane.ts";
+import type { ClientSettings } from "./options.ts";
+
+/** What was counted since the client was made. */
+export interface MdpClientCounters {
+  /** Replies that nobody waited for any more, and messages that were none. */
+  readonly strayReplies: number;
+  readonly connectionsLost: number;
+}
+
+/** Makes requests at one broker of several, and keeps them until they are answered, over or given up. */
+export class Requester implements LaneOwner {
+  readonly settings: ClientSettings;
+  readonly #sweep: DeadlineSweep;
+  readonly #exchanges = new Set<Exchange>();
+  readonly #lanes = new Set<Lane>();
+  /** With the correlation `socket`: those without a call, and calls without a socket. */
+  readonly #idle: Lane[] = [];
+  readonly #waiting: Exchange[] = [];
+  readonly #services = new Map<string, Uint8Array>();
+  #broker = 0;
+  /** Brokers in a row that could not be reached. */
+  #failures = 0;
+  #closed = false;
+  #drained: (() => void) | undefined = undefined;
+  #strayReplies = 0;
+  #connectionsLost = 0;
+
+  constructor(settings: ClientSettings) {
+    this.settings = settings;
+    this.#sweep = new DeadlineSweep(settings.clock, () => this.#exchanges);
+  }
+
+  get endpoint(): string {
+    return this.settings.brokers[this.#broker] ?? "";
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** No broker could be reached, and none was since. */
+  get isDown(): boolean {
+    return this.#failures >= this.settings.brokers.length;
+  }
+
+  get counters(): MdpClientCounters {
+    return { strayReplies: this.#strayReplies, connectionsLost: this.#connectionsLost };
+  }
+
+  /**
+   * Sends a request. Throws what is known at once: FAILED_PRECONDITION when closed, DEADLINE_EXCEEDED without time left, RESOURCE_EXHAUSTED
+   * for one call too many. `label` names it in messages.
+   */
+  request(label: string, service: string, body: Frames, deadline: number | undefined, sink: ReplySink): Exchange {
+    const { clock, timeoutMs, maxCallsInFlight } = this.settings;
+    if (this.#closed)
+      throw new RpcError("FAILED_PRECONDITION", `${label}: the transport is closed`, {
+        reason: "CLOSED",
+        delivered: "no",
+      });
+    const until = deadline ?? (timeoutMs === undefined ? undefined : clock.now() + timeoutMs);
+    if (until !== undefined && until <= clock.now()) throw late(label, "no");
+    if (this.#exchanges.size >= maxCallsInFlight)
+      throw new RpcError("RESOURCE_EXHAUSTED", `${label}: there are ${maxCallsInFlight} calls under way already`, {
+        reason: "maxCallsInFlight",
+        delivered: "no",
+      });
+    const exchange = new Exchange(label, service, this.#frameOf(service), body, until, sink, (each) =>
+      this.abandon(each, late(label, each.isSent ? "unknown" : "no")),
+    );
+    this.#exchanges.add(exchange);
+    if (until !== undefined && until < Number.POSITIVE_INFINITY) this.#sweep.watch(until);
+    this.#send(exchange);
+    return exchange;
+  }
+
+  /** Ends a request before it is answered; what comes for it later is dropped. */
+  abandon(exchange: Exchange, error: RpcError): void {
+    if (exchange.isSettled) return;
+    const { lane } = exchange;
+    this.#settle(exchange);
+    if (lane === undefined) this.#waiting.splice(this.#waiting.indexOf(exchange), 1);
+    else {
+      lane.forget(exchange);
+      // Without marks the late reply would be taken for that of the next call.
+      if (this.settings.correlation === "socket") this.#drop(lane);
+    }
+    exchange.sink.failed(error);
+    this.#next();
+  }
+
+  reply(lane: Lane, exchange: Exchange, message: Exclude<AtClient, { kind: "drop" }>): void {
+    const { maxMessageBytes } = this.settings;
+    if (bytesIn(message.body) > maxMessageBytes) {
+      const text = `${exchange.label}: the reply is larger than ${maxMessageBytes} bytes`;
+      const error = new RpcError("RESOURCE_EXHAUSTED", text, { reason: "maxMessageBytes" });
+      if (message.kind === "partial") return this.abandon(exchange, error);
+      this.#finish(lane, exchange);
+      return exchange.sink.failed(error);
+    }
+    if (message.kind === "partial") return exchange.sink.partial(message.body);
+    this.#finish(lane, exchange);
+    exchange.sink.final(message.body);
+  }
+
+  stray(): void {
+    this.#strayReplies += 1;
+  }
+
+  connected(): void {
+    this.#failures = 0;
+  }
+
+  ended(lane: Lane, why: "unreachable" | "lost" | "refused"): void {
+    this.#lanes.delete(lane);
+    const at = this.#idle.indexOf(lane);
+    if (at >= 0) this.#idle.splice(at, 1);
+    const left = [...lane.exchanges.values()];
+    lane.exchanges.clear();
+    if (why === "lost") this.#connectionsLost += 1;
+    else this.#failures += 1;
+    const { brokers } = this.settings;
+    if (lane.endpoint === this.endpoint) this.#broker = (this.#broker + 1) % brokers.length;
+    // What no broker has seen may be brought to the next one.
+    const again = why !== "lost" && this.#failures < brokers.length;
+    for (const exchange of left) {
+      exchange.lane = undefined;
+      if (again) this.#send(exchange);
+      else this.#lose(exchange, lane.endpoint, why);
+    }
+    this.#next();
+  }
+
+  /** Refuses further requests; resolves when none is open, or `drainMs` later. */
+  async drain(drainMs: number): Promise<void> {
+    this.#closed = true;
+    if (this.#exchanges.size === 0 || drainMs <= 0) return;
+    const { clock } = this.settings;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, Math.min(drainMs, MAX_TIMER_MS));
+      this.#drained = () => {
+        clock.clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Ends whatever is open, and every socket. */
+  destroy(): void {
+    this.#closed = true;
+    for (const exchange of this.#exchanges) {
+      const delivered = exchange.isSent ? "unknown" : "no";
+      this.#settle(exchange);
+      exchange.sink.failed(
+        new RpcError("UNAVAILABLE", `${exchange.label}: the transport was closed`, { reason: "CLOSED", delivered }),
+      );
+    }
+    this.#waiting.length = 0;
+    this.#idle.length = 0;
+    // A notification may still be on its way out.
+    for (const lane of this.#lanes) lane.close(LINGER_MS);
+    this.#lanes.clear();
+    this.#sweep.stop();
+  }
+
+  #send(exchange: Exchange): void {
+    const lane = this.#laneFor();
+    if (lane === undefined) this.#waiting.push(exchange);
+    else lane.send(exchange);
+  }
+
+  #laneFor(): Lane | undefined {
+    if (this.settings.correlation === "socket") {
+      const idle = this.#idle.pop();
+      if (idle !== undefined) return idle;
+      return this.#lanes.size < this.settings.maxSockets ? this.#open() : undefined;
+    }
+    for (const lane of this.#lanes) if (lane.isOpen) return lane;
+    return this.#open();
+  }
+
+  #open(): Lane {
+    const lane = new Lane(this.endpoint, this.settings, this);
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  #finish(lane: Lane, exchange: Exchange): void {
+    this.#settle(exchange);
+    if (this.settings.correlation === "socket" && lane.isOpen && !this.#closed) this.#idle.push(lane);
+    this.#next();
+  }
+
+  #settle(exchange: Exchange): void {
+    exchange.isSettled = true;
+    this.#exchanges.delete(exchange);
+    if (this.#exchanges.size > 0) return;
+    // Nothing is left to expire, and an armed timer would keep a program from ending.
+    this.#sweep.stop();
+    this.#drained?.();
+  }
+
+  #drop(lane: Lane): void {
+    this.#lanes.delete(lane);
+    lane.close();
+  }
+
+  #next(): void {
+    while (this.#waiting.length > 0) {
+      const lane = this.#laneFor();
+      const exchange = lane === undefined ? undefined : this.#waiting.shift();
+      if (exchange === undefined) return;
+      lane?.send(exchange);
+    }
+  }
+
+  #lose(exchange: Exchange, endpoint: string, why: "unreachable" | "lost" | "refused"): void {
+    this.#settle(exchange);
+    exchange.sink.failed(lossOf(exchange.label, endpoint, why));
+  }
+
+  #frameOf(service: string): Uint8Array {
+    let frame = this.#services.get(service);
+    if (frame === undefined) {
+      frame = serviceFrame(service);
+      if (this.#services.size < MOST_SERVICES) this.#services.set(service, frame);
+    }
+    return frame;
+  }
+}
+
+const LINGER_MS = 500;
+const MOST_SERVICES = 1_000;
+
+function late(label: string, delivered: "no" | "unknown"): RpcError {
+  return new RpcError("DEADLINE_EXCEEDED", `${label}: deadline exceeded`, { reason: "DEADLINE", delivered });
+}
+
+function lossOf(label: string, endpoint: string, why: "unreachable" | "lost" | "refused"): RpcError {
+  switch (why) {
+    case "lost":
+      return new RpcError("UNAVAILABLE", `${label}: the connection to ${endpoint} is lost`, {
+        reason: "PEER_LOST",
+        delivered: "unknown",
+      });
+    case "refused":
+      return new RpcError("UNAUTHENTICATED", `${label}: ${endpoint} does not accept who we are`, {
+        reason: "UNAUTHENTICATED",
+        delivered: "no",
+      });
+    default:
+      return new RpcError("UNAVAILABLE", `${label}: ${endpoint} cannot be reached`, {
+        reason: "UNAVAILABLE",
+        delivered: "no",
+      });
+  }
+}
