@@ -209,7 +209,7 @@ describe("a hostile bot", () => {
       [rig.desk("anna"), ""],
     ] as const) {
       const writer = { build, incarnation };
-      for (const attempt of [
+      const attempts = [
         desk.began({ ...writer, ...FOUND }),
         desk.stepBegan({ ...writer, seq: 1, name: "x", at: 1 }),
         desk.stepEnded({ ...writer, seq: 1, at: 1, results: "success", summary: "" }),
@@ -218,8 +218,9 @@ describe("a hostile bot", () => {
         desk.setProperties({ ...writer, properties: { a: "b" } }),
         desk.finished({ ...writer, at: 1, results: "success", summary: "" }),
         desk.uploadArtefact([{ ...writer, ...head }, { chunk: Buffer.from("x") }]),
-      ]) {
-        expect(await failure(attempt)).toMatchObject({ reason: "BuildLost", details: { build } });
+      ];
+      for (const error of await Promise.all(attempts.map((attempt) => failure(attempt)))) {
+        expect(error).toMatchObject({ reason: "BuildLost", details: { build } });
       }
     }
     expect(await failure(eve.began({ build: 999, incarnation: "eve-1", ...FOUND }))).toMatchObject({
