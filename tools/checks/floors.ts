@@ -38,7 +38,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "node:net",
     "node:stream",
   ],
-  "zmq-mdp": ["@rpc/core", "zeromq", "commander", "node:fs", "node:os", "node:util", "node:crypto", "node:path"],
+  "zmq-mdp": [
+    "@rpc/core",
+    "zeromq",
+    "commander",
+    "node:crypto",
+    "node:fs",
+    "node:os",
+    "node:path",
+    "node:timers",
+    "node:util",
+  ],
 };
 /** Programs and build-time parts that may use Node although their package may not. */
 const ALLOWED_IN_FILES: Readonly<Record<string, readonly string[]>> = {

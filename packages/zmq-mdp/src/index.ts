@@ -1,3 +1,29 @@
+export {
+  createMdpClient,
+  type MdpClient,
+  type MdpMessageClientOptions,
+  type MdpRequestOptions,
+} from "./classic/create-mdp-client.ts";
+export { MdpAsyncClient, type MdpAsyncClientEvents } from "./classic/mdp-async-client.ts";
+export { MdpWorker, type MqRequest } from "./classic/mdp-worker.ts";
+export { type MqData, MqMessage } from "./classic/mq-message.ts";
+export type { MdpAuth } from "./broker/auth.ts";
+export type { MdpBrokerEvents, MdpCounters, MdpErrorCode, MdpWorkerGone } from "./broker/events.ts";
+export {
+  type MdpBroker,
+  type MdpBrokerOptions,
+  type MdpBrokerStats,
+  type MdpDoor,
+  runMdpBroker,
+} from "./broker/run-broker.ts";
+export type {
+  MdpBrokerSettings,
+  MdpDialect,
+  MdpRequestInfo,
+  MdpRule,
+  MdpServiceOptions,
+  MdpWorkerInfo,
+} from "./broker/settings.ts";
 export { createMdpTransport, type MdpTransport } from "./client/create-mdp-transport.ts";
 export type { MdpClientDialect, MdpClientOptions, MdpCorrelation, MdpTransportOptions } from "./client/options.ts";
 export type { MdpClientCounters } from "./client/requester.ts";

@@ -1,0 +1,174 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Context, Router } from "zeromq";
+import type { MdpAuth } from "./auth.ts";
+import type { MdpBrokerEvents, MdpCounters } from "./events.ts";
+import { BrokerMachine } from "./machine.ts";
+import { Door } from "./roster.ts";
+import { type MdpBrokerSettings, type MdpRule, type MdpWorkerInfo, resolveSettings } from "./settings.ts";
+import { zapDomainOf, ZapHandler } from "./zap.ts";
+
+/** A socket that a broker listens at. Who comes in by it has the rights of the door: no peer's word says who it is. */
+export interface MdpDoor {
+  /** `tcp://host:port`, `ipc://path` or `inproc://name`; port `*` takes a free one. */
+  readonly endpoint: string;
+  /** Default: everybody who reaches the endpoint. */
+  readonly auth?: MdpAuth | null;
+  /** Default: everything is allowed. With rules, what none of them allows is refused. */
+  readonly rules?: readonly MdpRule[];
+  /** Whether workers are sent away. Default: false. */
+  readonly clientsOnly?: boolean;
+}
+
+export interface MdpBrokerOptions extends MdpBrokerSettings, MdpDoor {
+  /** A second door for clients alone, with the same `auth` and `rules`. Default: none. */
+  readonly clientEndpoint?: string;
+  /** More doors, each with rights of its own. Default: none. */
+  readonly doors?: readonly MdpDoor[];
+  /** Largest frame. A peer that sends a larger one is disconnected before it is read. Default: 16 MiB. */
+  readonly maxFrameBytes?: number;
+  /** Messages that wait for one peer that does not read; more are dropped. Default: 10,000. */
+  readonly maxUnsent?: number;
+}
+
+export interface MdpBrokerStats {
+  readonly workers: number;
+  readonly services: number;
+  /** Requests that wait for a worker. */
+  readonly waiting: number;
+  /** Requests that a worker has. */
+  readonly inFlight: number;
+  readonly counters: Readonly<MdpCounters>;
+}
+
+export interface MdpBroker extends AsyncDisposable {
+  /** Where the first door is, with the real port. */
+  readonly endpoint: string;
+  /** All doors: the first one, the clients', and then those of `doors`. */
+  readonly endpoints: readonly string[];
+  on<Name extends keyof MdpBrokerEvents>(name: Name, listen: (...values: MdpBrokerEvents[Name]) => void): () => void;
+  stats(): MdpBrokerStats;
+  workers(): readonly MdpWorkerInfo[];
+  /**
+   * Idempotent. Takes nothing new, lets what it has come to its end for `drainMs` (default: 5,000), answers the rest with an error, and
+   * tells all workers to go.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
+}
+
+const DEFAULT_FRAME_BYTES = 16 * 1024 * 1024;
+const DEFAULT_UNSENT = 10_000;
+const DEFAULT_DRAIN_MS = 5_000;
+/** How long what has been said may take to leave after a broker is closed. */
+const LINGER_MS = 1_000;
+/** Peers that say nothing that could be read are disconnected. */
+const HANDSHAKE_MS = 10_000;
+
+/** Starts a Majordomo broker: 7/MDP, 8/MMI and 18/MDP and Domogik's dialect on one socket. Rejects when an endpoint cannot be bound. */
+export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker> {
+  const settings = resolveSettings(options);
+  const plans = doorsOf(options);
+  const rules = new Map<string, MdpAuth>();
+  for (const [index, { auth }] of plans.entries()) {
+    if (auth !== undefined && auth !== null) rules.set(zapDomainOf(index), auth);
+  }
+  // Whoever admits peers does so for its context: one of its own, so that two brokers of a process do not answer for each other.
+  const context = rules.size === 0 ? undefined : new Context();
+  const doors = plans.map(({ clientsOnly, rules }, index) => new Door(index, clientsOnly ?? false, rules));
+  const sockets = plans.map((plan, index) => socketOf(plan, index, options, context));
+  const machine = new BrokerMachine(settings, doors, (door, frames) => {
+    const socket = sockets[door.index];
+    if (socket === undefined || socket.closed) return;
+    socket.send(frames as Uint8Array[]).then(undefined, (thrown: { readonly code?: string }) => {
+      machine.undelivered(door, frames, thrown.code === "EAGAIN");
+    });
+  });
+  const zap =
+    context === undefined
+      ? undefined
+      : new ZapHandler(context, rules, (line) => {
+          machine.events.emit("log", line);
+        });
+  try {
+    await zap?.start();
+    for (const [index, { endpoint }] of plans.entries()) await sockets[index]?.bind(endpoint);
+  } catch (thrown) {
+    for (const socket of sockets) socket.close();
+    zap?.close();
+    throw thrown;
+  }
+  const endpoints = sockets.map((socket, index) => socket.lastEndpoint ?? plans[index]?.endpoint ?? "");
+  for (const door of doors) void read(machine, door, sockets[door.index]);
+  let closed: Promise<void> | undefined;
+  const close = (drainMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      machine.drain(drainMs, () => {
+        for (const socket of sockets) socket.close();
+        zap?.close();
+        resolve();
+      });
+    });
+  return {
+    endpoint: endpoints[0] ?? "",
+    endpoints,
+    on: (name, listen) => machine.events.on(name, listen),
+    stats: () => ({
+      workers: machine.workers,
+      services: machine.dispatcher.services.size,
+      waiting: machine.dispatcher.waiting,
+      inFlight: machine.dispatcher.inFlight,
+      counters: { ...machine.counters },
+    }),
+    workers: () => doors.flatMap(({ workers }) => Array.from(workers.values(), (worker) => worker.info())),
+    close: ({ drainMs = DEFAULT_DRAIN_MS } = {}) => (closed ??= close(drainMs)),
+    [Symbol.asyncDispose]: () => (closed ??= close(DEFAULT_DRAIN_MS)),
+  };
+}
+
+function doorsOf({ endpoint, auth, rules, clientsOnly, clientEndpoint, doors }: MdpBrokerOptions): MdpDoor[] {
+  const same = { auth: auth ?? null, ...(rules !== undefined && { rules }) };
+  return [
+    { endpoint, ...same, clientsOnly: clientsOnly ?? false },
+    ...(clientEndpoint === undefined ? [] : [{ endpoint: clientEndpoint, ...same, clientsOnly: true }]),
+    ...(doors ?? []),
+  ];
+}
+
+function socketOf(plan: MdpDoor, index: number, options: MdpBrokerOptions, context: Context | undefined): Router {
+  const { auth } = plan;
+  return new Router({
+    ...(context !== undefined && { context }),
+    // A message that cannot go at once comes back at once: nothing waits in here, and no send excludes another.
+    sendTimeout: 0,
+    mandatory: true,
+    linger: LINGER_MS,
+    handshakeInterval: HANDSHAKE_MS,
+    tcpKeepalive: 1,
+    maxMessageSize: options.maxFrameBytes ?? DEFAULT_FRAME_BYTES,
+    sendHighWaterMark: options.maxUnsent ?? DEFAULT_UNSENT,
+    receiveHighWaterMark: options.maxUnsent ?? DEFAULT_UNSENT,
+    ...(auth !== undefined && auth !== null && { zapDomain: zapDomainOf(index) }),
+    ...(auth?.mechanism === "curve" && { curveServer: true, curveSecretKey: auth.secretKey }),
+    ...(auth?.mechanism === "plain" && { plainServer: true }),
+  });
+}
+
+/** One turn for each message, which is what the library gives; whatever it was, the next one is read. */
+async function read(machine: BrokerMachine, door: Door, socket: Router | undefined): Promise<void> {
+  if (socket === undefined) return;
+  for (;;) {
+    let frames: Buffer[];
+    try {
+      frames = await socket.receive();
+    } catch (thrown) {
+      if (socket.closed) return;
+      machine.events.log(() => `reading failed: ${String(thrown)}`);
+      await nextTurn();
+      continue;
+    }
+    try {
+      machine.receive(door, frames);
+    } catch (thrown) {
+      machine.events.log(() => `a message could not be handled: ${String(thrown)}`);
+    }
+  }
+}
