@@ -245,7 +245,6 @@ export class BrokerMachine {
     const name = serviceFrame === undefined ? undefined : serviceNameOf(serviceFrame);
     if (name === undefined || serviceFrame === undefined) {
       this.#drop(door, identity, "malformed", version);
-      this.#tell(door, identity, version);
       return;
     }
     if (!door.mayRegister(name)) {
@@ -303,7 +302,7 @@ export class BrokerMachine {
     if (workerVersion === undefined) return;
     const worker = door.workers.get(keyOf(identity));
     if (worker !== undefined) this.#unregister(worker, "misbehaved", true);
-    else if (reason === "command") this.#tell(door, identity, workerVersion);
+    else if (reason !== "tooLarge") this.#tell(door, identity, workerVersion);
   }
 
   /** Tells a stranger to go, so that it registers again; once in a while only, however much it says. */
