@@ -1,4 +1,6 @@
+import type { MdpBroker } from "@rpc/zmq-mdp";
 import { describe, expect, it } from "vitest";
+import { ourBroker, ourWorker } from "../zmq/ours.ts";
 import { goldenAmong, goldenBytes, goldenFrames } from "../zmq/golden.ts";
 import { RawPeer } from "../zmq/raw-peer.ts";
 import { closeAfterwards, outputOf, start, startBound } from "../zmq/rig.ts";
@@ -26,6 +28,17 @@ async function tapBefore(endpoint: string): Promise<Tap> {
   const tap = await Tap.open(endpoint);
   closeAfterwards(() => tap[Symbol.asyncDispose]());
   return tap;
+}
+
+/** Settles when so many workers have come. */
+async function readyAt(broker: MdpBroker, count = 1): Promise<void> {
+  let left = count;
+  await new Promise<void>((resolve) => {
+    broker.on("workerReady", () => {
+      left -= 1;
+      if (left === 0) resolve();
+    });
+  });
 }
 
 function rawPeer(endpoint: string): RawPeer {
@@ -98,5 +111,78 @@ describe("golden frames", () => {
     await outputOf("client", tap2.endpoint, "echo", "--mdp", 2, "--body", "hi");
     await outputOf("client", tap2.endpoint, "echo", "--mdp", 2, "--body", "h", "--body", "i");
     expect(goldenAmong(tap2.messages)).toEqual(expect.arrayContaining(MDP2));
+  });
+
+  it("pass between Domogik's peers and our broker", async () => {
+    const broker = await ourBroker({ dialect: "domogik", heartbeatMs: 200 });
+    const tap = await domogikScene(broker.endpoint, () => readyAt(broker));
+    expect(goldenAmong(tap.messages)).toEqual(expect.arrayContaining(DOMOGIK));
+    // What the original sends on as a body, and never answers.
+    const none = await outputOf("domogik_client", tap.endpoint, "dbmgr", "echo.do", '{"a": 1}', "--timeout", "None");
+    expect(none).toMatchObject([{ action: "echo.result", reply: { a: 1 } }, { done: true }]);
+    expect(goldenAmong(tap.messages)).toContain("request-timeout-none");
+    expect(goldenAmong(tap.messages)).not.toContain("request-timeout-none-forwarded");
+  });
+
+  it("pass between peers of both RFCs and our broker, on one socket", async () => {
+    const broker = await ourBroker();
+    const tap = await tapBefore(broker.endpoint);
+    const ready = readyAt(broker, 2);
+    const worker = start("worker", tap.endpoint, "dbmgr");
+    start("worker", tap.endpoint, "echo", "--mdp", 2);
+    await ready;
+    await outputOf("client", tap.endpoint, "echo", "--mdp", 2, "--body", "hi");
+    await outputOf("client", tap.endpoint, "echo", "--mdp", 2, "--body", "h", "--body", "i");
+    const gone = new Promise((resolve) => broker.on("workerGone", resolve));
+    await worker.stop();
+    await gone;
+    await outputOf("mmi", tap.endpoint, "dbmgr");
+    await outputOf("mmi", tap.endpoint, "--of", "mmi.other");
+    const expected = [...MDP2, "worker-ready", "worker-disconnect", "mmi-service-404", "mmi-unknown-501"];
+    expect(goldenAmong(tap.messages)).toEqual(expect.arrayContaining(expected));
+  });
+
+  it("pass between Domogik's broker and our worker", async () => {
+    const [broker, endpoint] = await startBound("domogik_broker", "--heartbeat", 200);
+    const tap = await tapBefore(endpoint);
+    const worker = await ourWorker(tap.endpoint, { service: "dbmgr", concurrency: 1, heartbeatMs: 200 });
+    await broker.line({ event: "worker" });
+    expect(tap.messages[0]?.raw).toEqual(goldenBytes("message-worker-ready"));
+    expect(tap.connections[0]?.up.greeting?.subarray(12)).toEqual(goldenBytes("greeting").subarray(12));
+    expect(tap.connections[0]?.up.commands[0]).toEqual(goldenBytes("ready-dealer"));
+    await tap.until((message) => message.toBroker && message.frames[2]?.[0] === 4);
+    await worker.close();
+    await broker.line({ event: "gone" });
+    expect(goldenAmong(tap.messages)).toEqual(
+      expect.arrayContaining(["worker-ready", "worker-heartbeat", "worker-disconnect"]),
+    );
+  });
+
+  it("keep their addresses at our broker, whatever was sent before them", async () => {
+    const broker = await ourBroker({ dialect: "domogik" });
+    const pair = readyAt(broker, 2);
+    for (const service of ["i", "i"]) start("domogik_worker", broker.endpoint, service);
+    await pair;
+    const raw = rawPeer(broker.endpoint);
+    for (const id of ["bad-header-prefix", "bad-no-service", "bad-no-body", "bad-command"]) raw.send(goldenFrames(id));
+    // A command of a stranger; all the others are nothing that could be answered.
+    expect(await raw.message(0)).toEqual(goldenFrames("broker-disconnect-rfc"));
+    const proxied = goldenFrames("proxied-mmi-reply");
+    raw.send([...proxied.slice(0, -1), Buffer.alloc(0)]);
+    expect(await raw.message(1)).toEqual(proxied);
+    const third = readyAt(broker);
+    start("domogik_worker", broker.endpoint, "dbmgr");
+    await third;
+    raw.send(goldenFrames("correlated-request"));
+    expect(await raw.message(2)).toEqual(goldenFrames("correlated-reply"));
+  });
+
+  it("say that nobody came", async () => {
+    const broker = await ourBroker({ dialect: "domogik" });
+    const raw = rawPeer(broker.endpoint);
+    const [empty, header, name] = goldenFrames("error-reply");
+    const body = ["0.2", "echo.do", "{}"].map((text) => Buffer.from(text));
+    raw.send([empty ?? Buffer.alloc(0), header ?? Buffer.alloc(0), name ?? Buffer.alloc(0), ...body]);
+    expect(await raw.message(0)).toEqual(goldenFrames("error-reply"));
   });
 });

@@ -13,6 +13,10 @@ export class RawPeer implements AsyncDisposable {
   readonly #socket: Socket;
   readonly #waiting = new Set<() => void>();
 
+  /** Waits until the peer has greeted us and is ready: libzmq hangs up on whoever is too quick. */
+  readonly #early: Buffer[] = [];
+  #isReady = false;
+
   constructor(endpoint: string) {
     const { hostname, port } = new URL(endpoint);
     this.#socket = connect(Number(port), hostname);
@@ -20,13 +24,25 @@ export class RawPeer implements AsyncDisposable {
       this.received.push(frames);
       for (const look of this.#waiting) look();
     });
-    this.#socket.on("data", (chunk: Buffer) => down.read(chunk));
+    let hasGreeted = false;
+    this.#socket.on("data", (chunk: Buffer) => {
+      down.read(chunk);
+      if (down.greeting !== undefined && !hasGreeted) {
+        hasGreeted = true;
+        this.#socket.write(goldenBytes("ready-dealer"));
+      }
+      if (down.commands.length > 0 && !this.#isReady) {
+        this.#isReady = true;
+        this.#socket.write(Buffer.concat(this.#early));
+      }
+    });
     this.#socket.on("error", () => undefined);
-    this.write(goldenBytes("greeting"), goldenBytes("ready-dealer"));
+    this.#socket.write(goldenBytes("greeting"));
   }
 
   write(...bytes: readonly Buffer[]): void {
-    this.#socket.write(Buffer.concat(bytes));
+    if (this.#isReady) this.#socket.write(Buffer.concat(bytes));
+    else this.#early.push(...bytes);
   }
 
   /** One message, each frame with the shortest head that it can have. */
