@@ -44,6 +44,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "commander",
     "node:crypto",
     "node:fs",
+    "node:net",
     "node:os",
     "node:path",
     "node:timers",

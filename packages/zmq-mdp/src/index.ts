@@ -8,14 +8,9 @@ export { MdpAsyncClient, type MdpAsyncClientEvents } from "./classic/mdp-async-c
 export { MdpWorker, type MqRequest } from "./classic/mdp-worker.ts";
 export { type MqData, MqMessage } from "./classic/mq-message.ts";
 export type { MdpAuth } from "./broker/auth.ts";
+export type { MdpDoor } from "./broker/doors.ts";
 export type { MdpBrokerEvents, MdpCounters, MdpErrorCode, MdpWorkerGone } from "./broker/events.ts";
-export {
-  type MdpBroker,
-  type MdpBrokerOptions,
-  type MdpBrokerStats,
-  type MdpDoor,
-  runMdpBroker,
-} from "./broker/run-broker.ts";
+export { type MdpBroker, type MdpBrokerOptions, type MdpBrokerStats, runMdpBroker } from "./broker/run-broker.ts";
 export type {
   MdpBrokerSettings,
   MdpDialect,

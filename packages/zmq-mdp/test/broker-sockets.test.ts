@@ -162,7 +162,10 @@ describe("a broker at its sockets", () => {
   it("says why it cannot begin, and leaves nothing open", async () => {
     const broker = await start();
     await expect(runMdpBroker({ endpoint: broker.endpoint })).rejects.toThrow("in use");
-    await expect(runMdpBroker({ endpoint: "tcp://127.0.0.1:*", heartbeatMs: 0 })).rejects.toThrow(RangeError);
+    await expect(runMdpBroker({ endpoint: "tcp://127.0.0.1:*", heartbeatMs: 0 })).rejects.toThrow("heartbeatMs");
+    await expect(runMdpBroker({ endpoint: "udp://127.0.0.1:1" })).rejects.toThrow("cannot listen");
+    const dialect = "zmq" as "auto";
+    await expect(runMdpBroker({ endpoint: "tcp://127.0.0.1:*", dialect })).rejects.toThrow("auto, domogik");
     const twice = runMdpBroker({ endpoint: "tcp://127.0.0.1:*", clientEndpoint: broker.endpoint });
     await expect(twice).rejects.toThrow("in use");
   });
@@ -215,6 +218,24 @@ describe("a broker that asks who is there", () => {
       socket.close();
     }
     expect(broker.stats()).toMatchObject({ workers: 1, counters: { received } });
+  });
+
+  it.each(["tcp://*:0", "tcp://0.0.0.0:*", "tcp://[::]:*", "tcp://eth0:*"])(
+    "is not opened to the network at %s by forgetting an option",
+    async (endpoint) => {
+      await expect(runMdpBroker({ endpoint })).rejects.toThrow("allowInsecure");
+      const auth = { mechanism: "plain", admit: { igor: "sesame" } } as const;
+      await expect(runMdpBroker({ endpoint, auth })).rejects.toThrow("passwords");
+      const badKey = { mechanism: "curve", secretKey: "short", admit: [] } as const;
+      await expect(runMdpBroker({ endpoint, auth: badKey })).rejects.toThrow("40 characters");
+    },
+  );
+
+  it("opens to the network when that is said, or when it asks for keys", async () => {
+    const auth = { mechanism: "curve", secretKey: server.secretKey, admit: [] } as const;
+    for (const options of [{ allowInsecure: true }, { auth }]) {
+      expect((await start({ endpoint: "tcp://0.0.0.0:*", ...options })).endpoint).toMatch(/^tcp:/);
+    }
   });
 
   it("asks a function, and takes what it throws for a no", async () => {

@@ -100,7 +100,9 @@ export class BrokerMachine {
       if (service.workers === 0) this.#failWaiting(service);
     }
     this.#finishWhenIdle();
-    if (!this.#closed) this.#drainTimer = this.settings.clock.setTimeout(() => this.#finish(), timeoutMs);
+    if (this.#closed) return;
+    if (timeoutMs <= 0) this.#finish();
+    else this.#drainTimer = this.settings.clock.setTimeout(() => this.#finish(), timeoutMs);
   }
 
   #request(door: Door, client: Buffer, frames: readonly Buffer[], seen: ClientRequest, bytes: number): void {

@@ -1,23 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { RpcError } from "@rpc/core";
 import { Context, Router } from "zeromq";
 import type { MdpAuth } from "./auth.ts";
+import { checkDoor, type MdpDoor } from "./doors.ts";
 import type { MdpBrokerEvents, MdpCounters } from "./events.ts";
 import { BrokerMachine } from "./machine.ts";
 import { Door } from "./roster.ts";
-import { type MdpBrokerSettings, type MdpRule, type MdpWorkerInfo, resolveSettings } from "./settings.ts";
+import { type MdpBrokerSettings, type MdpWorkerInfo, resolveSettings } from "./settings.ts";
 import { zapDomainOf, ZapHandler } from "./zap.ts";
-
-/** A socket that a broker listens at. Who comes in by it has the rights of the door: no peer's word says who it is. */
-export interface MdpDoor {
-  /** `tcp://host:port`, `ipc://path` or `inproc://name`; port `*` takes a free one. */
-  readonly endpoint: string;
-  /** Default: everybody who reaches the endpoint. */
-  readonly auth?: MdpAuth | null;
-  /** Default: everything is allowed. With rules, what none of them allows is refused. */
-  readonly rules?: readonly MdpRule[];
-  /** Whether workers are sent away. Default: false. */
-  readonly clientsOnly?: boolean;
-}
 
 export interface MdpBrokerOptions extends MdpBrokerSettings, MdpDoor {
   /** A second door for clients alone, with the same `auth` and `rules`. Default: none. */
@@ -67,6 +57,7 @@ const HANDSHAKE_MS = 10_000;
 export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker> {
   const settings = resolveSettings(options);
   const plans = doorsOf(options);
+  for (const plan of plans) checkDoor(plan);
   const rules = new Map<string, MdpAuth>();
   for (const [index, { auth }] of plans.entries()) {
     if (auth !== undefined && auth !== null) rules.set(zapDomainOf(index), auth);
@@ -90,7 +81,7 @@ export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker
         });
   try {
     await zap?.start();
-    for (const [index, { endpoint }] of plans.entries()) await sockets[index]?.bind(endpoint);
+    for (const [index, { endpoint }] of plans.entries()) await bind(sockets[index], endpoint);
   } catch (thrown) {
     for (const socket of sockets) socket.close();
     zap?.close();
@@ -124,8 +115,18 @@ export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker
   };
 }
 
-function doorsOf({ endpoint, auth, rules, clientsOnly, clientEndpoint, doors }: MdpBrokerOptions): MdpDoor[] {
-  const same = { auth: auth ?? null, ...(rules !== undefined && { rules }) };
+async function bind(socket: Router | undefined, endpoint: string): Promise<void> {
+  try {
+    await socket?.bind(endpoint);
+  } catch (thrown) {
+    const message = `a broker cannot listen at ${endpoint}: ${RpcError.from(thrown).message}`;
+    throw new RpcError("UNAVAILABLE", message, { reason: "UNAVAILABLE", cause: thrown });
+  }
+}
+
+function doorsOf(options: MdpBrokerOptions): MdpDoor[] {
+  const { endpoint, auth, rules, clientsOnly, clientEndpoint, doors, allowInsecure } = options;
+  const same = { auth: auth ?? null, allowInsecure: allowInsecure ?? false, ...(rules !== undefined && { rules }) };
   return [
     { endpoint, ...same, clientsOnly: clientsOnly ?? false },
     ...(clientEndpoint === undefined ? [] : [{ endpoint: clientEndpoint, ...same, clientsOnly: true }]),

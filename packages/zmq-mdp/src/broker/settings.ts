@@ -1,3 +1,4 @@
+import { RpcError } from "@rpc/core";
 import { type Clock, systemClock } from "@rpc/core/transport";
 import type { TimeoutFrameRule } from "../frames/timeout-frame.ts";
 
@@ -143,10 +144,13 @@ const ERROR_REPLIES: Readonly<Record<MdpDialect, "none" | "domogik" | "auto">> =
   mdp02: "domogik",
 };
 
-/** Fills in what is not said, and throws RangeError for what cannot be. */
+/** Fills in what is not said, and throws INVALID_ARGUMENT for what cannot be. */
 export function resolveSettings(options: MdpBrokerSettings): ResolvedSettings {
   const dialect = options.dialect ?? "auto";
-  if (!(dialect in TIMEOUT_FRAME)) throw new RangeError(`There is no dialect ${JSON.stringify(dialect)}.`);
+  if (!Object.hasOwn(TIMEOUT_FRAME, dialect)) {
+    const message = `there is no dialect ${JSON.stringify(dialect)}; it is one of ${Object.keys(TIMEOUT_FRAME).join(", ")}`;
+    throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+  }
   const heartbeatMs = number("heartbeatMs", options.heartbeatMs ?? 1_000, 1);
   const liveness = number("liveness", options.liveness ?? 5, 1);
   const common = serviceSettings(options, {}, dialect);
@@ -189,5 +193,6 @@ function serviceSettings(broker: MdpServiceOptions, service: MdpServiceOptions, 
 
 function number(name: string, value: number, least = 0): number {
   if (Number.isFinite(value) && value >= least) return value;
-  throw new RangeError(`${name} is a number of at least ${least}, not ${value}.`);
+  const message = `${name} is a number of at least ${least}, not ${value}`;
+  throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
 }

@@ -1,0 +1,59 @@
+import { BlockList, isIP } from "node:net";
+import { RpcError } from "@rpc/core";
+import type { MdpAuth } from "./auth.ts";
+import type { MdpRule } from "./settings.ts";
+
+/** A socket that a broker listens at. Who comes in by it has the rights of the door: no peer's word says who it is. */
+export interface MdpDoor {
+  /** `tcp://host:port`, `ipc://path` or `inproc://name`; port `*` takes a free one. */
+  readonly endpoint: string;
+  /** Default: everybody who reaches the endpoint. */
+  readonly auth?: MdpAuth | null;
+  /** Default: everything is allowed. With rules, what none of them allows is refused. */
+  readonly rules?: readonly MdpRule[];
+  /** Whether workers are sent away. Default: false. */
+  readonly clientsOnly?: boolean;
+  /** Lets everybody who can reach a public address in, or passwords be read on the way to one. Default: false. */
+  readonly allowInsecure?: boolean;
+}
+
+const TCP = /^tcp:\/\/(?:\[(?<ipv6>[^\][]+)\]|(?<host>[^:[\]/]+)):(?:\d{1,5}|\*)$/;
+const LOCAL = /^(?:ipc|inproc):\/\/./;
+const KEY = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+/** Throws for a door that cannot be, and for one that lets the whole network in without anybody having said so. */
+export function checkDoor({ endpoint, auth, allowInsecure }: MdpDoor): void {
+  const parts = TCP.exec(endpoint)?.groups;
+  if (parts === undefined && !LOCAL.test(endpoint)) {
+    throw refused(
+      `a broker cannot listen at ${JSON.stringify(endpoint)}: write tcp://host:port, ipc://path or inproc://name`,
+    );
+  }
+  if (auth?.mechanism === "curve") {
+    const keys = [auth.secretKey, ...(typeof auth.admit === "function" ? [] : auth.admit)];
+    if (!keys.every((key) => KEY.test(key))) throw refused(`auth of ${endpoint}: a key is Z85 text of 40 characters`);
+    return;
+  }
+  if (parts === undefined || allowInsecure === true) return;
+  const host = parts["ipv6"] ?? parts["host"] ?? "";
+  const family = isIP(host);
+  if (host.toLowerCase() === "localhost" || (family !== 0 && LOOPBACK.check(host, family === 6 ? "ipv6" : "ipv4")))
+    return;
+  const what =
+    auth === undefined || auth === null
+      ? "let everybody who can reach it in"
+      : "take passwords that can be read on the way";
+  throw new RpcError(
+    "FAILED_PRECONDITION",
+    `listening on ${endpoint} would ${what}; set auth with mechanism curve, listen on 127.0.0.1, or say allowInsecure: true`,
+    { reason: "FAILED_PRECONDITION" },
+  );
+}
+
+function refused(message: string): RpcError {
+  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+}
