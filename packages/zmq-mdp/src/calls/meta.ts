@@ -28,7 +28,7 @@ export const NO_META: CallMeta = {
 };
 
 /** Calls that call on over gateways go no deeper than this. */
-const MAX_DEPTH = 64;
+const MAX_DEPTH = 32;
 const INSTANCE = randomUUID().replaceAll("-", "");
 
 /** A call's `$meta` as JSON; "" when there is nothing to say. Throws RESOURCE_EXHAUSTED for metadata over the limit. */

@@ -80,6 +80,7 @@ const BROKER_CODES: Readonly<Record<string, readonly [StatusCode, "no" | "unknow
   EXPIRED: ["DEADLINE_EXCEEDED", "no"],
   QUEUE_FULL: ["RESOURCE_EXHAUSTED", "no"],
   WORKER_LOST: ["UNAVAILABLE", "unknown"],
+  CANCELLED: ["CANCELLED", "no"],
   FORBIDDEN: ["PERMISSION_DENIED", "no"],
   UNSUPPORTED: ["UNIMPLEMENTED", "unknown"],
 };

@@ -47,7 +47,9 @@ export class Lane implements DealerLinkSink {
     this.exchanges.set(mark, exchange);
     const { serviceFrame, body, deadline } = exchange;
     const timeoutMs =
-      dialect === "domogik" && deadline !== undefined ? Math.max(1, Math.ceil(deadline - clock.now())) : undefined;
+      dialect === "domogik" && deadline !== undefined && deadline < Number.POSITIVE_INFINITY
+        ? Math.max(1, Math.ceil(deadline - clock.now()))
+        : undefined;
     this.#link.send(
       writeRequest({
         service: serviceFrame,
@@ -64,11 +66,22 @@ export class Lane implements DealerLinkSink {
     if (this.exchanges.get(exchange.mark) === exchange) this.exchanges.delete(exchange.mark);
   }
 
+  /** The same for one whose caller has changed its mind: a broker of ours takes it out of its queue. */
+  withdraw(exchange: Exchange): void {
+    this.forget(exchange);
+    if (!this.isConnected || this.#settings.dialect !== "domogik") return;
+    const body = [exchange.serviceFrame, frameOf(exchange.mark)];
+    this.#link.send(writeRequest({ service: MMI_CANCEL, body, envelope: [frameOf(0)] }));
+  }
+
   message(frames: Frames): void {
     if (!this.isConnected) this.connected();
     const message = parseAtClient(frames);
     if (message.kind === "drop") return this.#owner.stray();
-    const exchange = this.exchanges.get(this.#settings.correlation === "socket" ? 0 : markOf(message.envelope));
+    const mark = this.#settings.correlation === "socket" ? 0 : markOf(message.envelope);
+    const exchange = this.exchanges.get(mark);
+    // What the broker makes of a request to cancel is of no interest.
+    if (exchange === undefined && message.service === "mmi.cancel") return;
     if (exchange === undefined || exchange.service !== message.service) return this.#owner.stray();
     if (message.kind === "final") this.exchanges.delete(exchange.mark);
     this.#owner.reply(this, exchange, message);
@@ -107,6 +120,7 @@ export class Lane implements DealerLinkSink {
   }
 }
 
+const MMI_CANCEL: Uint8Array = Buffer.from("mmi.cancel");
 const MOST_MARKS = 0xffff_ffff;
 
 /** A mark as an address frame: never empty, and no header. */

@@ -88,10 +88,13 @@ export class Requester implements LaneOwner {
     const { lane } = exchange;
     this.#settle(exchange);
     if (lane === undefined) this.#waiting.splice(this.#waiting.indexOf(exchange), 1);
-    else {
+    else if (this.settings.correlation === "envelope") {
+      if (error.code === "DEADLINE_EXCEEDED") lane.forget(exchange);
+      else lane.withdraw(exchange);
+    } else {
       lane.forget(exchange);
       // Without marks the late reply would be taken for that of the next call.
-      if (this.settings.correlation === "socket") this.#drop(lane);
+      this.#drop(lane);
     }
     exchange.sink.failed(error);
     this.#next();
@@ -137,6 +140,15 @@ export class Requester implements LaneOwner {
       else this.#lose(exchange, lane.endpoint, why);
     }
     this.#next();
+  }
+
+  /** Makes the next request go over a socket of its own. What is open stays where it is. */
+  renew(): void {
+    for (const lane of this.#lanes) {
+      if (lane.exchanges.size > 0) continue;
+      this.#drop(lane);
+    }
+    this.#idle.length = 0;
   }
 
   /** Refuses further requests; resolves when none is open, or `drainMs` later. */

@@ -49,8 +49,6 @@ export class WorkerRequest {
 /** Whom requests are brought to. */
 export interface RequestSink {
   request(request: WorkerRequest): void;
-  /** The broker is gone before these were answered. */
-  lost(requests: Iterable<WorkerRequest>): void;
 }
 
 /** One place of a service at a broker: a socket after the other, READY on each, signs of life, and the requests that came. */
@@ -73,10 +71,6 @@ export class Registration implements DealerLinkSink {
     this.#sink = sink;
     this.#backoff = new Backoff(settings.reconnect);
     this.#ready = writeReady(settings.version, frame);
-  }
-
-  get openCount(): number {
-    return this.#open.size;
   }
 
   start(): void {
@@ -169,11 +163,10 @@ export class Registration implements DealerLinkSink {
     else this.start();
   }
 
+  /** What was asked over a connection that is gone may go on; its reply has nowhere to go. */
   #drop(): void {
-    const requests = [...this.#open];
+    for (const request of this.#open) request.forget();
     this.#open.clear();
-    for (const request of requests) request.forget();
-    if (requests.length > 0) this.#sink.lost(requests);
   }
 }
 

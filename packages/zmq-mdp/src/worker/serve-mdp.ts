@@ -60,7 +60,6 @@ class MdpListener implements Listener, CallHost {
     this.#sweep = new DeadlineSweep(clock, () => this.#open);
     this.#pool = new WorkerPool(servicesOf(handler, options.service), settings, {
       request: (request) => this.#take(request),
-      lost: (requests) => this.#lose(requests),
     });
   }
 
@@ -119,12 +118,6 @@ class MdpListener implements Listener, CallHost {
 
   #checkIdle(): void {
     if (!this.#isBusy) this.#idle?.();
-  }
-
-  #lose(requests: Iterable<WorkerRequest>): void {
-    const lost = new Set(requests);
-    const reason = new RpcError("UNAVAILABLE", `${this.endpoint} is lost`, { reason: "PEER_LOST" });
-    for (const call of this.#open) if (lost.has(call.request)) call.end(reason);
   }
 
   #take(request: WorkerRequest): void {

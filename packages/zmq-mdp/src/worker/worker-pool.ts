@@ -1,3 +1,4 @@
+import { RpcError } from "@rpc/core";
 import { serviceFrame, type WorkerSettings } from "./options.ts";
 import { Registration, type RequestSink, type WorkerRequest } from "./registration.ts";
 import { bytesIn } from "../calls/body.ts";
@@ -14,7 +15,14 @@ export class WorkerPool {
       const frame = serviceFrame(service);
       return Array.from({ length: settings.concurrency }, () => new Registration(service, frame, settings, sink));
     });
-    for (const registration of this.#registrations) registration.start();
+    try {
+      for (const registration of this.#registrations) registration.start();
+    } catch (thrown) {
+      for (const registration of this.#registrations) registration.close();
+      const { message } = RpcError.from(thrown);
+      const text = `cannot open ${this.#registrations.length} sockets to ${settings.broker}: ${message}`;
+      throw new RpcError("RESOURCE_EXHAUSTED", text, { reason: "SOCKETS", cause: thrown });
+    }
     this.#arm();
   }
 
