@@ -9,6 +9,9 @@ const MAX_CHARACTERS = 8 * 1024 * 1024;
 const LONG_MS = 1000;
 const AWAY: ReadonlySet<string | undefined> = new Set(["CONNECTION_LOST", "DATABASE_STARTING", "POOL_EXHAUSTED"]);
 
+/** So many that wait go on their way before those before them are told: few gain by what follows from these. */
+const MANY = 100;
+
 /** A command on its way into the store. */
 export interface Insertion {
   readonly command: NewCommand;
@@ -24,6 +27,14 @@ export interface InsertsListener {
   /** An insert is under way: ids that nobody knows yet may be woken. */
   began(): void;
   ended(): void;
+}
+
+interface Sent {
+  readonly batch: readonly Insertion[];
+  readonly beganAt: number;
+  /** How many waited already. */
+  readonly behind: number;
+  readonly results: ReturnType<QueueStore["insert"]>;
 }
 
 /**
@@ -85,14 +96,16 @@ export class Inserts {
   }
 
   async #flush(): Promise<void> {
-    const batch = this.#take();
-    if (batch.length > 0) {
-      this.#isBusy = true;
-      this.#listener.began();
-      const beganAt = this.#clock.now();
-      const behind = this.#waiting.length;
+    const first = this.#take();
+    if (first.length > 0) this.#listener.began();
+    for (let sent = this.#send(first); sent !== undefined;) {
+      const { batch, beganAt, behind } = sent;
+      let next: Sent | undefined = undefined;
       try {
-        this.#tell(batch, await this.#store.insert(batch.map(({ command }) => command)));
+        const results = await sent.results;
+        // Before these are told, which has whoever issued them issue more: the database is not to wait for that.
+        if (this.#waiting.length >= MANY) next = this.#send(this.#take());
+        this.#tell(batch, results);
       } catch (thrown) {
         const error = RpcError.from(thrown);
         for (const insertion of batch) insertion.refused(error);
@@ -100,14 +113,26 @@ export class Inserts {
         if (isAway && this.#clock.now() - beganAt >= LONG_MS) {
           for (const insertion of this.#waiting.splice(0, behind)) if (!insertion.isDropped) insertion.refused(error);
         }
-      } finally {
-        this.#isBusy = false;
-        this.#listener.ended();
       }
+      this.#isBusy = next !== undefined;
+      this.#listener.ended();
+      if (next !== undefined) this.#listener.began();
+      sent = next;
     }
     if (this.#waiting.length > 0) return this.#schedule();
     this.#idle?.resolve();
     this.#idle = undefined;
+  }
+
+  #send(batch: readonly Insertion[]): Sent | undefined {
+    if (batch.length === 0) return undefined;
+    this.#isBusy = true;
+    const beganAt = this.#clock.now();
+    const behind = this.#waiting.length;
+    const results = this.#store.insert(batch.map(({ command }) => command));
+    // Awaited as soon as those before it have been told.
+    results.catch(() => undefined);
+    return { batch, beganAt, behind, results };
   }
 
   #take(): Insertion[] {

@@ -31,6 +31,21 @@ const SPECIAL_COLUMNS: readonly Column[] = [
   (c) => c.agentSeenWithinMs,
 ];
 
+/** What commands of one list have in common, mostly: all but what they carry. */
+const COMMON: readonly Column[] = [
+  (c) => c.address,
+  (c) => c.method,
+  (c) => c.kwargs,
+  (c) => c.priority,
+  (c) => c.orderingKey,
+  (c) => c.targetAgent,
+  (c) => c.maxAttempts,
+  (c) => c.delayMs,
+  (c) => c.expiresMs,
+  (c) => c.createdBy,
+  (c) => c.notification === true,
+];
+
 const TYPES = "text text json json json smallint text text smallint float8 float8 text boolean".split(" ");
 const NAMES =
   "address, method, args, kwargs, meta, priority, ordering_key, target_agent, max_attempts, delay_ms, expires_ms, created_by, notification";
@@ -59,6 +74,8 @@ const times = (from: string): string => `coalesce(${from}.max_attempts, 1), ${fr
 const WAKE = "(SELECT rpc_wake(array_agg('command on: ' || name)) FROM a HAVING count(*) > 0)";
 
 export interface InsertStatements {
+  /** Commands that differ in their arguments and meta alone: to read twelve lists and to copy their rows takes longer than to write these. */
+  readonly alike: Statement;
   readonly plain: Statement;
   readonly special: Statement;
   readonly earlier: Statement;
@@ -72,19 +89,37 @@ export interface AllInsertStatements extends InsertStatements {
   readonly busy: Statement;
 }
 
-export function insertStatements(make: (text: string) => Statement, wakes: boolean): AllInsertStatements {
+export function insertStatements(
+  make: (text: string) => Statement,
+  wake: ((topic: string) => string) | undefined,
+): AllInsertStatements {
   return {
-    ...statementsWith(make, wakes, patience(LOCK_WAIT_MS)),
-    hurried: statementsWith(make, wakes, patience(LOCK_WAIT_MS / 10)),
-    within: statementsWith(make, wakes, "NULL"),
+    ...statementsWith(make, wake, patience(LOCK_WAIT_MS)),
+    hurried: statementsWith(make, wake, patience(LOCK_WAIT_MS / 10)),
+    within: statementsWith(make, wake, "NULL"),
     busy: make(`WITH free AS MATERIALIZED (SELECT id FROM rpc_address WHERE name = ANY ($1::text[]) FOR KEY SHARE SKIP LOCKED)
 SELECT name FROM rpc_address WHERE name = ANY ($1::text[]) AND id NOT IN (SELECT id FROM free)`),
   };
 }
 
-function statementsWith(make: (text: string) => Statement, wakes: boolean, first: string): InsertStatements {
-  const wake = wakes ? WAKE : "NULL";
+function statementsWith(
+  make: (text: string) => Statement,
+  wakeOne: ((topic: string) => string) | undefined,
+  first: string,
+): InsertStatements {
+  const wake = wakeOne === undefined ? "NULL" : WAKE;
   return {
+    // Rows come in the order of the lists: of the two that are joined, one has a single row.
+    alike:
+      make(`WITH a AS MATERIALIZED (SELECT id FROM rpc_address WHERE name = $1 AND (${first}) IS DISTINCT FROM '' FOR KEY SHARE),
+  g AS MATERIALIZED (SELECT id AS address_id, clock_timestamp() AS now FROM a),
+  made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
+    SELECT nextval('rpc_command_id_seq'), address_id, $2::text, args, coalesce($3::json, '{}'), coalesce(meta, '{}'), coalesce($4::smallint, 0),
+           $5::text, $6::text, coalesce($7::smallint, 1), $10::text, now, now + coalesce($8::float8, 0) * interval '1 ms',
+           coalesce($8::float8, 0) > 0, now + $9::float8 * interval '1 ms', $11::boolean
+      FROM g, unnest($12::json[], $13::json[]) AS t(args, meta)
+    RETURNING id)
+SELECT array_agg(id)::text, ${wakeOne === undefined ? "NULL" : `CASE WHEN count(*) > 0 THEN ${wakeOne("'command on: ' || $1")} END`} FROM made`),
     plain: make(`WITH ${given(TYPES, NAMES, first)},
   p AS MATERIALIZED (SELECT i.*, a.address_id FROM i JOIN a ON a.name = i.address),
   made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
@@ -134,9 +169,8 @@ export async function insertCommands(
     const left = commands.flatMap((command, index) => (answers[index] === undefined ? [{ command, index }] : []));
     if (left.length === 0) break;
     const given = left.map(({ command }) => command);
-    const found = given.some(isSpecial)
-      ? await insertSpecial(session, statements, given)
-      : await insertPlain(session, statements, given);
+    const insert = given.some(isSpecial) ? insertSpecial : areAlike(given) ? insertAlike : insertPlain;
+    const found = await insert(session, statements, given);
     left.forEach(({ index }, at) => {
       answers[index] = found[at];
     });
@@ -148,6 +182,37 @@ function isSpecial(command: NewCommand): boolean {
   return command.idempotencyKey !== undefined || command.broadcast === true || command.agentSeenWithinMs !== undefined;
 }
 
+function areAlike(commands: readonly NewCommand[]): boolean {
+  const [first] = commands;
+  return (
+    first !== undefined &&
+    COMMON.every((column) => {
+      const value = column(first);
+      return commands.every((command) => column(command) === value);
+    })
+  );
+}
+
+async function insertAlike(
+  session: Session,
+  statements: InsertStatements,
+  commands: readonly NewCommand[],
+): Promise<(Inserted | RpcError)[]> {
+  const common = COMMON.map((column) => (commands[0] === undefined ? null : (column(commands[0]) ?? null)));
+  const rows = await session.rows(statements.alike, [
+    ...common,
+    commands.map(({ args }) => args ?? "[]"),
+    ...columns([(c) => c.meta], commands),
+  ]);
+  // The type of a row is what its statement selects, here as in all of this folder.
+  const [text] = rows[0] as readonly [string | null];
+  if (text === null) return commands.map(({ address }) => noAddressError(address));
+  const ids = text.slice(1, -1).split(",").map(Number);
+  // All of them, or none: ids were taken in the order of the list, whatever order they are told in.
+  ids.sort((a, b) => a - b);
+  return ids.map((id) => ({ id, state: "queued", existing: false, copies: 0 }));
+}
+
 async function insertPlain(
   session: Session,
   statements: InsertStatements,
@@ -155,7 +220,6 @@ async function insertPlain(
 ): Promise<(Inserted | RpcError)[]> {
   const rows = await session.rows(statements.plain, columns(COLUMNS, commands));
   const answers: (Inserted | RpcError)[] = [];
-  // The type of a row is what its statement selects, here as in all of this folder.
   for (const [n, id] of rows as readonly [number, number][]) {
     answers[n - 1] = { id, state: "queued", existing: false, copies: 0 };
   }

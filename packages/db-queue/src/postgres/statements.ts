@@ -29,7 +29,7 @@ export function storeStatements(schema: string, notify: "app" | "trigger" | "off
   return {
     // No trigger knows of pauses and events.
     addresses: addressStatements(make, notify !== "off"),
-    insert: insertStatements(make, wakes),
+    insert: insertStatements(make, wakes ? (topic) => wakeOne(schema, topic) : undefined),
     claim: claimStatements(make, notify !== "off"),
     lost: lostClaimsStatement(make),
     settle: settleStatements(make, wakes, notify !== "off"),
@@ -39,4 +39,10 @@ export function storeStatements(schema: string, notify: "app" | "trigger" | "off
     upkeep: upkeepStatements(make, wakes),
     publish: make("SELECT rpc_wake($1::text[])"),
   };
+}
+
+/** What `rpc_wake` does, for a single topic, in an expression: the function takes as long as the insert of a command. */
+function wakeOne(schema: string, topic: string): string {
+  // In two parts, so that it is not taken for the name of a table.
+  return `pg_notify('rpc' || '_wake_${schema}', '[' || to_json(${topic})::text || ']')`;
 }
