@@ -33,6 +33,9 @@ export function checkDoor({ endpoint, auth, allowInsecure }: MdpDoor): void {
       `a broker cannot listen at ${JSON.stringify(endpoint)}: write tcp://host:port, ipc://path or inproc://name`,
     );
   }
+  if (auth !== undefined && auth !== null && auth.mechanism !== "curve" && auth.mechanism !== "plain") {
+    throw refused(`auth of ${endpoint}: mechanism is curve or plain`);
+  }
   if (auth?.mechanism === "curve") {
     const keys = [auth.secretKey, ...(typeof auth.admit === "function" ? [] : auth.admit)];
     if (!keys.every((key) => KEY.test(key))) throw refused(`auth of ${endpoint}: a key is Z85 text of 40 characters`);
