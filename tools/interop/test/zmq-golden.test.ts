@@ -1,6 +1,5 @@
-import type { MdpBroker } from "@rpc/zmq-mdp";
 import { describe, expect, it } from "vitest";
-import { ourBroker, ourWorker } from "../zmq/ours.ts";
+import { ourBroker, ourWorker, readyAt } from "../zmq/ours.ts";
 import { goldenAmong, goldenBytes, goldenFrames } from "../zmq/golden.ts";
 import { RawPeer } from "../zmq/raw-peer.ts";
 import { closeAfterwards, outputOf, start, startBound } from "../zmq/rig.ts";
@@ -28,17 +27,6 @@ async function tapBefore(endpoint: string): Promise<Tap> {
   const tap = await Tap.open(endpoint);
   closeAfterwards(() => tap[Symbol.asyncDispose]());
   return tap;
-}
-
-/** Settles when so many workers have come. */
-async function readyAt(broker: MdpBroker, count = 1): Promise<void> {
-  let left = count;
-  await new Promise<void>((resolve) => {
-    broker.on("workerReady", () => {
-      left -= 1;
-      if (left === 0) resolve();
-    });
-  });
 }
 
 function rawPeer(endpoint: string): RawPeer {

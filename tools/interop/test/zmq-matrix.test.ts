@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ourBroker, ourClient, ourWorker, SERVICE } from "../zmq/ours.ts";
+import { ourBroker, ourClient, ourStreamClient, ourWorker, readyAt } from "../zmq/ours.ts";
+import { counts, SERVICE } from "../zmq/sums.ts";
 import { outputOf, start, startBound } from "../zmq/rig.ts";
-import { failure } from "../rig.ts";
+import { failure, listOf } from "../rig.ts";
 
 type Dialect = "rfc7" | "domogik";
 type Whose = "our" | "their";
@@ -23,7 +24,7 @@ async function brokerWith(whose: Whose, worker: Whose, dialect: Dialect): Promis
   };
   if (whose === "our") {
     const broker = await ourBroker({ dialect });
-    const isThere = new Promise((resolve) => broker.on("workerReady", resolve));
+    const isThere = readyAt(broker);
     await startWorker(broker.endpoint);
     await isThere;
     return broker.endpoint;
@@ -91,5 +92,62 @@ describe("broker, worker and client", () => {
     if (client === "our") await askWithOurs(endpoint, dialect);
     else if (dialect === "domogik") await askWithDomogiks(endpoint);
     else await askWithRfcs(endpoint);
+  });
+});
+
+describe("one socket of our broker", () => {
+  it("carries MDP 0.1 and 0.2 at once, whichever the worker speaks", async () => {
+    const broker = await ourBroker();
+    const ready = readyAt(broker, 4);
+    start("worker", broker.endpoint, "one");
+    start("worker", broker.endpoint, "two", "--mdp", 2);
+    await ourWorker(broker.endpoint, { concurrency: 1, service: "our.one" });
+    await ourWorker(broker.endpoint, { concurrency: 1, service: "our.two", version: "0.2" });
+    await ready;
+    const parts = ["--body", "a", "--body", "b", "--body", "c"];
+    const [[one], [two], [collected], [whole]] = await Promise.all([
+      outputOf("client", broker.endpoint, "one", ...parts),
+      outputOf("client", broker.endpoint, "two", "--mdp", 2, ...parts),
+      // A client of 0.1 gets all parts at once, and one of 0.2 gets a single one.
+      outputOf("client", broker.endpoint, "two", ...parts),
+      outputOf("client", broker.endpoint, "one", "--mdp", 2, ...parts),
+    ]);
+    for (const told of [one, two, collected, whole]) expect(told).toEqual({ number: 0, body: ["a", "b", "c"] });
+    for (const service of ["our.one", "our.two", "one", "two"]) {
+      for (const dialect of ["domogik", "mdp02"] as const) {
+        const client = ourClient(broker.endpoint, { service, dialect, correlation: "socket" });
+        expect(await client.add({ a: 20, b: 22 }, { timeoutMs: 10_000 })).toBe(42);
+      }
+    }
+  });
+
+  it("brings streams in parts, ours to theirs and theirs to ours", async () => {
+    const broker = await ourBroker();
+    const ready = readyAt(broker, 2);
+    start("worker", broker.endpoint, "theirs", "--mdp", 2);
+    await ourWorker(broker.endpoint, { concurrency: 1, service: "ours", version: "0.2" }, counts());
+    await ready;
+    for (const service of ["theirs", "ours"]) {
+      const client = ourStreamClient(broker.endpoint, service);
+      expect(await listOf(client.count(3, { timeoutMs: 10_000 }))).toEqual([1, 2, 3]);
+    }
+  });
+
+  it("answers MMI as long as there are workers, and not longer", async () => {
+    const broker = await ourBroker();
+    const ready = readyAt(broker, 2);
+    const workers = [start("worker", broker.endpoint, "echo"), start("domogik_worker", broker.endpoint, "echo")];
+    await ready;
+    const codes = async (...args: string[]) =>
+      (await outputOf("mmi", broker.endpoint, ...args)).map((line) => line["code"]);
+    expect(await codes("echo", "none", "mmi.service")).toEqual(["200", "404", "404"]);
+    expect(await codes("--of", "mmi.services")).toEqual(["echo, echo"]);
+    expect(await codes("--of", "mmi.other")).toEqual(["501"]);
+    const gone = new Promise<void>((resolve) =>
+      broker.on("workerGone", () => broker.stats().workers === 0 && resolve()),
+    );
+    for (const worker of workers) await worker.stop();
+    await gone;
+    expect(await codes("echo")).toEqual(["404"]);
   });
 });

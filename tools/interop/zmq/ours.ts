@@ -1,41 +1,16 @@
-import { type Contract, createClient, createRouter, defineContract, type Listener, RpcError, unary } from "@rpc/core";
+import { type ClientOf, createClient, type Handler, type Listener } from "@rpc/core";
 import {
   createMdpTransport,
   type MdpBroker,
   type MdpBrokerOptions,
   type MdpListenerOptions,
+  type MdpTransport,
   type MdpTransportOptions,
   runMdpBroker,
   serveMdp,
 } from "@rpc/zmq-mdp";
 import { ANY, closeAfterwards } from "./rig.ts";
-
-const definitions = { add: unary(), divide: unary(), echo: unary() };
-
-export const SERVICE = "interop.Sums";
-
-/** What the workers of both languages serve. */
-const Sums: Contract<typeof definitions> = defineContract(SERVICE, definitions);
-
-interface Pair {
-  readonly a: number;
-  readonly b: number;
-}
-
-function sums() {
-  return createRouter(Sums, {
-    add: (input) => {
-      const { a, b } = input as Pair;
-      return a + b;
-    },
-    divide: (input) => {
-      const { a, b } = input as Pair;
-      if (b === 0) throw new RpcError("FAILED_PRECONDITION", "division by zero");
-      return a / b;
-    },
-    echo: (input) => input,
-  });
-}
+import { Counts, Sums, sums } from "./sums.ts";
 
 /** Our broker, on a port that the system chooses unless the options say another. */
 export async function ourBroker(options: Partial<MdpBrokerOptions> = {}): Promise<MdpBroker> {
@@ -44,14 +19,38 @@ export async function ourBroker(options: Partial<MdpBrokerOptions> = {}): Promis
   return broker;
 }
 
-export async function ourWorker(broker: string, options: Partial<MdpListenerOptions> = {}): Promise<Listener> {
-  const listener = await serveMdp(sums(), { broker, ...options });
+export async function ourWorker(
+  broker: string,
+  options: Partial<MdpListenerOptions> = {},
+  handler: Handler = sums(),
+): Promise<Listener> {
+  const listener = await serveMdp(handler, { broker, ...options });
   closeAfterwards(() => listener.close());
   return listener;
 }
 
-export function ourClient(endpoint: string, options: MdpTransportOptions = {}) {
+function transportTo(endpoint: string, options: MdpTransportOptions): MdpTransport {
   const transport = createMdpTransport(endpoint, options);
   closeAfterwards(() => transport.close());
-  return createClient(Sums, transport);
+  return transport;
+}
+
+export function ourClient(endpoint: string, options: MdpTransportOptions = {}): ClientOf<typeof Sums> {
+  return createClient(Sums, transportTo(endpoint, options));
+}
+
+/** A client of MDP 0.2. */
+export function ourStreamClient(endpoint: string, service: string): ClientOf<typeof Counts> {
+  return createClient(Counts, transportTo(endpoint, { service, dialect: "mdp02" }));
+}
+
+/** Settles when so many workers have come. */
+export async function readyAt(broker: MdpBroker, count = 1): Promise<void> {
+  let left = count;
+  await new Promise<void>((resolve) => {
+    broker.on("workerReady", () => {
+      left -= 1;
+      if (left === 0) resolve();
+    });
+  });
 }

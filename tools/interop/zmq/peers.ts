@@ -24,8 +24,10 @@ function holds(line: Line, members: Line): boolean {
   return Object.entries(members).every(([name, value]) => line[name] === value);
 }
 
-/** A program of `peers/` as a process of its own. */
-export class PythonPeer implements AsyncDisposable {
+const LAUNCH_OURS = [process.execPath, join(import.meta.dirname, "our-process.ts")] as const;
+
+/** A process of its own that speaks Majordomo: a program of `peers/`, or one of ours. */
+export class PeerProcess implements AsyncDisposable {
   /** What it has printed so far. */
   readonly lines: Line[] = [];
   readonly #process: ChildProcess;
@@ -34,10 +36,11 @@ export class PythonPeer implements AsyncDisposable {
   #isClosed = false;
   #complained = "";
 
+  /** `name`: of a file of `peers/`, or `our` for our-process.ts. */
   constructor(name: string, args: readonly string[]) {
     const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1" };
-    const stdio = ["ignore", "pipe", "pipe"] as const;
-    const child = spawn(python ?? "python3", [join(PEERS, `${name}.py`), ...args], { env, stdio: [...stdio] });
+    const [program, file] = name === "our" ? LAUNCH_OURS : [python ?? "python3", join(PEERS, `${name}.py`)];
+    const child = spawn(program, [file, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       this.lines.push(JSON.parse(line) as Line);
@@ -88,9 +91,9 @@ export class PythonPeer implements AsyncDisposable {
     return this.lines.filter((line) => line["ready"] === undefined);
   }
 
-  /** Freezes it, or lets it go on: a process that hangs. */
-  pause(isOn: boolean): void {
-    this.#process.kill(isOn ? "SIGSTOP" : "SIGCONT");
+  /** SIGUSR1: a broker in Python disconnects all workers. SIGSTOP and SIGCONT: it hangs, and goes on. */
+  signal(name: "SIGUSR1" | "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(name);
   }
 
   /** Asks it to end, and waits for that. */

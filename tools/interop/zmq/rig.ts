@@ -1,5 +1,5 @@
 import { afterEach } from "vitest";
-import { type Line, missingForPeers, PythonPeer } from "./peers.ts";
+import { type Line, missingForPeers, PeerProcess } from "./peers.ts";
 
 /** A port that the system chooses; what a peer is bound to stands in its first line. */
 export const ANY = "tcp://127.0.0.1:*";
@@ -16,16 +16,16 @@ export function closeAfterwards(close: () => PromiseLike<unknown>): void {
   opened.push(close);
 }
 
-/** Starts a program of `peers/`; it need not be up yet. */
-export function start(name: string, ...args: readonly (string | number)[]): PythonPeer {
+/** Starts a program of `peers/`, or `our` one; it need not be up yet. */
+export function start(name: string, ...args: readonly (string | number)[]): PeerProcess {
   if (missingForPeers !== undefined) throw new Error(missingForPeers);
-  const peer = new PythonPeer(name, args.map(String));
+  const peer = new PeerProcess(name, args.map(String));
   closeAfterwards(() => peer[Symbol.asyncDispose]());
   return peer;
 }
 
 /** Starts a program that binds, and tells where. */
-export async function startBound(name: string, ...args: readonly (string | number)[]): Promise<[PythonPeer, string]> {
+export async function startBound(name: string, ...args: readonly (string | number)[]): Promise<[PeerProcess, string]> {
   const peer = start(name, ANY, ...args);
   return [peer, (await peer.ready())["endpoint"] as string];
 }

@@ -1,5 +1,6 @@
 """A broker by RFC 7 (MDP 0.1) or RFC 18 (MDP 0.2), with RFC 8 (MMI). It knows one address frame, forwards any body as it is, and answers nothing by itself."""
 import collections
+import signal
 
 import zmq
 
@@ -156,8 +157,11 @@ def main():
     parser.add_argument("--liveness", type=int, default=3)
     options = parser.parse_args()
     socket, endpoint = bind(zmq.Context.instance(), zmq.ROUTER, options.endpoint)
+    broker = Broker(socket, MDP1 if options.mdp == 1 else MDP2, options.heartbeat, options.liveness)
+    # All workers have to go, and may come again.
+    signal.signal(signal.SIGUSR1, lambda *_: [broker.disconnect(worker) for worker in list(broker.workers)])
     say(ready=True, endpoint=endpoint)
-    Broker(socket, MDP1 if options.mdp == 1 else MDP2, options.heartbeat, options.liveness).serve()
+    broker.serve()
 
 
 run(main)

@@ -1,5 +1,6 @@
 """A broker as Domogik MQ has it, with its faults: what it does where RFC 7 says otherwise is marked FAULT."""
 import collections
+import signal
 
 import zmq
 
@@ -98,9 +99,14 @@ class Broker:
             worker.lives = self.liveness
         else:
             if command != MDP1.DISCONNECT:
-                # FAULT: the empty frame is missing.
-                self.socket.send_multipart([identity, MDP1.worker, MDP1.DISCONNECT])
-            self.forget(worker, "DISCONNECT")
+                self.disconnect(worker)
+            else:
+                self.forget(worker, "DISCONNECT")
+
+    def disconnect(self, worker):
+        # FAULT: the empty frame is missing.
+        self.socket.send_multipart([worker.identity, MDP1.worker, MDP1.DISCONNECT])
+        self.forget(worker, "DISCONNECT")
 
     def from_busy_worker(self, worker, rest):
         empty = rest.index(b"")
@@ -143,9 +149,12 @@ def main():
     parser.add_argument("--liveness", type=int, default=5)
     options = parser.parse_args()
     socket, endpoint = bind(zmq.Context.instance(), zmq.ROUTER, options.endpoint)
+    broker = Broker(socket, options.heartbeat, options.liveness)
+    # All workers have to go, and may come again.
+    signal.signal(signal.SIGUSR1, lambda *_: [broker.disconnect(worker) for worker in list(broker.workers.values())])
     say(ready=True, endpoint=endpoint)
     # FAULT: at its end it disconnects nobody.
-    Broker(socket, options.heartbeat, options.liveness).serve()
+    broker.serve()
 
 
 run(main)

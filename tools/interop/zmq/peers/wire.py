@@ -108,11 +108,28 @@ def answer(action, data):
 
 def answer_frames(body):
     """An action with a JSON object is answered as such; any other body comes back as it is."""
+    action, data = action_of(body)
+    if data is None:
+        return body
+    return [result_of(action).encode(), json.dumps(answer(action, data)).encode()]
+
+
+def answer_parts(body):
+    """The same for MDP 0.2, in parts: `count` answers each number in one, and an empty one ends it; a body without an action has a part for each frame."""
+    action, data = action_of(body)
+    if data is None:
+        return [[frame] for frame in body]
+    if action.endswith("count") and "args" in data:
+        name = result_of(action).encode()
+        items = [{"status": True, "result": number} for number in range(1, data["args"] + 1)]
+        return [*([name, json.dumps(item).encode()] for item in items), [b""]]
+    return [answer_frames(body)]
+
+
+def action_of(body):
+    """Action and data; the data of what is no action is None."""
     try:
         data = json.loads(body[1]) if len(body) == 2 else None
     except ValueError:
         data = None
-    if not isinstance(data, dict):
-        return body
-    action = text(body[0])
-    return [result_of(action).encode(), json.dumps(answer(action, data)).encode()]
+    return text(body[0]), data if isinstance(data, dict) else None

@@ -3,7 +3,7 @@ import os
 
 import zmq
 
-from wire import MDP1, MDP2, answer_frames, arguments, now, run, say, text, texts
+from wire import MDP1, MDP2, answer_frames, answer_parts, arguments, now, run, say, text, texts
 
 
 class Worker:
@@ -77,14 +77,10 @@ class Worker:
     def finish(self):
         _, address, body = self.job
         self.job = None
-        body = answer_frames(body)
-        if self.version is MDP2:
-            # All but the last frame, each on its own.
-            *first, last = body
-            for frame in first:
-                self.send(self.version.PARTIAL, address, b"", frame)
-            body = [last]
-        self.send(self.version.FINAL, address, b"", *body)
+        *parts, last = answer_parts(body) if self.version is MDP2 else [answer_frames(body)]
+        for part in parts:
+            self.send(self.version.PARTIAL, address, b"", *part)
+        self.send(self.version.FINAL, address, b"", *last)
 
 
 def main():
