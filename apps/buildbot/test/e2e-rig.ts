@@ -1,6 +1,6 @@
 // A house of real processes: a server, bots, and repositories of git, each started as a user would, by its command.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -9,7 +9,17 @@ import type { BuildDetail, BuildRequest } from "../src/contracts/values.ts";
 import { makeRepository, type Repository } from "./git-rig.ts";
 
 const MAIN = join(import.meta.dirname, "..", "src", "cli", "main.ts");
-const WAIT_MS = 25_000;
+/** Of what Node has compiled: each of the many processes starts in two thirds of the time. */
+const COMPILED = join(import.meta.dirname, "..", ".results", "compiled");
+const WAIT_MS = 60_000;
+
+export interface HouseOptions {
+  /** `postgres://…`. Default: SQLite, in the house's own folder. */
+  readonly databaseUrl?: string | undefined;
+}
+
+/** Builders by their names, as they stand in the configuration, but for their repository. */
+export type Builders = Readonly<Record<string, object>>;
 
 /** A process of the command `buildbot`, and what it says. */
 export class Program {
@@ -23,7 +33,7 @@ export class Program {
     const { BUILDBOT_URL: _url, BUILDBOT_TOKEN: _token, DATABASE_URL: _database, ...inherited } = process.env;
     this.child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
-      env: { ...inherited, NO_COLOR: "1", ...env },
+      env: { ...inherited, NO_COLOR: "1", NODE_COMPILE_CACHE: COMPILED, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.out += text));
@@ -66,11 +76,16 @@ export class House implements AsyncDisposable {
   readonly #programs = new Set<Program>();
   readonly #connections: Connection[] = [];
   readonly #botTokens = new Map<string, string>();
+  readonly databaseUrl: string | undefined;
   #server: Program | undefined;
   #people: Connection | undefined;
 
-  static async start(): Promise<House> {
-    const house = new House();
+  private constructor({ databaseUrl }: HouseOptions) {
+    this.databaseUrl = databaseUrl;
+  }
+
+  static async start(options: HouseOptions = {}): Promise<House> {
+    const house = new House(options);
     house.repository.commit("Begin", { "hello.txt": "hello\n" });
     await house.startServer();
     return house;
@@ -89,13 +104,19 @@ export class House implements AsyncDisposable {
   async startServer(): Promise<Program> {
     const http = this.pageUrl === "" ? "127.0.0.1:0" : this.pageUrl;
     const tcp = this.tcpUrl === "" ? "127.0.0.1:0" : this.tcpUrl;
-    const server = this.run(["server", "--data", this.data, "--http", http, "--tcp", tcp]);
+    const env = this.databaseUrl === undefined ? {} : { DATABASE_URL: this.databaseUrl };
+    const server = this.run(["server", "--data", this.data, "--http", http, "--tcp", tcp], env);
     this.pageUrl = await server.says(/^page:\s+(\S+)$/m);
     this.tcpUrl = await server.says(/^bots:\s+(\S+)$/m);
     if (this.admin === "") this.admin = await server.says(/^admin:\s+(\S+)$/m);
     this.#server = server;
     this.#people ??= await this.connect();
     return server;
+  }
+
+  get server(): Program {
+    if (this.#server === undefined) throw new Error("the server has not been started");
+    return this.#server;
   }
 
   async stopServer(signal: NodeJS.Signals): Promise<number> {
@@ -108,16 +129,27 @@ export class House implements AsyncDisposable {
     return connection;
   }
 
-  /** A bot's process. One of the same name works in the same folder. */
-  async startBot(name: string, maxBuilds = 2): Promise<Program> {
+  /** Lets a bot in, once. */
+  async addBot(name: string, maxBuilds = 2): Promise<string> {
     const token = this.#botTokens.get(name) ?? (await this.people.bots.create({ name, maxBuilds })).token;
     this.#botTokens.set(name, token);
+    return token;
+  }
+
+  /** A bot's process. One of the same name works in the same folder. */
+  async startBot(name: string, maxBuilds = 2): Promise<Program> {
+    const token = await this.addBot(name, maxBuilds);
     const dir = join(this.folder, "bots", name);
     const args = ["bot", "--server", this.tcpUrl, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0"];
     const bot = this.run(args, { BUILDBOT_TOKEN: token });
     await bot.says(/^bot (\S+)/m);
     await this.present(name, true);
     return bot;
+  }
+
+  /** As the server has told it. */
+  tokenOf(bot: string): string {
+    return this.#botTokens.get(bot) ?? "";
   }
 
   async present(name: string, isPresent: boolean): Promise<void> {
@@ -138,13 +170,13 @@ export class House implements AsyncDisposable {
   }
 
   /** Builders over the house's one repository. */
-  async configure(builders: Record<string, object>): Promise<void> {
+  async configure(builders: Builders): Promise<void> {
     const { settings } = this.people;
     const { version } = await settings.get();
     await settings.save({ text: this.configuration(builders), version });
   }
 
-  configuration(builders: Record<string, object>): string {
+  configuration(builders: Builders): string {
     return stringify({
       repositories: { source: { url: this.repository.path, branches: ["main"], pollSeconds: 0 } },
       builders: Object.fromEntries(
@@ -170,6 +202,15 @@ export class House implements AsyncDisposable {
       () => `request ${request.id} of ${request.builder}`,
     );
     return this.running(request);
+  }
+
+  /** A command of a step that waits until the test lets it go on by `open`. */
+  gate(name: string): string {
+    return `until test -e ${join(this.folder, name)}; do sleep 0.05; done`;
+  }
+
+  open(name: string): void {
+    writeFileSync(join(this.folder, name), "");
   }
 
   async log(build: number, step: number): Promise<string> {
@@ -198,10 +239,23 @@ export function processesWith(text: string): number[] {
     });
 }
 
-export async function until(holds: () => boolean | Promise<boolean>, why: () => string = () => ""): Promise<void> {
-  const end = Date.now() + WAIT_MS;
+/** Where a process is, when it still is. Linux alone. */
+export function workFolderOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
+}
+
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  why: () => string = () => "",
+  waitMs: number = WAIT_MS,
+): Promise<void> {
+  const end = Date.now() + waitMs;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`it does not come\n${why()}`);
-    await new Promise((resolve) => void setTimeout(resolve, 25));
+    await new Promise((resolve) => void setTimeout(resolve, 50));
   }
 }
