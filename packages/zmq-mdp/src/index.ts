@@ -38,5 +38,19 @@ export {
   writeWorkerRequest,
 } from "./frames/write.ts";
 export type { MdpCredentials } from "./link/credentials.ts";
+export { type EventId, parseEventId, writeEventId } from "./pubsub/event-id.ts";
+export { createMdpPublisher, type MdpPublisher, type MdpPublisherOptions } from "./pubsub/publisher.ts";
+export {
+  type MdpForwarder,
+  type MdpForwarderCounters,
+  type MdpForwarderOptions,
+  runForwarder,
+} from "./pubsub/run-forwarder.ts";
+export {
+  createMdpSubscriber,
+  type MdpEvent,
+  type MdpSubscriber,
+  type MdpSubscriberOptions,
+} from "./pubsub/subscriber.ts";
 export type { MdpListenerOptions, MdpWorkerOptions } from "./worker/options.ts";
 export { serveMdp } from "./worker/serve-mdp.ts";
