@@ -2,6 +2,7 @@
 import { Context, Dealer, Router } from "zeromq";
 import type { EchoMessage, Entrant } from "../harness/entrant.ts";
 import { ECHO_TEXT } from "../harness/message.ts";
+import { SendQueue } from "../wire/send-queue.ts";
 
 const OPAQUE_PAYLOAD = Buffer.alloc(104, 0x61);
 const OPAQUE_MESSAGE: EchoMessage = { id: 0, text: ECHO_TEXT };
@@ -60,33 +61,6 @@ let context: Context | undefined;
 function sharedContext(): Context {
   context ??= new Context({ maxSockets: MAX_SOCKETS });
   return context;
-}
-
-/** A zeromq.js socket takes one `send` at a time; the queue is what its docs advise. */
-class SendQueue<Message> {
-  readonly #send: (message: Message) => Promise<void>;
-  #queued: Message[] = [];
-  #isSending = false;
-
-  constructor(send: (message: Message) => Promise<void>) {
-    this.#send = send;
-  }
-
-  push(message: Message): void {
-    this.#queued.push(message);
-    if (this.#isSending) return;
-    this.#isSending = true;
-    void this.#sendAll();
-  }
-
-  async #sendAll(): Promise<void> {
-    while (this.#queued.length > 0) {
-      const batch = this.#queued;
-      this.#queued = [];
-      for (const message of batch) await this.#send(message);
-    }
-    this.#isSending = false;
-  }
 }
 
 async function echoForever(router: Router): Promise<void> {

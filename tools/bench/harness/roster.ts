@@ -50,6 +50,27 @@ export const ROSTER: readonly RosterEntry[] = [
   { name: "rpc-json-rpc", title: "@rpc/xmlrpc, JSON-RPC", role: "ours", packages: [], loads: ["unary", "serial"] },
   { name: "xmlrpc-npm", title: "npm xmlrpc", role: "peer", packages: ["xmlrpc"], loads: ["unary", "serial", "codec"] },
   { name: "cpython-xmlrpc", title: "CPython xmlrpc.client", role: "peer", packages: [], loads: ["codec"] },
+  {
+    name: "mdp-broker-bare",
+    title: "MDP through a bare zeromq.js broker",
+    role: "floor",
+    packages: ["zeromq"],
+    loads: ["unary", "serial"],
+  },
+  {
+    name: "rpc-mdp-broker",
+    title: "MDP through our broker",
+    role: "ours",
+    packages: ["zeromq"],
+    loads: ["unary", "serial"],
+  },
+  {
+    name: "mdp-broker-pyzmq",
+    title: "MDP through a bare pyzmq broker",
+    role: "peer",
+    packages: [],
+    loads: ["unary", "serial"],
+  },
   { name: "rpc-tcp-events", title: "@rpc/tcp, event of a contract", role: "ours", packages: [], loads: ["fanout"] },
   {
     name: "socket-io",
