@@ -144,7 +144,7 @@ describe("a worker that is lost", () => {
 });
 
 describe("a handler that takes longer than the liveness", () => {
-  const SLOW = 900;
+  const SLOW = 700;
 
   it.each(["worker", "domogik_worker"])("of %s stays at our broker", async (name) => {
     const broker = await ourBroker({ ...OUR_BEATS, dialect: "domogik" });
@@ -183,10 +183,10 @@ describe("a late reply", () => {
   ] as const)("of %s and %s reaches no other caller", async (broker, worker, dialect, correlation) => {
     const running = broker === "our" ? start("our", "broker", ANY) : start(broker, ANY);
     const endpoint = (await running.ready())["endpoint"] as string;
-    const slow = start(worker, endpoint, SERVICE, "--delay", 400);
+    const slow = start(worker, endpoint, SERVICE, "--delay", 250);
     await running.line({ event: "worker" });
     const client = ourClient(endpoint, { dialect, correlation });
-    const late = failure(client.echo("late", { timeoutMs: 150 }));
+    const late = failure(client.echo("late", { timeoutMs: 100 }));
     await slow.line({ event: "request", number: 1 });
     expect(await late).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     expect(await client.echo("mine", PATIENCE)).toBe("mine");
