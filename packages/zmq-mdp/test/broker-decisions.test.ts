@@ -253,6 +253,14 @@ describe("a worker", () => {
     expect(rig.events).toContain("gone s disconnected");
   });
 
+  it("may leave the empty frame of DISCONNECT out, as Domogik does", () => {
+    const rig = createRig();
+    rig.ready("w", "s");
+    rig.say("w", MDPW01, byte(5));
+    expect(rig.events).toContain("gone s disconnected");
+    expect(rig.told("w")).toEqual([]);
+  });
+
   it("is replaced up to three times where a service bears it, before whoever waits", () => {
     const rig = createRig({ services: { s: { onWorkerLost: "requeue" } } });
     rig.ready("w0", "s");

@@ -123,6 +123,22 @@ describe("a broker at its sockets", () => {
     expect(broker.stats()).toMatchObject({ workers: 0, inFlight: 0 });
   });
 
+  it("gives nothing to a second socket with the identity of another", async () => {
+    const broker = await start();
+    await echoWorker(broker);
+    const first = dealer(broker.endpoint, { routingId: "twin" });
+    expect(await ask(first, "echo", "x")).toEqual(["", "MDPC01", "echo", "x"]);
+    const second = new Dealer({ linger: 0, routingId: "twin" });
+    open.push(second);
+    const met = new Promise((resolve) => second.events.on("handshake", resolve));
+    second.connect(broker.endpoint);
+    await met;
+    await second.send([EMPTY, "MDPW01", READY, "stolen"]);
+    for (let at = 0; at < 50; at += 1) {
+      expect(await ask(first, "mmi.service", "stolen")).toEqual(["", "MDPC01", "mmi.service", "404"]);
+    }
+  });
+
   it("lives through everything that is no Majordomo", async () => {
     const broker = await start({ maxFrameBytes: 10_000, maxMessageBytes: 15_000 });
     await echoWorker(broker);

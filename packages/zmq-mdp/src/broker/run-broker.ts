@@ -66,12 +66,18 @@ export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker
   const context = rules.size === 0 ? undefined : new Context();
   const doors = plans.map(({ clientsOnly, rules }, index) => new Door(index, clientsOnly ?? false, rules));
   const sockets = plans.map((plan, index) => socketOf(plan, index, options, context));
-  const machine = new BrokerMachine(settings, doors, (door, frames) => {
+  const machine: BrokerMachine = new BrokerMachine(settings, doors, (door, frames) => {
     const socket = sockets[door.index];
     if (socket === undefined || socket.closed) return;
-    socket.send(frames as Uint8Array[]).then(undefined, (thrown: { readonly code?: string }) => {
-      machine.undelivered(door, frames, thrown.code === "EAGAIN");
-    });
+    const failed = (thrown: unknown): void => {
+      machine.undelivered(door, frames, (thrown as { readonly code?: string }).code !== "EHOSTUNREACH");
+    };
+    try {
+      socket.send(frames as Uint8Array[]).then(undefined, failed);
+    } catch (thrown) {
+      // Not in the middle of what the broker is doing: that would be told twice.
+      queueMicrotask(() => failed(thrown));
+    }
   });
   const zap =
     context === undefined

@@ -74,6 +74,10 @@ export function parseAtBroker(frames: Frames, start = 1): AtBroker {
     const header = headerOf(first);
     if (header === "C2") return clientRequest02(frames, start + 1);
     if (header === "W2") return workerCommand(frames, start + 1, "0.2");
+    // Domogik leaves the empty frame of this one message out.
+    if (header === "W1" && frames.length === start + 2 && commandOf(frames[start + 1], COMMANDS_01) === "disconnect") {
+      return DISCONNECT_01;
+    }
   }
   let at = start;
   for (; ; at += 1) {
