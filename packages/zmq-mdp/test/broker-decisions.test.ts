@@ -318,6 +318,8 @@ describe("a worker", () => {
     expect(rig.machine.workers).toBe(1);
     rig.pass(200);
     expect(rig.machine.workers).toBe(0);
+    expect(rig.heard("c")).toEqual([]);
+    expect(rig.events.at(-1)).toBe("rejected s WORKER_LOST");
   });
 
   it("that is silent for five beats is gone, and told so", () => {

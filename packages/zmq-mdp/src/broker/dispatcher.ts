@@ -154,6 +154,8 @@ export class Dispatcher {
     const again = !delivered || (settings.requeue && !request.begun && request.attempts < settings.maxAttempts);
     if (!again || this.closing || now > request.deadline) {
       this.#counters.workerLost += 1;
+      // After its patience the caller may listen for something else.
+      if (now > request.deadline) request.wantsError = false;
       this.fail(request, "WORKER_LOST");
       return;
     }

@@ -60,7 +60,7 @@ export interface Request {
   /** Counts up: of two of the same priority the lower one came first. */
   readonly order: number;
   /** Whether a failure is answered. */
-  readonly wantsError: boolean;
+  wantsError: boolean;
   attempts: number;
   /** Something of the reply is with the caller: nobody else may answer any more. */
   begun: boolean;

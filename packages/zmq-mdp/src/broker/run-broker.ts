@@ -47,6 +47,8 @@ export interface MdpBroker extends AsyncDisposable {
 
 const DEFAULT_FRAME_BYTES = 16 * 1024 * 1024;
 const DEFAULT_UNSENT = 10_000;
+/** Messages of one peer that have come and are not read yet; then it is the peer that waits. */
+const MOST_UNREAD = 1_000;
 const DEFAULT_DRAIN_MS = 5_000;
 /** How long what has been said may take to leave after a broker is closed. */
 const LINGER_MS = 1_000;
@@ -152,7 +154,7 @@ function socketOf(plan: MdpDoor, index: number, options: MdpBrokerOptions, conte
     tcpKeepalive: 1,
     maxMessageSize: options.maxFrameBytes ?? DEFAULT_FRAME_BYTES,
     sendHighWaterMark: options.maxUnsent ?? DEFAULT_UNSENT,
-    receiveHighWaterMark: options.maxUnsent ?? DEFAULT_UNSENT,
+    receiveHighWaterMark: MOST_UNREAD,
     ...(auth !== undefined && auth !== null && { zapDomain: zapDomainOf(index) }),
     ...(auth?.mechanism === "curve" && { curveServer: true, curveSecretKey: auth.secretKey }),
     ...(auth?.mechanism === "plain" && { plainServer: true }),

@@ -81,7 +81,7 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
 }
 
 /** What flags say goes before what a file says. */
-export function brokerOptions(
+function brokerOptions(
   endpoint: string | undefined,
   flags: Flags,
   env: Readonly<Record<string, string | undefined>>,
