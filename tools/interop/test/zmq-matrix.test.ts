@@ -36,8 +36,7 @@ async function brokerWith(whose: Whose, worker: Whose, dialect: Dialect): Promis
 }
 
 async function askWithOurs(endpoint: string, dialect: Dialect): Promise<void> {
-  // RFC 7 knows one address: its workers and brokers bring back no marks.
-  const client = ourClient(endpoint, { dialect, correlation: dialect === "rfc7" ? "socket" : "envelope" });
+  const client = ourClient(endpoint, { dialect });
   const numbers = Array.from({ length: COUNT }, (_, index) => index);
   const sums = numbers.map(async (a) => client.add({ a, b: 1 }, { timeoutMs: 10_000 }));
   expect(await Promise.all(sums)).toEqual(numbers.map((a) => a + 1));

@@ -20,7 +20,7 @@ export type MdpCorrelation = "envelope" | "socket";
 export interface MdpClientOptions {
   /** Default: `domogik`. */
   readonly dialect?: MdpClientDialect | undefined;
-  /** Default: `envelope`; with `mdp02` there is `socket` alone. */
+  /** Default: `envelope`; with `rfc7` `socket`; with `mdp02` there is `socket` alone. */
   readonly correlation?: MdpCorrelation | undefined;
   /** Sockets with the correlation `socket`; further calls wait for one of them. Default: 64. */
   readonly maxSockets?: number | undefined;
@@ -74,7 +74,8 @@ export function clientSettings(endpoint: string | readonly string[], options: Md
   return {
     brokers: brokers.map(checkedEndpoint),
     dialect,
-    correlation: dialect === "mdp02" ? "socket" : (options.correlation ?? "envelope"),
+    // RFC 7 knows one address frame: a strict broker or worker drops a request with a mark, and nobody answers it.
+    correlation: options.correlation ?? (dialect === "mdp02" || dialect === "rfc7" ? "socket" : "envelope"),
     maxSockets: wholeNumber("maxSockets", options.maxSockets, 64, 1, 500),
     maxCallsInFlight: wholeNumber("maxCallsInFlight", options.maxCallsInFlight, 10_000, 0),
     timeoutMs: timeoutMs === undefined ? undefined : wholeNumber("timeoutMs", timeoutMs, 0, 1),
