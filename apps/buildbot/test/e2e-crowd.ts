@@ -5,7 +5,7 @@ import { type House, type Program, until } from "./e2e-rig.ts";
 export interface CrowdOptions {
   readonly requests: number;
   readonly bots: number;
-  /** SIGKILLs of bots, spread over the builds; each is started anew at once. */
+  /** SIGKILLs of bots, spread over the builds; each is started anew at once. Fewer when all have been killed and none is back yet. */
   readonly botKills: number;
   /** SIGKILLs of the server. */
   readonly serverKills: number;
@@ -30,7 +30,7 @@ const BUILDER = "crowd";
 
 export const CROWD_BUILDER: object = {
   bots: ["crowd-*"],
-  steps: [{ name: "work", command: "cat hello.txt; sleep 0.0$(od -An -N1 -tu1 /dev/urandom | tr -d ' ')" }],
+  steps: [{ name: "work", command: "cat hello.txt; sleep 0.$(od -An -N1 -tu1 /dev/urandom | tr -d ' ')" }],
 };
 
 /** The house has the builder `crowd`, as `CROWD_BUILDER` says. */
@@ -52,6 +52,29 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
     .map((who) => ({ who, after: Math.floor(random() * requests * 0.9) }))
     .toSorted((one, other) => one.after - other.after);
   const open = new Set(ids);
+  const done = { botKills: 0, serverKills: 0 };
+  const starting = new Map<string, Promise<void>>();
+  const killBot = async (name: string): Promise<void> => {
+    await programs.get(name)?.end("SIGKILL");
+    programs.set(name, await house.startBot(name));
+  };
+  /** The others build meanwhile. */
+  const harmOne = async (who: "bot" | "server"): Promise<void> => {
+    if (who === "server") {
+      await house.stopServer("SIGKILL");
+      await house.startServer();
+      done.serverKills += 1;
+      return;
+    }
+    const there = names.filter((name) => !starting.has(name));
+    const name = there[Math.floor(random() * there.length)];
+    if (name === undefined) return;
+    done.botKills += 1;
+    starting.set(
+      name,
+      killBot(name).finally(() => starting.delete(name)),
+    );
+  };
   const look = async (): Promise<void> => {
     for (const id of open) {
       // In the order in which they are built: those behind the first few that wait have not been begun.
@@ -66,27 +89,20 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
       const next = harm[0];
       if (next !== undefined && requests - open.size >= next.after) {
         harm.shift();
-        if (next.who === "server") {
-          await house.stopServer("SIGKILL");
-          await house.startServer();
-        } else {
-          const name = names[Math.floor(random() * names.length)] ?? "";
-          await programs.get(name)?.end("SIGKILL");
-          programs.set(name, await house.startBot(name));
-        }
+        await harmOne(next.who);
       }
       return open.size === 0;
     },
     () => `${open.size} of ${requests} requests are open: ${[...open].slice(0, 10).join(", ")}`,
     waitMs,
   );
+  await Promise.all(starting.values());
   const all = await allBuilds(house);
   return {
     requests,
     builds: all.length,
     retries: all.filter(({ results }) => results === "retry").length,
-    botKills: options.botKills,
-    serverKills: options.serverKills,
+    ...done,
     seconds: Math.round((performance.now() - since) / 100) / 10,
     violations: await judge(house, ids, all),
   };

@@ -16,6 +16,8 @@ const WAIT_MS = 60_000;
 export interface HouseOptions {
   /** `postgres://…`. Default: SQLite, in the house's own folder. */
   readonly databaseUrl?: string | undefined;
+  /** Of `buildbot server`, beside the rig's. */
+  readonly serverArgs?: readonly string[];
 }
 
 /** Builders by their names, as they stand in the configuration, but for their repository. */
@@ -76,12 +78,12 @@ export class House implements AsyncDisposable {
   readonly #programs = new Set<Program>();
   readonly #connections: Connection[] = [];
   readonly #botTokens = new Map<string, string>();
-  readonly databaseUrl: string | undefined;
+  readonly #options: HouseOptions;
   #server: Program | undefined;
   #people: Connection | undefined;
 
-  private constructor({ databaseUrl }: HouseOptions) {
-    this.databaseUrl = databaseUrl;
+  private constructor(options: HouseOptions) {
+    this.#options = options;
   }
 
   static async start(options: HouseOptions = {}): Promise<House> {
@@ -104,8 +106,9 @@ export class House implements AsyncDisposable {
   async startServer(): Promise<Program> {
     const http = this.pageUrl === "" ? "127.0.0.1:0" : this.pageUrl;
     const tcp = this.tcpUrl === "" ? "127.0.0.1:0" : this.tcpUrl;
-    const env = this.databaseUrl === undefined ? {} : { DATABASE_URL: this.databaseUrl };
-    const server = this.run(["server", "--data", this.data, "--http", http, "--tcp", tcp], env);
+    const { databaseUrl, serverArgs = [] } = this.#options;
+    const env = databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl };
+    const server = this.run(["server", "--data", this.data, "--http", http, "--tcp", tcp, ...serverArgs], env);
     this.pageUrl = await server.says(/^page:\s+(\S+)$/m);
     this.tcpUrl = await server.says(/^bots:\s+(\S+)$/m);
     if (this.admin === "") this.admin = await server.says(/^admin:\s+(\S+)$/m);
