@@ -11,6 +11,10 @@ const MAX_CLAIMS = 1000;
 const MAX_DUE = 1000;
 
 export interface ClaimStatements {
+  /** Where no command has an ordering key. Most addresses know none, and to begin the other takes as long again. */
+  readonly plain: Statement;
+  /** Addresses whose commands had keys at the last look. */
+  readonly withKeys: Set<string>;
   readonly claim: Statement;
   /** The first of each ordering key, going from key to key: where there are too many that wait behind the first of theirs. */
   readonly firsts: Statement;
@@ -63,6 +67,23 @@ export function claimStatements(make: (text: string) => Statement, wakes: boolea
   const surplus = `(SELECT count(*) FROM ready) + (SELECT count(*) FROM keyed) > $2::int`;
   const wake = wakes ? `CASE WHEN ${surplus} THEN rpc_wake(ARRAY['command on: ' || $1::text]) END` : "NULL";
   return {
+    withKeys: new Set(),
+    plain: make(
+      claimText(
+        `here AS MATERIALIZED (
+  SELECT who.id, (SELECT k.id FROM rpc_command k
+           WHERE k.address_id = who.id AND k.state = 'queued' AND NOT k.delayed AND k.ordering_key IS NOT NULL LIMIT 1) IS NOT NULL AS has_keys,
+         extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
+           WHERE d.address_id = who.id AND d.state = 'queued' AND d.delayed) - who.now) * 1000 AS due_ms
+    FROM who JOIN live ON live.address_id = who.id WHERE NOT paused),
+c AS MATERIALIZED (
+  SELECT q.id FROM rpc_command q
+   WHERE q.address_id = (SELECT id FROM here WHERE NOT has_keys AND coalesce(due_ms, 1) > 0) AND q.state = 'queued' AND NOT q.delayed
+     AND q.ordering_key IS NULL AND q.not_before <= (SELECT now FROM who) AND ${MAY_START}
+   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED)`,
+        "(SELECT due_ms FROM here), coalesce((SELECT has_keys FROM here), false), NULL",
+      ),
+    ),
     claim: make(
       claimText(
         `due AS MATERIALIZED (
@@ -120,7 +141,7 @@ UPDATE rpc_command r SET delayed = false WHERE r.id = ANY (ARRAY(SELECT id FROM 
 type ClaimRow = readonly [
   isLive: boolean,
   dueMs: number | null,
-  isNearFull: boolean,
+  hasMore: boolean,
   woken: number | null,
   id: number | null,
   token: string,
@@ -148,13 +169,20 @@ export async function claimCommands(
   const fault = durationFault("leaseMs", request.leaseMs);
   if (fault !== undefined) return fault;
   const max = Math.min(Math.max(0, Math.floor(request.max)), MAX_CLAIMS);
-  let found = await claimOnce(session, statements.claim, request, max, [false]);
+  const { withKeys } = statements;
+  let found = withKeys.has(request.address) ? undefined : await claimOnce(session, statements.plain, request, max, []);
+  if (found === undefined || (!(found instanceof RpcError) && found.hasMore)) {
+    found = await claimOnce(session, statements.claim, request, max, [false]);
+    const isKeyed = !(found instanceof RpcError) && found.claims.some(({ orderingKey }) => orderingKey !== undefined);
+    if (isKeyed) withKeys.add(request.address);
+    else withKeys.delete(request.address);
+  }
   if (!(found instanceof RpcError) && found.nextDueMs === 0 && max > 0) {
     await session.rows(statements.due, [request.address]);
     found = await claimOnce(session, statements.claim, request, max, [true]);
   }
   if (found instanceof RpcError) return found;
-  const { claims, nextDueMs } = found.isNearFull
+  const { claims, nextDueMs } = found.hasMore
     ? await withFirsts(session, statements.firsts, request, max, found)
     : found;
   return { claims, nextDueMs: claims.length < max ? nextDueMs : undefined };
@@ -162,7 +190,7 @@ export async function claimCommands(
 
 interface Found extends Claimed {
   /** There are more commands with keys than were looked at. */
-  readonly isNearFull: boolean;
+  readonly hasMore: boolean;
 }
 
 async function withFirsts(
@@ -202,7 +230,7 @@ async function claimOnce(
     }
   }
   // Others take the keys faster than we see them go.
-  return { claims: [], nextDueMs: 10, isNearFull: false };
+  return { claims: [], nextDueMs: 10, hasMore: false };
 }
 
 function answerOf(agent: AgentRef, rows: readonly Row[]): Found | RpcError {
@@ -210,11 +238,11 @@ function answerOf(agent: AgentRef, rows: readonly Row[]): Found | RpcError {
   const found = rows as unknown as readonly ClaimRow[];
   const [first] = found;
   if (first === undefined) return noAddressError(agent.address);
-  const [isLive, dueMs, isNearFull] = first;
+  const [isLive, dueMs, hasMore] = first;
   if (!isLive) return fencedError(agent);
   // RETURNING gives no order.
   const claims = found.flatMap(toClaim).toSorted(byRank);
-  return { claims, nextDueMs: dueMs === null ? undefined : Math.max(0, Math.ceil(dueMs)), isNearFull };
+  return { claims, nextDueMs: dueMs === null ? undefined : Math.max(0, Math.ceil(dueMs)), hasMore };
 }
 
 function byRank(one: Claim, other: Claim): number {

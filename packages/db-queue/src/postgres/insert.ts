@@ -74,6 +74,8 @@ const times = (from: string): string => `coalesce(${from}.max_attempts, 1), ${fr
 const WAKE = "(SELECT rpc_wake(array_agg('command on: ' || name)) FROM a HAVING count(*) > 0)";
 
 export interface InsertStatements {
+  /** A command alone, as most are where little happens: to begin a statement with lists in it takes longer than to write a row. */
+  readonly one: Statement;
   /** Commands that differ in their arguments and meta alone: to read twelve lists and to copy their rows takes longer than to write these. */
   readonly alike: Statement;
   readonly plain: Statement;
@@ -108,18 +110,26 @@ function statementsWith(
   first: string,
 ): InsertStatements {
   const wake = wakeOne === undefined ? "NULL" : WAKE;
+  const woken = (when: string): string =>
+    wakeOne === undefined ? "NULL" : when.replace("?", wakeOne("'command on: ' || $1"));
+  const row = (
+    args: string,
+    meta: string,
+  ): string => `nextval('rpc_command_id_seq'), address_id, $2::text, ${args}, coalesce($3::json, '{}'),
+           coalesce(${meta}, '{}'), coalesce($4::smallint, 0), $5::text, $6::text, coalesce($7::smallint, 1), $10::text, now,
+           now + coalesce($8::float8, 0) * interval '1 ms', coalesce($8::float8, 0) > 0, now + $9::float8 * interval '1 ms', $11::boolean`;
+  const address = `rpc_address WHERE name = $1 AND (${first}) IS DISTINCT FROM '' FOR KEY SHARE`;
   return {
+    one: make(`INSERT INTO rpc_command ${WRITTEN}, notification)
+  SELECT ${row("$12::json", "$13::json")}
+    FROM (SELECT id AS address_id, clock_timestamp() AS now FROM ${address}) AS a
+  RETURNING id::text, ${woken("?")}`),
     // Rows come in the order of the lists: of the two that are joined, one has a single row.
-    alike:
-      make(`WITH a AS MATERIALIZED (SELECT id FROM rpc_address WHERE name = $1 AND (${first}) IS DISTINCT FROM '' FOR KEY SHARE),
-  g AS MATERIALIZED (SELECT id AS address_id, clock_timestamp() AS now FROM a),
+    alike: make(`WITH a AS MATERIALIZED (SELECT id AS address_id FROM ${address}),
+  g AS MATERIALIZED (SELECT address_id, clock_timestamp() AS now FROM a),
   made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
-    SELECT nextval('rpc_command_id_seq'), address_id, $2::text, args, coalesce($3::json, '{}'), coalesce(meta, '{}'), coalesce($4::smallint, 0),
-           $5::text, $6::text, coalesce($7::smallint, 1), $10::text, now, now + coalesce($8::float8, 0) * interval '1 ms',
-           coalesce($8::float8, 0) > 0, now + $9::float8 * interval '1 ms', $11::boolean
-      FROM g, unnest($12::json[], $13::json[]) AS t(args, meta)
-    RETURNING id)
-SELECT array_agg(id)::text, ${wakeOne === undefined ? "NULL" : `CASE WHEN count(*) > 0 THEN ${wakeOne("'command on: ' || $1")} END`} FROM made`),
+    SELECT ${row("args", "meta")} FROM g, unnest($12::json[], $13::json[]) AS t(args, meta) RETURNING id)
+SELECT array_to_string(array_agg(id), ','), ${woken("CASE WHEN count(*) > 0 THEN ? END")} FROM made`),
     plain: make(`WITH ${given(TYPES, NAMES, first)},
   p AS MATERIALIZED (SELECT i.*, a.address_id FROM i JOIN a ON a.name = i.address),
   made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
@@ -198,16 +208,21 @@ async function insertAlike(
   statements: InsertStatements,
   commands: readonly NewCommand[],
 ): Promise<(Inserted | RpcError)[]> {
-  const common = COMMON.map((column) => (commands[0] === undefined ? null : (column(commands[0]) ?? null)));
-  const rows = await session.rows(statements.alike, [
-    ...common,
-    commands.map(({ args }) => args ?? "[]"),
-    ...columns([(c) => c.meta], commands),
-  ]);
+  const [first] = commands;
+  if (first === undefined) return [];
+  const common = COMMON.map((column) => column(first) ?? null);
+  const rows =
+    commands.length === 1
+      ? await session.rows(statements.one, [...common, first.args ?? "[]", first.meta ?? null])
+      : await session.rows(statements.alike, [
+          ...common,
+          commands.map(({ args }) => args ?? "[]"),
+          ...columns([(c) => c.meta], commands),
+        ]);
   // The type of a row is what its statement selects, here as in all of this folder.
-  const [text] = rows[0] as readonly [string | null];
+  const [text] = (rows[0] ?? [null]) as readonly [string | null];
   if (text === null) return commands.map(({ address }) => noAddressError(address));
-  const ids = text.slice(1, -1).split(",").map(Number);
+  const ids = text.split(",").map(Number);
   // All of them, or none: ids were taken in the order of the list, whatever order they are told in.
   ids.sort((a, b) => a - b);
   return ids.map((id) => ({ id, state: "queued", existing: false, copies: 0 }));

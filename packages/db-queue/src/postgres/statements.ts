@@ -26,13 +26,14 @@ export interface Statements {
 export function storeStatements(schema: string, notify: "app" | "trigger" | "off"): Statements {
   const make = statementIn(schema);
   const wakes = notify === "app";
+  const wake = wakes ? (topic: string): string => wakeOne(schema, topic) : undefined;
   return {
     // No trigger knows of pauses and events.
     addresses: addressStatements(make, notify !== "off"),
-    insert: insertStatements(make, wakes ? (topic) => wakeOne(schema, topic) : undefined),
+    insert: insertStatements(make, wake),
     claim: claimStatements(make, notify !== "off"),
     lost: lostClaimsStatement(make),
-    settle: settleStatements(make, wakes, notify !== "off"),
+    settle: settleStatements(make, wake, notify !== "off"),
     cancel: cancelStatements(make, wakes),
     read: readStatements(make),
     stats: statsStatement(make),
