@@ -73,6 +73,20 @@ export const ROSTER: readonly RosterEntry[] = [
   },
   { name: "rpc-tcp-events", title: "@rpc/tcp, event of a contract", role: "ours", packages: [], loads: ["fanout"] },
   {
+    name: "mdp-forwarder-bare",
+    title: "zeromq.js PUB and SUB through a bare proxy",
+    role: "floor",
+    packages: ["zeromq"],
+    loads: ["fanout"],
+  },
+  {
+    name: "rpc-mdp-forwarder",
+    title: "zeromq.js PUB and SUB through our forwarder",
+    role: "ours",
+    packages: ["zeromq"],
+    loads: ["fanout"],
+  },
+  {
     name: "socket-io",
     title: "socket.io, WebSocket only",
     role: "peer",

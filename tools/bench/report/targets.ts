@@ -67,6 +67,12 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
   { figure: "unaryCallsPerSecond", entrant: "rpc-mdp-broker", factor: 0.8, against: ["mdp-broker-bare"] },
   { figure: "unaryCallsPerSecond", entrant: "rpc-mdp-broker", factor: 1, against: ["mdp-broker-pyzmq"] },
   { figure: "serialP50Micros", entrant: "rpc-mdp-broker", factor: 1.3, against: ["mdp-broker-bare"] },
+  {
+    figure: "fanoutEventsPerSecond",
+    entrant: "rpc-mdp-forwarder",
+    factor: 0.8,
+    against: ["mdp-forwarder-bare"],
+  },
   { figure: "unaryCallsPerSecond", entrant: "rpc-xmlrpc", factor: 2.5, against: ["xmlrpc-npm"] },
   { figure: "unaryCallsPerSecond", entrant: "rpc-xmlrpc", factor: 0.5, against: ["http-json"] },
   { figure: "serialP50Micros", entrant: "rpc-xmlrpc", factor: 2, against: ["http-json"] },

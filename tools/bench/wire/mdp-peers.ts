@@ -1,10 +1,9 @@
 /** A client and a worker of MDP 0.1 on bare zeromq.js, the same for each broker that is measured between them. */
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import type { ChildProcess } from "node:child_process";
 import { Dealer } from "zeromq";
 import type { EchoMessage, EntrantClient } from "../harness/entrant.ts";
 import { ECHO_TEXT } from "../harness/message.ts";
+import { startBeside } from "./beside.ts";
 import { SendQueue } from "./send-queue.ts";
 
 export const EMPTY: Buffer = Buffer.alloc(0);
@@ -64,23 +63,9 @@ export function work(endpoint: string): void {
   })();
 }
 
-/** A program of this folder in a process of its own, which ends with this one. Settles when it says that it is up. */
-export async function startBeside(program: string, ...args: readonly string[]): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(new URL(program, import.meta.url)), args, {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  await Promise.race([
-    once(child, "message"),
-    once(child, "exit").then(([code]) => {
-      throw new Error(`${program} ended with ${String(code)} before it was up`);
-    }),
-  ]);
-  return child;
-}
-
 /** Registrations of the one worker process: so many requests are at work at a time. */
 const REGISTRATIONS = 16;
 
 export function startWorkers(endpoint: string): Promise<ChildProcess> {
-  return startBeside("mdp-worker.ts", endpoint, String(REGISTRATIONS));
+  return startBeside("mdp-worker.ts", endpoint, String(REGISTRATIONS)).then(({ child }) => child);
 }

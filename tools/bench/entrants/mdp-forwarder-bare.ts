@@ -1,0 +1,4 @@
+import type { FanoutEntrant } from "../harness/entrant.ts";
+import { through } from "../wire/mdp-events.ts";
+
+export const fanout: FanoutEntrant = through("bare");
