@@ -54,6 +54,7 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
   const open = new Set(ids);
   const done = { botKills: 0, serverKills: 0 };
   const starting = new Map<string, Promise<void>>();
+  const problems: string[] = [];
   const killBot = async (name: string): Promise<void> => {
     await programs.get(name)?.end("SIGKILL");
     programs.set(name, await house.startBot(name));
@@ -72,7 +73,9 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
     done.botKills += 1;
     starting.set(
       name,
-      killBot(name).finally(() => starting.delete(name)),
+      killBot(name)
+        .catch((error: unknown) => void problems.push(`${name} did not come back: ${String(error)}`))
+        .finally(() => starting.delete(name)),
     );
   };
   const look = async (): Promise<void> => {
@@ -104,7 +107,7 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
     retries: all.filter(({ results }) => results === "retry").length,
     ...done,
     seconds: Math.round((performance.now() - since) / 100) / 10,
-    violations: await judge(house, ids, all),
+    violations: [...problems, ...(await judge(house, ids, all))],
   };
 }
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RpcError } from "@rpc/core";
 import { stringify } from "yaml";
 import { connect, type Connection } from "../src/cli/connection.ts";
 import type { BuildDetail, BuildRequest } from "../src/contracts/values.ts";
@@ -257,8 +258,18 @@ export async function until(
   waitMs: number = WAIT_MS,
 ): Promise<void> {
   const end = Date.now() + waitMs;
-  while (!(await holds())) {
+  while (!(await heldBy(holds))) {
     if (Date.now() > end) throw new Error(`it does not come\n${why()}`);
     await new Promise((resolve) => void setTimeout(resolve, 50));
+  }
+}
+
+/** A server that is away is waited for as well. */
+async function heldBy(holds: () => boolean | Promise<boolean>): Promise<boolean> {
+  try {
+    return await holds();
+  } catch (error) {
+    if (RpcError.from(error).code !== "UNAVAILABLE") throw error;
+    return false;
   }
 }
