@@ -8,6 +8,14 @@ const READY = Buffer.of(1);
 const REQUEST = 2;
 const REPLY = Buffer.of(3);
 
+const REFUSALS = [
+  "handshake:error:auth",
+  "handshake:error:protocol",
+  "handshake:error:other",
+  "disconnect",
+  "connect:retry",
+] as const;
+
 const open: { close(): unknown }[] = [];
 
 afterEach(async () => {
@@ -157,7 +165,10 @@ describe("a broker at its sockets", () => {
         socket.on("close", () => resolve()).resume();
       });
     }
-    const hostile = dealer(broker.endpoint);
+    const hostile = new Dealer({ linger: 0 });
+    open.push(hostile);
+    const lost = new Promise((resolve) => hostile.events.on("disconnect", resolve));
+    hostile.connect(broker.endpoint);
     for (const frames of [
       [EMPTY],
       Array.from({ length: 10_000 }, () => EMPTY),
@@ -169,7 +180,6 @@ describe("a broker at its sockets", () => {
     // Answered: what came before has been read.
     expect(await ask(hostile, "mmi.service", "echo")).toEqual(["", "MDPC01", "mmi.service", "200"]);
     expect(broker.stats().counters).toMatchObject({ malformed: 1, header: 1, tooLarge: 2 });
-    const lost = new Promise((resolve) => hostile.events.on("disconnect", resolve));
     await hostile.send([EMPTY, "MDPC01", "echo", Buffer.alloc(20_000)]);
     await lost;
     expect(await ask(dealer(broker.endpoint), "echo", "x")).toEqual(["", "MDPC01", "echo", "x"]);
@@ -202,17 +212,19 @@ describe("a broker that asks who is there", () => {
     curvePublicKey: keys.publicKey,
     curveSecretKey: keys.secretKey,
   });
-  const refused = (socket: Dealer): Promise<unknown> =>
-    new Promise((resolve) => {
-      for (const event of [
-        "handshake:error:auth",
-        "handshake:error:protocol",
-        "handshake:error:other",
-        "disconnect",
-      ] as const) {
-        socket.events.on(event, resolve);
-      }
+  /** Tries to come in and say something; settles when it was not let in. */
+  const refused = async (endpoint: string, options: SocketOptions<Dealer>): Promise<void> => {
+    const socket = new Dealer({ linger: 0, ...options });
+    open.push(socket);
+    // Before it connects: what has happened already is not told.
+    const no = new Promise((resolve) => {
+      for (const event of REFUSALS) socket.events.on(event, resolve);
     });
+    socket.connect(endpoint);
+    await socket.send([EMPTY, "MDPW01", READY, "echo"]);
+    await no;
+    socket.close();
+  };
 
   it("lets in whose key it knows, and nobody else", async () => {
     const broker = await start({
@@ -227,11 +239,7 @@ describe("a broker that asks who is there", () => {
       {},
       { plainUsername: "friend", plainPassword: "x" },
     ]) {
-      const socket = dealer(broker.endpoint, options);
-      const no = refused(socket);
-      await socket.send([EMPTY, "MDPW01", READY, "echo"]);
-      await no;
-      socket.close();
+      await refused(broker.endpoint, options);
     }
     expect(broker.stats()).toMatchObject({ workers: 1, counters: { received } });
   });
@@ -267,9 +275,7 @@ describe("a broker that asks who is there", () => {
       },
     });
     broker.on("log", (line) => lines.push(line));
-    const socket = dealer(broker.endpoint, as(stranger));
-    await refused(socket);
-    socket.close();
+    await refused(broker.endpoint, as(stranger));
     expect(lines[0]).toContain("Who is 127.0.0.1?");
     await echoWorker(broker, broker.endpoint, as(friend));
   });
@@ -282,9 +288,7 @@ describe("a broker that asks who is there", () => {
       ["toString", "x"],
       ["nobody", "x"],
     ]) {
-      const socket = dealer(broker.endpoint, { plainUsername, plainPassword } as SocketOptions<Dealer>);
-      await refused(socket);
-      socket.close();
+      await refused(broker.endpoint, { plainUsername, plainPassword } as SocketOptions<Dealer>);
     }
     expect(broker.stats().workers).toBe(1);
   });
@@ -309,7 +313,6 @@ describe("a broker that asks who is there", () => {
     const usurper = dealer(guests, guest);
     await usurper.send([EMPTY, "MDPW01", READY, "echo"]);
     expect((await usurper.receive()).at(-1)).toEqual(Buffer.of(5));
-    const elsewhere = dealer(outside.endpoint, guest);
-    await refused(elsewhere);
+    await refused(outside.endpoint, guest);
   });
 });

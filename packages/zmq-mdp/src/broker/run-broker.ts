@@ -98,14 +98,11 @@ export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker
   const endpoints = sockets.map((socket, index) => socket.lastEndpoint ?? plans[index]?.endpoint ?? "");
   for (const door of doors) void read(machine, door, sockets[door.index]);
   let closed: Promise<void> | undefined;
-  const close = (drainMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      machine.drain(drainMs, () => {
-        for (const socket of sockets) socket.close();
-        zap?.close();
-        resolve();
-      });
-    });
+  const close = async (drainMs: number): Promise<void> => {
+    await new Promise<void>((resolve) => machine.drain(drainMs, resolve));
+    await Promise.all(sockets.map((socket, index) => shut(socket, endpoints[index] ?? "")));
+    zap?.close();
+  };
   return {
     endpoint: endpoints[0] ?? "",
     endpoints,
@@ -130,6 +127,24 @@ async function bind(socket: Router | undefined, endpoint: string): Promise<void>
     const message = `a broker cannot listen at ${endpoint}: ${RpcError.from(thrown).message}`;
     throw new RpcError("UNAVAILABLE", message, { reason: "UNAVAILABLE", cause: thrown });
   }
+}
+
+/**
+ * Closes a socket; when it is done, the endpoint can be bound again. libzmq's own close only promises to do so soon. (`unbind` is no way to wait
+ * for it: it works on another thread, and libzmq aborts the process when somebody reads at that moment.)
+ */
+async function shut(socket: Router, endpoint: string): Promise<void> {
+  if (endpoint.startsWith("inproc:")) {
+    socket.close();
+    return;
+  }
+  const { events } = socket;
+  const closed = new Promise<void>((resolve) => {
+    events.on("close", () => resolve());
+    events.on("end", () => resolve());
+  });
+  socket.close();
+  await closed;
 }
 
 function doorsOf(options: MdpBrokerOptions): MdpDoor[] {
