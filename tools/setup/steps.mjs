@@ -70,8 +70,15 @@ export function run(program, args) {
       stdio: "inherit",
       shell: process.platform === "win32",
     });
-    child.on("error", (error) => (say(`${program} cannot be started: ${error.message}`), resolve(1)));
-    child.on("close", (code) => resolve(code ?? 1));
+    // Ctrl-C reaches it as well, and it ends by itself: the prompt comes back after its last word.
+    const stay = () => undefined;
+    process.on("SIGINT", stay);
+    const ended = (code) => {
+      process.off("SIGINT", stay);
+      resolve(code);
+    };
+    child.on("error", (error) => (say(`${program} cannot be started: ${error.message}`), ended(1)));
+    child.on("close", (code) => ended(code ?? 1));
   });
 }
 
