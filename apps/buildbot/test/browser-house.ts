@@ -30,7 +30,7 @@ const BUILDERS: Record<string, object> = {
     schedulers: [{ kind: "change", quietSeconds: 0 }],
     steps: [
       { name: "install", command: COLOURS },
-      { name: "test", command: "sed s/not// tests.tap", tests: "tap" },
+      { name: "test", command: "sed 's/^not ok/ok/' tests.tap", tests: "tap" },
       { name: "say what was asked", command: "echo the suite is ${suite}" },
       {
         name: "pack",
@@ -82,8 +82,8 @@ const BUILDERS: Record<string, object> = {
 };
 
 /** With a gate: the build of `long` runs until it is opened. */
-export function buildersWithGate(site: Site): { builders: Record<string, object>; open: () => void } {
-  const gate = join(site.folder, "gate");
+export function buildersWithGate(site: Site, name = "gate"): { builders: Record<string, object>; open: () => void } {
+  const gate = join(site.folder, name);
   const text = JSON.stringify(BUILDERS).replaceAll("${BUILDBOT_TEST_GATE}", gate);
   return {
     builders: JSON.parse(text) as Record<string, object>,
@@ -100,6 +100,7 @@ const SUBJECTS = [
 /** Commits that a bot has found, and a build of each builder but `long` and `fresh`. */
 export async function fill(site: Site, bot: string): Promise<Record<string, BuildDetail>> {
   site.repository.commit("Begin", { "tests.tap": TAP });
+  await site.poll(bot);
   for (const [index, subject] of SUBJECTS.entries())
     site.repository.commit(subject, { [`file-${index}.txt`]: subject });
   await site.poll(bot);

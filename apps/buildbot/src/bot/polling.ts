@@ -1,4 +1,6 @@
+import type { ClientOf } from "@rpc/core";
 import { CommandFailure } from "@rpc/db-queue";
+import type { Desk } from "../contracts/bot.ts";
 import type { PatientDesk } from "./desk/patient-desk.ts";
 import { describe, type FoundCommit, newCommits } from "./git/commits.ts";
 import type { GitSettings, MirrorCall, Mirrors } from "./git/mirror.ts";
@@ -24,6 +26,8 @@ interface Source {
   readonly heads: Readonly<Record<string, string>>;
 }
 
+type Found = Parameters<ClientOf<typeof Desk>["addCommits"]>[0];
+
 /** Looks for commits, and tells the server of them. One look at a time for each repository. */
 export class Polling {
   readonly #options: PollingOptions;
@@ -46,7 +50,9 @@ export class Polling {
         added += await this.#lock.run(name, () => this.#pollOne(name, call));
       } catch (error) {
         if (call.signal.aborted) throw error;
-        problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        const problem = error instanceof Error ? error.message : String(error);
+        problems.push(`${name}: ${problem}`);
+        await this.#add({ repository: name, commits: [], problem: problem.slice(0, 2000) }, call);
       }
     }
     if (problems.length > 0) throw new CommandFailure("Not all could be looked at", problems.join("\n"));
@@ -80,7 +86,9 @@ export class Polling {
     if (source === undefined) return 0;
     const moved = (heads: ReadonlyMap<string, string>): [string, string][] =>
       [...heads].filter(([branch, head]) => fits(source.branches, branch) && source.heads[branch] !== head);
-    if (moved(await mirrors.heads(source.url, call)).length === 0) return 0;
+    if (moved(await mirrors.heads(source.url, call)).length === 0) {
+      return this.#add({ repository: name, commits: [] }, call);
+    }
     const cwd = await mirrors.update(source.url, call);
     let added = 0;
     for (const [branch, head] of moved(await mirrors.ownHeads(cwd, call))) {
@@ -91,23 +99,22 @@ export class Polling {
     return added;
   }
 
-  async #tell(
-    repository: string,
-    branch: string,
-    found: readonly FoundCommit[],
-    { signal }: MirrorCall,
-  ): Promise<number> {
+  async #tell(repository: string, branch: string, found: readonly FoundCommit[], call: MirrorCall): Promise<number> {
     let sum = 0;
     for (let at = 0; at < found.length; at += PART) {
       const commits = found.slice(at, at + PART).map((commit) => Object.assign({ branch }, commit));
-      const { added } = await this.#options.desk.ask(
-        `commits of ${repository}`,
-        (desk, options) => desk.addCommits({ repository, commits }, options),
-        { signal, maxTries: TRIES },
-      );
-      sum += added;
+      sum += await this.#add({ repository, commits }, call);
     }
     return sum;
+  }
+
+  async #add(found: Found, { signal }: MirrorCall): Promise<number> {
+    const { added } = await this.#options.desk.ask(
+      `commits of ${found.repository}`,
+      (desk, options) => desk.addCommits(found, options),
+      { signal, maxTries: TRIES },
+    );
+    return added;
   }
 
   async #sources({ signal }: MirrorCall): Promise<Source[]> {

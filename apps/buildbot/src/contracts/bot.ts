@@ -139,10 +139,12 @@ export const Desk = defineContract("buildbot.v1.Desk", {
   }),
   /** For the bot's command of that name: a new request, like that of the build. */
   rebuild: unary({ input: z.object({ build: Id }), output: z.object({ request: Id }) }),
-  /** What a poll has found. The server keeps new ones and lets the schedulers see them. */
+  /** What a poll has found, if only nothing. The server keeps new ones and lets the schedulers see them. */
   addCommits: unary({
     input: z.object({
       repository: z.string(),
+      /** Why the poll failed. It is shown until one goes well. */
+      problem: z.string().max(2000).optional(),
       commits: z
         .array(
           z.object({

@@ -8,7 +8,7 @@ import { App } from "./app.tsx";
 import { MeProvider } from "./data/use-me.tsx";
 import { Notices } from "./parts/notices.tsx";
 import { beginFeeds } from "./rpc/live.ts";
-import { theme } from "./theme.ts";
+import { theme, variables } from "./theme.ts";
 
 beginFeeds();
 
@@ -16,7 +16,7 @@ const root = document.querySelector("#root");
 if (root === null) throw new Error("there is no #root in this page");
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
       <MeProvider>
         <App />
         <Notices />

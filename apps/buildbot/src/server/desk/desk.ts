@@ -160,7 +160,7 @@ class BotsDesk {
       if (isNew) bus.emit("queueChanged", request);
       return { request: request.id };
     },
-    addCommits: async ({ repository, commits }, context) => {
+    addCommits: async ({ repository, commits, problem }, context) => {
       const { store, bus } = this.#options;
       await this.#botOf(context);
       const odd = commits.find(({ hash }) => !HASH.test(hash));
@@ -175,7 +175,7 @@ class BotsDesk {
           subject: commit.subject.slice(0, 1000),
         }));
         const fresh = await addCommits(tx, { repository, commits: short, at });
-        if (fresh !== undefined) await setPolled(tx.db, { repository, at });
+        if (fresh !== undefined) await setPolled(tx.db, { repository, at, problem });
         return fresh;
       });
       if (added === undefined) {

@@ -6,6 +6,7 @@ import { FATE_COLOURS, fateOf } from "../data/results.ts";
 import { useMay } from "../data/use-me.tsx";
 import { Ago } from "../parts/times.tsx";
 import { bots } from "../rpc/connection.ts";
+import styles from "./command-line.module.css";
 import { Countdown } from "./countdown.tsx";
 
 const OPEN = new Set<CommandSummary["state"]>(["queued", "waiting", "claimed"]);
@@ -15,20 +16,22 @@ export function CommandLine({ command, withBot = false }: { command: CommandSumm
   const { id, bot, method, args, state, createdAt, createdBy, expiresAt } = command;
   const mayCancel = useMay("developer");
   return (
-    <Group gap="xs" py={4} wrap="wrap" data-command={id} data-state={state}>
-      <Badge color={FATE_COLOURS[state]} variant="light" miw={86}>
+    <div className={styles.line} data-command={id} data-state={state}>
+      <Badge color={FATE_COLOURS[state]} variant="light" w={92} flex="none">
         {state}
       </Badge>
-      <Text size="sm" fw={600}>
-        {withBot && `${bot}: `}
-        {method}
-        {args && `(${args})`}
-      </Text>
-      <Text size="sm" c={state === "failed" || state === "expired" ? undefined : "dimmed"} flex={1} miw={160}>
-        {fateOf(command)}
-        {state === "queued" && expiresAt !== undefined && <Countdown to={expiresAt} />}
-      </Text>
-      <Group gap={4} wrap="nowrap">
+      <div className={styles.words}>
+        <Text span size="sm" fw={600}>
+          {withBot && `${bot}: `}
+          {method}
+          {args && `(${args})`}
+        </Text>{" "}
+        <Text span size="sm" c={state === "failed" || state === "expired" ? undefined : "dimmed"}>
+          {fateOf(command)}
+          {state === "queued" && expiresAt !== undefined && <Countdown to={expiresAt} />}
+        </Text>
+      </div>
+      <Group gap={4} wrap="nowrap" className={styles.end}>
         <Text size="xs" c="dimmed">
           {createdBy && `${createdBy}, `}
           <Ago at={createdAt} />
@@ -47,6 +50,6 @@ export function CommandLine({ command, withBot = false }: { command: CommandSumm
           </Tooltip>
         )}
       </Group>
-    </Group>
+    </div>
   );
 }

@@ -1,7 +1,7 @@
 import { Group, Stack, Text } from "@mantine/core";
 import type { BuildDetail } from "../../../src/contracts/values.ts";
 import { standingOf } from "../data/results.ts";
-import { shortRevision, To } from "../parts/link.tsx";
+import { personName, shortRevision, To } from "../parts/link.tsx";
 import { StandingBadge } from "../parts/standing.tsx";
 import { Ago, Elapsed } from "../parts/times.tsx";
 
@@ -25,8 +25,8 @@ export function BuildHead({ build }: { build: BuildDetail }) {
       <Text size="sm" c="dimmed">
         {build.revision && <span title={build.revision}>{shortRevision(build.revision)} on </span>}
         {build.branch}
-        {build.author && ` by ${build.author}`} · {build.reason} · on <To href="/bots">{build.bot}</To> · began{" "}
-        <Ago at={build.startedAt} /> · {build.state === "running" ? "runs for" : "took"}{" "}
+        {build.author && ` by ${personName(build.author)}`} · {build.reason} · on <To href="/bots">{build.bot}</To> ·
+        began <Ago at={build.startedAt} /> · {build.state === "running" ? "runs for" : "took"}{" "}
         <Elapsed from={build.startedAt} to={build.finishedAt} />
       </Text>
     </Stack>

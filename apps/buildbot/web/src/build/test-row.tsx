@@ -62,6 +62,9 @@ function TestHistory({ builder, test: { suite, name } }: { builder: string; test
     <Shown of={history}>
       {(results) => (
         <Group gap={4} role="list" aria-label="history, newest first">
+          <Text span size="xs" c="dimmed" role="presentation">
+            newest first
+          </Text>
           {results.map(({ state, build, durationMs }) => (
             <Link key={build.id} href={`${buildPath(build.id)}?tab=tests`} role="listitem">
               <StandingIcon

@@ -37,7 +37,7 @@ export function TrendCharts({ buckets }: { buckets: readonly Bucket[] }) {
           yAxisProps={{ allowDecimals: false, width: 32 }}
           series={[
             { name: "success", label: "success", color: "green.6" },
-            { name: "other", label: "other", color: "red.6" },
+            { name: "other", label: "not successful", color: "red.6" },
           ]}
         />
       </Stack>
@@ -52,7 +52,9 @@ export function TrendCharts({ buckets }: { buckets: readonly Bucket[] }) {
           withLegend
           connectNulls
           curveType="linear"
-          valueFormatter={(seconds) => durationWords(seconds * 1000)}
+          valueFormatter={(seconds) =>
+            seconds < 1 ? `${Math.round(seconds * 1000)} ms` : durationWords(seconds * 1000)
+          }
           yAxisProps={{ width: 64 }}
           series={[
             { name: "medianSeconds", label: "median", color: "blue.6" },

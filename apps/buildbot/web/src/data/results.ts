@@ -38,7 +38,8 @@ export function fateOf({ state, outcome, createdAt, expiresAt }: CommandSummary)
   if (state === "expired" && expiresAt !== undefined) {
     return `expired after ${Math.round((expiresAt - createdAt) / 1000)} s: no bot was listening`;
   }
-  if (outcome !== "") return outcome;
+  // Its state says that already.
+  if (outcome !== "") return outcome === state ? "" : outcome;
   return (
     { queued: "waits for the bot", waiting: "waits for its turn", claimed: "the bot is at it" }[state as string] ?? ""
   );

@@ -40,7 +40,10 @@ export function BotsPage() {
       <Shown of={list}>
         {(all) =>
           all.length === 0 ? (
-            <Nothing>No bot is known yet.</Nothing>
+            <Nothing>
+              No bot is known yet, and without one nothing is built.{" "}
+              {isAdmin ? "New bot makes one, and shows how it is started." : "An admin makes one here."}
+            </Nothing>
           ) : (
             <Stack gap="sm">
               {all.map((bot) => (

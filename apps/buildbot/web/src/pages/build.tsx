@@ -67,7 +67,7 @@ function BuildTabs({ build }: { build: BuildDetail }) {
       onChange={(next) => go(`${buildPath(build.id)}${next === "log" ? "" : `?tab=${next}`}`)}
     >
       <Tabs.List mb="sm" className={styles.tabs}>
-        <Tabs.Tab value="log">Steps and log</Tabs.Tab>
+        <Tabs.Tab value="log">Log</Tabs.Tab>
         <Tabs.Tab
           value="tests"
           rightSection={<Count of={bad > 0 ? bad : pass + skip} color={bad > 0 ? "red" : "gray"} />}
@@ -98,7 +98,7 @@ function BuildTabs({ build }: { build: BuildDetail }) {
 function Count({ of, color }: { of: number; color: string }) {
   if (of === 0) return undefined;
   return (
-    <Badge size="sm" variant="light" color={color}>
+    <Badge size="sm" variant="light" color={color} flex="none">
       {of}
     </Badge>
   );

@@ -55,7 +55,7 @@ export function BuilderPage({ name }: { name: string }) {
           <Shown of={builds}>
             {(list) =>
               list.length === 0 ? (
-                <Nothing>Nothing has been built yet.</Nothing>
+                <Nothing>Nothing has been built yet: Build now asks for the first one.</Nothing>
               ) : (
                 <MoreBuilds builds={builds} withBuilder={false} />
               )

@@ -4,6 +4,7 @@ import { BuilderCard } from "../builders/builder-card.tsx";
 import { useBuilders } from "../data/use-builders.ts";
 import { Page } from "../parts/page.tsx";
 import { SearchField } from "../parts/search-field.tsx";
+import { NoBuilder } from "../builders/no-builder.tsx";
 import { Nothing, Shown } from "../parts/states.tsx";
 
 export function BuildersPage() {
@@ -26,14 +27,15 @@ export function BuildersPage() {
       <Shown of={builders}>
         {(all) => {
           const found = all.filter(({ name, title, group, repository }) => isWanted([name, title, group, repository]));
-          const groups = [...Map.groupBy(found, ({ group }) => group)].sort(([a], [b]) => a.localeCompare(b));
-          if (found.length === 0)
-            return <Nothing>{search ? "No builder is called like that." : "No builder yet."}</Nothing>;
+          const groups = [...Map.groupBy(found, ({ group }) => group)].sort(
+            ([a], [b]) => Number(a === "") - Number(b === "") || a.localeCompare(b),
+          );
+          if (found.length === 0) return search ? <Nothing>No builder is called like that.</Nothing> : <NoBuilder />;
           return groups.map(([group, members]) => (
             <Stack key={group} gap="xs">
               {(groups.length > 1 || group) && (
                 <Title order={2} size="h4">
-                  {group || "Without a group"}
+                  {group || "Others"}
                 </Title>
               )}
               <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="sm">

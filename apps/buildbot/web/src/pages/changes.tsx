@@ -1,16 +1,18 @@
 import { Alert, Button, Card, Code, Group, NativeSelect, Stack, Text } from "@mantine/core";
+import { IconAlertTriangle } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import { attempt } from "../data/notices.ts";
 import { standingOf } from "../data/results.ts";
 import { useLoaded } from "../data/use-loaded.ts";
-import { buildPath, shortRevision } from "../parts/link.tsx";
+import { buildPath, personName, shortRevision } from "../parts/link.tsx";
+import styles from "./changes.module.css";
 import { Page } from "../parts/page.tsx";
 import { StandingIcon } from "../parts/standing.tsx";
 import { Nothing, Shown } from "../parts/states.tsx";
 import { Ago } from "../parts/times.tsx";
 import { house } from "../rpc/connection.ts";
-import { buildFeed, houseFeed, useFeed } from "../rpc/live.ts";
+import { buildFeed, commandFeed, houseFeed, useFeed } from "../rpc/live.ts";
 
 const LIMIT = 50;
 
@@ -27,6 +29,11 @@ export function ChangesPage() {
     changes.reload();
   });
   useFeed(buildFeed, changes.reload);
+  useFeed(commandFeed, ({ method, finishedAt }) => {
+    if (!method.startsWith("poll") || finishedAt === undefined) return;
+    repositories.reload();
+    changes.reload();
+  });
   const more = async (): Promise<void> => {
     const before = changes.value?.at(-1)?.id;
     if (before === undefined) return;
@@ -48,16 +55,9 @@ export function ChangesPage() {
   );
   return (
     <Page title="Changes" tools={choice}>
-      {(repositories.value ?? [])
-        .filter(({ problem }) => problem)
-        .map(({ name, url, problem, polledAt }) => (
-          <Alert key={name} color="orange" title={`${name} could not be looked at`}>
-            <Text size="sm">{problem}</Text>
-            <Text size="xs" c="dimmed">
-              {url} {polledAt !== undefined && <Ago at={polledAt} />}
-            </Text>
-          </Alert>
-        ))}
+      {(repositories.value ?? []).map((one) => (
+        <RepositoryLine key={one.name} repository={one} />
+      ))}
       <Shown of={changes}>
         {(list) =>
           list.length === 0 ? (
@@ -66,14 +66,14 @@ export function ChangesPage() {
             <Card withBorder padding="xs">
               <Stack gap={0}>
                 {list.map((commit) => (
-                  <Group key={commit.id} justify="space-between" wrap="nowrap" py={6} px={4} gap="sm">
-                    <Stack gap={0} miw={0}>
-                      <Text size="sm" truncate title={commit.subject}>
+                  <Group key={commit.id} justify="space-between" py={8} px={4} gap="xs" className={styles.commit}>
+                    <Stack gap={2} miw={0} flex="1 1 260px">
+                      <Text size="sm" lineClamp={2} title={commit.subject}>
                         {commit.subject}
                       </Text>
-                      <Text size="xs" c="dimmed" truncate>
+                      <Text size="xs" c="dimmed">
                         <Code>{shortRevision(commit.hash)}</Code> {commit.repository} · {commit.branch} ·{" "}
-                        {commit.author} · <Ago at={commit.at} />
+                        {personName(commit.author)} · <Ago at={commit.at} />
                       </Text>
                     </Stack>
                     <Group gap={4} wrap="nowrap">
@@ -99,5 +99,27 @@ export function ChangesPage() {
         </Button>
       )}
     </Page>
+  );
+}
+
+type Repository = Awaited<ReturnType<typeof house.repositories>>[number];
+
+function RepositoryLine({ repository: { name, url, problem, polledAt } }: { repository: Repository }) {
+  const when = polledAt === undefined ? "never looked at" : <Ago at={polledAt} />;
+  if (problem === undefined) {
+    return (
+      <Text size="sm" c="dimmed">
+        <b>{name}</b> {url} · {polledAt !== undefined && "looked at "}
+        {when}
+      </Text>
+    );
+  }
+  return (
+    <Alert color="orange" icon={<IconAlertTriangle aria-hidden />} title={`${name} could not be looked at`}>
+      <Text size="sm">{problem}</Text>
+      <Text size="xs" c="dimmed">
+        {url} · {when}
+      </Text>
+    </Alert>
   );
 }

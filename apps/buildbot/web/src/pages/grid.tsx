@@ -5,7 +5,7 @@ import { byRevision } from "../data/by-revision.ts";
 import { standingOf } from "../data/results.ts";
 import { useBuilders } from "../data/use-builders.ts";
 import { useBuilds } from "../data/use-builds.ts";
-import { builderPath, buildPath, shortRevision, To } from "../parts/link.tsx";
+import { builderPath, buildPath, personName, shortRevision, To } from "../parts/link.tsx";
 import { Page } from "../parts/page.tsx";
 import { StandingIcon } from "../parts/standing.tsx";
 import { Nothing, Shown } from "../parts/states.tsx";
@@ -37,7 +37,12 @@ export function GridPage() {
           const names = [
             ...new Set([...(builders.value ?? []).map(({ name }) => name).filter((name) => built.has(name)), ...built]),
           ];
-          if (rows.length === 0) return <Nothing>Nothing has been built yet.</Nothing>;
+          if (rows.length === 0)
+            return (
+              <Nothing>
+                Nothing has been built yet. <To href="/builders">Choose a builder</To> and let it build.
+              </Nothing>
+            );
           return (
             <div className={styles.scroll} tabIndex={0} role="region" aria-label="builds by revision and builder">
               <table className={styles.grid}>
@@ -61,7 +66,7 @@ export function GridPage() {
                           {newest.subject || "not known yet"}
                         </Text>
                         <Text size="xs" c="dimmed" fw={400} truncate maw={320}>
-                          {shortRevision(revision)} {newest.author && `· ${newest.author}`} ·{" "}
+                          {shortRevision(revision)} {newest.author && `· ${personName(newest.author)}`} ·{" "}
                           <Ago at={newest.startedAt} />
                         </Text>
                       </th>

@@ -2,11 +2,10 @@ import { Card, SimpleGrid, Stack, Title } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
 import { BuilderCard } from "../builders/builder-card.tsx";
+import { NoBuilder } from "../builders/no-builder.tsx";
 import { useBuilders } from "../data/use-builders.ts";
 import { useBuilds } from "../data/use-builds.ts";
-import { useMay } from "../data/use-me.tsx";
 import { MoreBuilds } from "../parts/more-builds.tsx";
-import { To } from "../parts/link.tsx";
 import { Page } from "../parts/page.tsx";
 import { SearchField } from "../parts/search-field.tsx";
 import { Nothing, Shown } from "../parts/states.tsx";
@@ -16,20 +15,12 @@ export function HomePage() {
   const [wanted] = useDebouncedValue(search, 250);
   const builders = useBuilders();
   const builds = useBuilds({ search: wanted || undefined, limit: 30 });
-  const mayConfigure = useMay("admin");
   return (
     <Page title="Home">
       <Shown of={builders}>
         {(all) =>
           all.length === 0 ? (
-            <Nothing>
-              No builder yet.{" "}
-              {mayConfigure ? (
-                <To href="/settings">Describe the first one</To>
-              ) : (
-                "An admin describes them under Settings."
-              )}
-            </Nothing>
+            <NoBuilder />
           ) : (
             <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="sm">
               {all.map((builder) => (
@@ -53,7 +44,11 @@ export function HomePage() {
           <Shown of={builds}>
             {(list) =>
               list.length === 0 ? (
-                <Nothing>{wanted ? "No build is like that." : "Nothing has been built yet."}</Nothing>
+                <Nothing>
+                  {wanted
+                    ? "No build is like that."
+                    : "Nothing has been built yet. A builder's page has the button Build now."}
+                </Nothing>
               ) : (
                 <MoreBuilds builds={builds} />
               )

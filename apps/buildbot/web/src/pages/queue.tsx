@@ -42,7 +42,11 @@ export function QueuePage() {
       <Shown of={requests}>
         {(list) =>
           list.length === 0 ? (
-            <Nothing>{isAll ? "Nothing has been asked for yet." : "Nothing waits."}</Nothing>
+            <Nothing>
+              {isAll
+                ? "Nothing has been asked for yet."
+                : "Nothing waits for a bot. What schedulers and people ask for stands here until it is begun."}
+            </Nothing>
           ) : (
             <Stack gap="xs">
               {list.map((request) => (

@@ -2,7 +2,7 @@ import { Group, Stack, Text } from "@mantine/core";
 import type { BuildSummary } from "../../../src/contracts/values.ts";
 import { standingOf } from "../data/results.ts";
 import styles from "./build-row.module.css";
-import { builderPath, buildPath, shortRevision, To } from "./link.tsx";
+import { builderPath, buildPath, personName, shortRevision, To } from "./link.tsx";
 import { StandingIcon } from "./standing.tsx";
 import { Ago, Elapsed } from "./times.tsx";
 
@@ -26,7 +26,9 @@ export function BuildRow({ build, withBuilder = true }: { build: BuildSummary; w
           </Text>
         </Group>
         <Text size="xs" c="dimmed" truncate>
-          {[build.branch, shortRevision(build.revision), build.author, build.summary].filter(Boolean).join(" · ")}
+          {[build.branch, shortRevision(build.revision), personName(build.author), build.summary]
+            .filter(Boolean)
+            .join(" · ")}
         </Text>
       </Stack>
       <Stack gap={0} className={styles.end}>

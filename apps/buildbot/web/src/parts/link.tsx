@@ -13,4 +13,6 @@ export function To({ href, children, ...props }: { href: string; children: React
 
 export const builderPath = (name: string): string => `/builders/${encodeURIComponent(name)}`;
 export const buildPath = (id: number): string => `/builds/${id}`;
+/** `Ada <ada@example.org>`: Ada. */
+export const personName = (author: string): string => author.replace(/\s*<[^>]*>$/, "") || author;
 export const shortRevision = (revision: string): string => revision.slice(0, 10);

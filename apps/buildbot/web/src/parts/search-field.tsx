@@ -8,7 +8,11 @@ export function SearchField(props: TextInputProps) {
       data-search
       type="search"
       leftSection={<IconSearch size={16} aria-hidden />}
-      rightSection={<Kbd size="xs">/</Kbd>}
+      rightSection={
+        <Kbd size="xs" visibleFrom="sm">
+          /
+        </Kbd>
+      }
       rightSectionPointerEvents="none"
       {...props}
     />

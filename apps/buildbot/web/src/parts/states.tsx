@@ -1,8 +1,10 @@
 import { Alert, Button, Center, Loader, Stack, Text } from "@mantine/core";
 import { IconAlertCircle } from "@tabler/icons-react";
+import type { RpcError } from "@rpc/core";
 import type { ReactNode } from "react";
 import { wordsOf } from "../data/notices.ts";
 import type { Loaded } from "../data/use-loaded.ts";
+import { To } from "./link.tsx";
 
 /** What was loaded; until then a sign that it is coming, or why it is not. */
 export function Shown<Value>({ of, children }: { of: Loaded<Value>; children: (value: Value) => ReactNode }) {
@@ -19,7 +21,14 @@ export function Shown<Value>({ of, children }: { of: Loaded<Value>; children: (v
   );
 }
 
-function Trouble({ error, retry }: { error: unknown; retry: () => void }) {
+function Trouble({ error, retry }: { error: RpcError; retry: () => void }) {
+  if (error.code === "NOT_FOUND") {
+    return (
+      <Nothing>
+        {wordsOf(error)} <To href="/">Go home</To>
+      </Nothing>
+    );
+  }
   return (
     <Alert color="red" icon={<IconAlertCircle aria-hidden />} title="That did not come">
       <Stack gap="xs" align="flex-start">

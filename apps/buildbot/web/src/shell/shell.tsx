@@ -9,7 +9,7 @@ import { KeysHelp } from "./keys-help.tsx";
 import { PLACES } from "./places.ts";
 import { SchemeButton } from "./scheme-button.tsx";
 import { UserMenu } from "./user-menu.tsx";
-import { SignInGate } from "./sign-in.tsx";
+import { SignInGate, useIsShutOut } from "./sign-in.tsx";
 import { useKeys } from "./use-keys.ts";
 
 export function Shell({ children }: { children: ReactNode }) {
@@ -17,11 +17,12 @@ export function Shell({ children }: { children: ReactNode }) {
   const [isHelped, help] = useDisclosure(false);
   const [at] = useLocation();
   const role = ROLES.indexOf(useMe().value?.role ?? "viewer");
+  const isShutOut = useIsShutOut();
   useKeys(help.open);
   return (
     <AppShell
       header={{ height: 56 }}
-      navbar={{ width: 200, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+      navbar={{ width: 200, breakpoint: "sm", collapsed: { mobile: !isOpen || isShutOut, desktop: isShutOut } }}
       padding={{ base: "sm", sm: "lg" }}
     >
       <a href="#content" className="skip">
@@ -30,26 +31,28 @@ export function Shell({ children }: { children: ReactNode }) {
       <AppShell.Header px="md">
         <Group h="100%" justify="space-between" wrap="nowrap" gap="xs">
           <Group gap="xs" wrap="nowrap">
-            <Burger
-              opened={isOpen}
-              onClick={menu.toggle}
-              hiddenFrom="sm"
-              size="sm"
-              aria-label={isOpen ? "close the menu" : "open the menu"}
-            />
+            {!isShutOut && (
+              <Burger
+                opened={isOpen}
+                onClick={menu.toggle}
+                hiddenFrom="sm"
+                size="sm"
+                aria-label={isOpen ? "close the menu" : "open the menu"}
+              />
+            )}
             <img src="/favicon.svg" alt="" width={26} height={26} />
             <Text fw={700} size="lg" visibleFrom="xs">
               Build bot
             </Text>
           </Group>
           <Group gap="xs" wrap="nowrap">
-            <ConnectionSign />
+            {!isShutOut && <ConnectionSign />}
             <SchemeButton />
             <UserMenu />
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs">
+      <AppShell.Navbar p="xs" component="nav" aria-label="places" hidden={isShutOut}>
         {PLACES.filter((place) => ROLES.indexOf(place.role) <= role).map(({ path, name, key, icon: Icon }) => (
           <NavLink
             key={path}

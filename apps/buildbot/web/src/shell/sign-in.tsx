@@ -1,5 +1,5 @@
 import { Alert, Button, Card, Center, PasswordInput, Stack, Text, Title } from "@mantine/core";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { wordsOf } from "../data/notices.ts";
 import { useMe } from "../data/use-me.tsx";
 import { useRefusal } from "../rpc/live.ts";
@@ -44,12 +44,22 @@ export function SignInForm() {
   );
 }
 
+/** Nobody is signed in, and who is not is shown nothing. */
+export function useIsShutOut(): boolean {
+  const { error } = useMe();
+  const refusal = useRefusal();
+  return error?.code === "UNAUTHENTICATED" || refusal?.code === "UNAUTHENTICATED";
+}
+
 /** What is behind it is shown to who may see it. */
 export function SignInGate({ children }: { children: ReactNode }) {
-  const { value, error } = useMe();
+  const { value } = useMe();
   const refusal = useRefusal();
-  const refused = [error, refusal].find((one) => one?.code === "UNAUTHENTICATED");
-  if (refused !== undefined) {
+  const isShutOut = useIsShutOut();
+  useEffect(() => {
+    if (isShutOut) document.title = "Sign in · Build bot";
+  }, [isShutOut]);
+  if (isShutOut) {
     return (
       <Center mih="60vh">
         <Card withBorder padding="lg" w={400} maw="100%">
