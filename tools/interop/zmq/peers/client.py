@@ -4,7 +4,7 @@ REQ: one request after the other; a request without a reply is sent again on a n
 DEALER: `--window` requests are under way at once. There is no correlation: a reply tells its number by what the worker has echoed."""
 import zmq
 
-from wire import MDP1, MDP2, arguments, now, run, say, texts
+from wire import MDP1, MDP2, arguments, connect, now, run, say, security, texts
 
 
 class Client:
@@ -19,9 +19,7 @@ class Client:
     def connect(self):
         if self.socket:
             self.socket.close()
-        self.socket = zmq.Context.instance().socket(self.kind)
-        self.socket.linger = 0
-        self.socket.connect(self.options.endpoint)
+        self.socket = connect(self.kind, self.options)
 
     def body(self, number):
         given = [frame.replace("{n}", str(number)).encode() for frame in self.options.body]
@@ -100,6 +98,7 @@ def main():
     parser.add_argument("--body", action="append", default=[], help="a body frame; {n} is the number of the request, which is also the only frame where none is given")
     parser.add_argument("--quiet", action="store_true", help="replies are counted and not told")
     parser.add_argument("--every", type=int, default=0, help="with --quiet: tells every so many replies that they are there")
+    security(parser)
     client = Client(parser.parse_args())
     say(ready=True)
     started = now()

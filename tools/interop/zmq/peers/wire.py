@@ -72,6 +72,27 @@ def bind(context, kind, endpoint):
     return socket, socket.last_endpoint.decode().rstrip("\0")
 
 
+def security(parser):
+    """What a peer shows itself to be: keys of CURVE, or name and password of PLAIN."""
+    for name in ("server-key", "public-key", "secret-key", "username", "password"):
+        parser.add_argument("--" + name)
+
+
+def connect(kind, options):
+    """A new socket at the endpoint of the arguments, which say who it is."""
+    socket = zmq.Context.instance().socket(kind)
+    socket.linger = 0
+    if options.server_key:
+        socket.curve_serverkey = options.server_key.encode()
+        socket.curve_publickey = options.public_key.encode()
+        socket.curve_secretkey = options.secret_key.encode()
+    if options.username:
+        socket.plain_username = options.username.encode()
+        socket.plain_password = options.password.encode()
+    socket.connect(options.endpoint)
+    return socket
+
+
 def run(main):
     """Runs until the end of `main` or SIGTERM, which ends it as `sys.exit` does."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

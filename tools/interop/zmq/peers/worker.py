@@ -3,7 +3,7 @@ import os
 
 import zmq
 
-from wire import MDP1, MDP2, answer_frames, answer_parts, arguments, now, run, say, text, texts
+from wire import MDP1, MDP2, answer_frames, answer_parts, arguments, connect, now, run, say, security, texts
 
 
 class Worker:
@@ -19,9 +19,7 @@ class Worker:
         """A new socket, so that nothing of the last connection is left, and READY."""
         if self.socket:
             self.socket.close()
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.linger = 0
-        self.socket.connect(self.options.endpoint)
+        self.socket = connect(zmq.DEALER, self.options)
         self.send(self.version.READY, self.options.service.encode())
         self.heard_at = now()
         self.beat_at = now() + self.options.heartbeat
@@ -93,6 +91,7 @@ def main():
     parser.add_argument("--silent-at", type=int, default=0, help="the number of a request that gets no reply")
     parser.add_argument("--die-at", type=int, default=0, help="the number of a request that ends the process at once")
     parser.add_argument("--quiet", action="store_true", help="requests are not told")
+    security(parser)
     worker = Worker(parser.parse_args())
     say(ready=True)
     try:
