@@ -8,6 +8,7 @@ import { createTcpTransport } from "@rpc/tcp";
 import { capabilityMatrix, requirementTable, withGenerated } from "@rpc/testkit";
 import { createWsTransport } from "@rpc/ws";
 import { createXmlRpcTransport } from "@rpc/xmlrpc";
+import { createMdpTransport } from "@rpc/zmq-mdp";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -20,6 +21,7 @@ export function capabilityPages(): { readonly path: string; readonly now: string
     { name: "tcp", capabilities: createTcpTransport("tcp://127.0.0.1:1", { compression: true }).capabilities },
     { name: "ws", capabilities: createWsTransport("ws://127.0.0.1:1", { compression: true }).capabilities },
     { name: "xmlrpc", capabilities: createXmlRpcTransport("http://127.0.0.1:1/RPC2", { gzip: true }).capabilities },
+    { name: "zmq-mdp", capabilities: createMdpTransport("tcp://127.0.0.1:1", { dialect: "mdp02" }).capabilities },
     {
       name: "db-queue",
       capabilities: createDbQueueTransport(createDbQueue(createSqliteStore({ file: ":memory:" })), "any").capabilities,
