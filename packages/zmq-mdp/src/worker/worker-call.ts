@@ -138,9 +138,14 @@ export class WorkerCall extends CallScope implements Expiring {
 
   /** Reads a stream's items into partial replies, the end into the last one. */
   async runStream(items: AsyncIterable<unknown>): Promise<void> {
+    let count = 0;
     try {
       for await (const item of items) {
-        if (this.#settled) break;
+        // The broker is gone, or has had enough of it.
+        if (this.#settled || !this.request.isOpen) break;
+        // Nobody holds it back: a source that never waits would keep everything else from running.
+        count += 1;
+        if (count % ITEMS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
         const text = outputText(this.method, item, undefined, 0);
         this.request.partial([Buffer.from(resultOf(this.#action)), Buffer.from(text)]);
       }
@@ -193,6 +198,7 @@ export class WorkerCall extends CallScope implements Expiring {
   }
 }
 
+const ITEMS_A_TURN = 32;
 let lastId = 0;
 
 /** Who called, as far as a worker is told: a broker stands in between. Nobody can be called back through it. */
