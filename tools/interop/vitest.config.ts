@@ -1,3 +1,4 @@
 import { suite } from "../vitest/base.ts";
 
-export default suite();
+// Real processes, on a machine that has others to run.
+export default suite({ testTimeout: 30_000 });

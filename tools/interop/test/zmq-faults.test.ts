@@ -36,7 +36,7 @@ describe.each(["our", "broker", "domogik_broker"])("%s killed and started again 
 
     const count = 150;
     const body = ["--body", "echo", "--body", '{"args": {n}}'];
-    const load = start("client", endpoint, SERVICE, "--count", count, "--timeout", 300, "--retries", 50, ...body);
+    const load = start("client", endpoint, SERVICE, "--count", count, "--timeout", 300, "--retries", 200, ...body);
     const correlation = name === "broker" ? "socket" : "envelope";
     const client = ourClient(endpoint, { dialect: "domogik-1.3", correlation });
     let answered = 0;
@@ -80,12 +80,15 @@ describe.each(["our", "broker", "domogik_broker"])("%s killed and started again 
 
 describe("a worker that is lost", () => {
   const withWorkers = async (options: Partial<MdpBrokerOptions>, ...workers: (readonly (string | number)[])[]) => {
-    const broker = await ourBroker({ ...OUR_BEATS, ...options });
+    // A machine that is slow for a moment loses nobody: the broker hears of a death by the next beat that it cannot send.
+    const broker = await ourBroker({ heartbeatMs: BEAT_MS, liveness: 50, ...options });
     const started: PeerProcess[] = [];
     // One after the other: the one that has waited longest gets the first request.
     for (const args of workers) {
       const ready = readyAt(broker);
-      started.push(start("worker", broker.endpoint, SERVICE, ...RETURNING, ...args));
+      started.push(
+        start("worker", broker.endpoint, SERVICE, "--heartbeat", BEAT_MS, "--liveness", 50, "--reconnect", 50, ...args),
+      );
       await ready;
     }
     return { broker, started };
@@ -115,7 +118,7 @@ describe("a worker that is lost", () => {
   });
 
   it("is sent away when its handler is silent for too long, and may come again", async () => {
-    const { broker, started } = await withWorkers({ maxBusyMs: 200 }, ["--silent-at", 1]);
+    const { broker, started } = await withWorkers({ maxBusyMs: 200, liveness: 4 }, ["--silent-at", 1]);
     const client = ourClient(broker.endpoint, STRICT);
     const error = await failure(client.add({ a: 1, b: 2 }));
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "WORKER_LOST" });
@@ -144,10 +147,13 @@ describe("a worker that is lost", () => {
 });
 
 describe("a handler that takes longer than the liveness", () => {
-  const SLOW = 700;
+  const SLOW = 1_000;
+  const LIVENESS = 8;
+  const SHORT = ["--heartbeat", BEAT_MS, "--liveness", LIVENESS] as const;
+  const OUR_SHORT = { heartbeatMs: BEAT_MS, liveness: LIVENESS };
 
   it.each(["worker", "domogik_worker"])("of %s stays at our broker", async (name) => {
-    const broker = await ourBroker({ ...OUR_BEATS, dialect: "domogik" });
+    const broker = await ourBroker({ ...OUR_SHORT, dialect: "domogik" });
     const gone: unknown[] = [];
     broker.on("workerGone", (_, why) => gone.push(why));
     const ready = readyAt(broker);
@@ -163,8 +169,8 @@ describe("a handler that takes longer than the liveness", () => {
     ["broker", "socket"],
     ["domogik_broker", "envelope"],
   ] as const)("of ours stays at %s", async (name, correlation) => {
-    const [broker, endpoint] = await startBound(name, ...BEATS);
-    await ourWorker(endpoint, { ...OUR_RETURNING, concurrency: 1 });
+    const [broker, endpoint] = await startBound(name, ...SHORT);
+    await ourWorker(endpoint, { ...OUR_SHORT, concurrency: 1 });
     await broker.line({ event: "worker" });
     const dialect = name === "broker" ? "rfc7" : "domogik";
     const client: Client = ourClient(endpoint, { dialect, correlation });
@@ -186,8 +192,10 @@ describe("a late reply", () => {
     const slow = start(worker, endpoint, SERVICE, "--delay", 250);
     await running.line({ event: "worker" });
     const client = ourClient(endpoint, { dialect, correlation });
+    // Connects: the time of the next one is short.
+    expect(await client.echo("first", PATIENCE)).toBe("first");
     const late = failure(client.echo("late", { timeoutMs: 100 }));
-    await slow.line({ event: "request", number: 1 });
+    await slow.line({ event: "request", number: 2 });
     expect(await late).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     expect(await client.echo("mine", PATIENCE)).toBe("mine");
     expect(await client.echo("mine too", PATIENCE)).toBe("mine too");
@@ -196,7 +204,7 @@ describe("a late reply", () => {
   it("does no harm when Domogik's client has given up", async () => {
     const broker = await ourBroker({ ...OUR_BEATS, dialect: "domogik" });
     const ready = readyAt(broker);
-    const worker = start("domogik_worker", broker.endpoint, SERVICE, "--delay", 500, ...RETURNING);
+    const worker = start("domogik_worker", broker.endpoint, SERVICE, "--delay", 1_000, ...RETURNING);
     await ready;
     const impatient = outputOf(
       "domogik_client",
@@ -205,7 +213,7 @@ describe("a late reply", () => {
       "echo.do",
       '{"a": "late"}',
       "--timeout",
-      "0.2",
+      "0.6",
     );
     await worker.line({ event: "request" });
     const next = outputOf("domogik_client", broker.endpoint, SERVICE, "echo.do", '{"a": "mine"}');
