@@ -39,6 +39,7 @@ export {
 } from "./frames/write.ts";
 export type { MdpCredentials } from "./link/credentials.ts";
 export { type EventId, parseEventId, writeEventId } from "./pubsub/event-id.ts";
+export { publishEvents } from "./pubsub/publish-events.ts";
 export { createMdpPublisher, type MdpPublisher, type MdpPublisherOptions } from "./pubsub/publisher.ts";
 export {
   type MdpForwarder,

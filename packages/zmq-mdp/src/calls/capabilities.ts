@@ -28,7 +28,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
   compression: { unsupported: "ZeroMQ does not compress" },
   batch: { unsupported: "each call is a request of its own" },
   replyCache: "native",
-  topics: { unsupported: "events go over a forwarder and not over the broker; use createMdpPublisher and createMdpSubscriber" },
+  topics: { unsupported: "events go over a forwarder and not over the broker; set the option events" },
   queue: { unsupported: "requests wait at the broker only until their deadlines; use Titanic, or the database queue" },
   broadcast: { unsupported: "a request goes to one worker; publish an event over a forwarder" },
   transactional: { unsupported: "a broker takes part in no database transaction; use the database queue" },

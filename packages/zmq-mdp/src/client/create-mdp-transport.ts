@@ -5,6 +5,8 @@ import { capabilitiesOf } from "../calls/capabilities.ts";
 import { refused, wholeNumber } from "../calls/errors.ts";
 import { metaTextOf } from "../calls/meta.ts";
 import type { Frames } from "../frames/words.ts";
+import { ForwarderTopicPort } from "../pubsub/topic-port.ts";
+import { checkedEndpoint } from "../worker/options.ts";
 import { clientSettings, type ClientSettings, type MdpTransportOptions } from "./options.ts";
 import { openStream } from "./open-stream.ts";
 import { PendingCall } from "./pending-call.ts";
@@ -29,6 +31,7 @@ export interface MdpTransport extends Transport {
 class NativeTransport implements MdpTransport {
   readonly capabilities: Capabilities;
   readonly clock: Clock;
+  readonly topicPort: ForwarderTopicPort | undefined;
   readonly #requester: Requester;
   readonly #service: MdpTransportOptions["service"];
   readonly #isFlat: boolean;
@@ -37,11 +40,16 @@ class NativeTransport implements MdpTransport {
 
   constructor(settings: ClientSettings, options: MdpTransportOptions) {
     this.clock = settings.clock;
-    this.capabilities = capabilitiesOf(settings.dialect === "mdp02");
+    const capabilities = capabilitiesOf(settings.dialect === "mdp02");
+    this.capabilities = options.events === undefined ? capabilities : { ...capabilities, topics: "volatile" };
     this.#requester = new Requester(settings);
     this.#service = options.service;
     this.#isFlat = options.input === "flat";
     this.#maxMetadataBytes = wholeNumber("maxMetadataBytes", options.maxMetadataBytes, 16 * 1024);
+    const { clock, credentials } = settings;
+    const port = { clock, credentials, maxMetadataBytes: this.#maxMetadataBytes };
+    this.topicPort =
+      options.events === undefined ? undefined : new ForwarderTopicPort(checkedEndpoint(options.events), port);
   }
 
   get endpoint(): string {
@@ -103,6 +111,7 @@ class NativeTransport implements MdpTransport {
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.topicPort?.close();
     await this.#requester.drain(drainMs);
     this.#requester.destroy();
   }

@@ -46,6 +46,8 @@ export interface MdpTransportOptions extends MdpClientOptions {
    * own workers read it. Default: `args`.
    */
   readonly input?: "args" | "flat" | undefined;
+  /** Where subscribers connect to, `tcp://host:40412`: for contracts with events. Default: events cannot be subscribed to. */
+  readonly events?: string | undefined;
   /** Bytes of metadata per call and direction. Default: 16 KiB. */
   readonly maxMetadataBytes?: number | undefined;
 }

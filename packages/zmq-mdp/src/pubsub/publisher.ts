@@ -61,7 +61,13 @@ class Publisher implements MdpPublisher {
     this.#now = options.now ?? Date.now;
     this.#maxUnsent = wholeNumber("maxUnsent", options.maxUnsent, 10_000, 0);
     const settleMs = wholeNumber("settleMs", options.settleMs, 10, 0);
-    this.#socket = new XPublisher({ linger: LINGER_MS, sendTimeout: 0, ...securityOf(options.credentials) });
+    const sendHighWaterMark = Math.max(1, this.#maxUnsent);
+    this.#socket = new XPublisher({
+      linger: LINGER_MS,
+      sendTimeout: 0,
+      sendHighWaterMark,
+      ...securityOf(options.credentials),
+    });
     this.ready = new Promise((resolve) => (this.#settle = resolve));
     this.#socket.events.on("handshake", () => {
       this.#isConnected = true;

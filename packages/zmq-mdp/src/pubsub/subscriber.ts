@@ -30,6 +30,8 @@ export interface MdpSubscriberOptions {
   readonly onEvent?: ((event: MdpEvent) => void) | undefined;
   /** Told what `onEvent` throws; the next event comes all the same. Default: nobody is. */
   readonly onError?: ((error: RpcError) => void) | undefined;
+  /** Told when the connection was lost, each time: events may be missing from then on. It is made again by itself. */
+  readonly onGap?: (() => void) | undefined;
   /** Events that wait to be read; of too many the oldest are dropped and counted. Default: 10,000. */
   readonly maxUnread?: number | undefined;
   /** How long after connecting a subscription counts as being in effect at a forwarder that does not say. Default: 100. */
@@ -101,6 +103,11 @@ class EventSubscriber implements MdpSubscriber {
       if (this.#probe !== undefined && !this.#closed)
         this.#timer ??= this.#clock.setTimeout(() => this.#settled(), settleMs);
     });
+    const { onGap } = options;
+    if (onGap !== undefined)
+      this.#socket.events.on("disconnect", () => {
+        if (!this.#closed) onGap();
+      });
     // The probe is the last one: when it is answered, those before it are in effect.
     this.#probe = writeProbe(options.lastValues === true ? this.#filters : undefined);
     for (const filter of this.#filters) this.#socket.subscribe(filter);

@@ -34,6 +34,8 @@ export interface MdpWorkerOptions {
 export interface MdpListenerOptions extends MdpWorkerOptions, GuardOptions {
   /** The service to register as, such as `dbmgr` or `plugin-diskfree.darkstar`. Default: one service for each contract, with its name. */
   readonly service?: string | undefined;
+  /** Where publishers connect to, `tcp://host:40411`: the router's events are published there as well. Default: nowhere. */
+  readonly events?: string | undefined;
   /** Bytes of metadata per call and direction. Default: 16 KiB. */
   readonly maxMetadataBytes?: number | undefined;
   /** Whether errors carry stack traces to callers. Default: false. */

@@ -13,6 +13,8 @@ import { capabilitiesOf } from "../calls/capabilities.ts";
 import { refused, wholeNumber } from "../calls/errors.ts";
 import { type CallMeta, NO_META, ownMember, readMeta } from "../calls/meta.ts";
 import { errorText } from "../calls/reply.ts";
+import { publishEvents } from "../pubsub/publish-events.ts";
+import { createMdpPublisher, type MdpPublisher } from "../pubsub/publisher.ts";
 import { NO_PEERS } from "./no-peers.ts";
 import { type MdpListenerOptions, workerSettings } from "./options.ts";
 import type { WorkerRequest } from "./registration.ts";
@@ -42,6 +44,8 @@ class MdpListener implements Listener, CallHost {
   readonly #open = new Set<WorkerCall>();
   /** Handlers that have not settled, those that nobody waits for any more among them. */
   #running = 0;
+  #publisher: MdpPublisher | undefined = undefined;
+  #endEvents: (() => void) | undefined = undefined;
   #draining = false;
   #idle: (() => void) | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -58,6 +62,10 @@ class MdpListener implements Listener, CallHost {
     this.#served = guarded(handler, options, clock);
     this.report = onError;
     this.#sweep = new DeadlineSweep(clock, () => this.#open);
+    if (options.events !== undefined) {
+      this.#publisher = createMdpPublisher(options.events, { credentials: settings.credentials, clock });
+      this.#endEvents = publishEvents(this.#served, this.#publisher, onError);
+    }
     this.#pool = new WorkerPool(servicesOf(handler, options.service), settings, {
       request: (request) => this.#take(request),
     });
@@ -110,6 +118,8 @@ class MdpListener implements Listener, CallHost {
     for (const call of this.#open) call.end(reason);
     this.#sweep.stop();
     this.#pool.close();
+    this.#endEvents?.();
+    await this.#publisher?.close();
   }
 
   get #isBusy(): boolean {
