@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import manifest from "../../../package.json" with { type: "json" };
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { MdpAuth } from "../auth.ts";
 import { type MdpBrokerOptions, runMdpBroker } from "../run-broker.ts";
@@ -36,7 +37,7 @@ interface Flags {
 export function createProgram(): Command {
   return new Command("rpc-mdp-broker")
     .description("Runs a Majordomo broker: 7/MDP, 8/MMI, 18/MDP and Domogik's dialect at one endpoint.")
-    .version(version())
+    .version(manifest.version)
     .argument("[endpoint]", `tcp://host:port or ipc://path; else RPC_MDP_ENDPOINT, else ${DEFAULT_ENDPOINT}`)
     .option("--config <file>", "JSON with the options of runMdpBroker, or an INI file with Domogik's section [mq]")
     .option("--client-endpoint <endpoint>", "a second one, for clients alone")
@@ -176,9 +177,4 @@ function signalled(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   });
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
