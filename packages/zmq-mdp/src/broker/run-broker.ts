@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { RpcError } from "@rpc/core";
 import { Context, Router } from "zeromq";
 import type { MdpAuth } from "./auth.ts";
+import { closeBound } from "../link/close-bound.ts";
 import { checkDoor, type MdpDoor } from "./doors.ts";
 import type { MdpBrokerEvents, MdpCounters } from "./events.ts";
 import { BrokerMachine } from "./machine.ts";
@@ -100,7 +101,7 @@ export async function runMdpBroker(options: MdpBrokerOptions): Promise<MdpBroker
   let closed: Promise<void> | undefined;
   const close = async (drainMs: number): Promise<void> => {
     await new Promise<void>((resolve) => machine.drain(drainMs, resolve));
-    await Promise.all(sockets.map((socket, index) => shut(socket, endpoints[index] ?? "")));
+    await Promise.all(sockets.map((socket, index) => closeBound(socket, endpoints[index] ?? "")));
     zap?.close();
   };
   return {
@@ -127,24 +128,6 @@ async function bind(socket: Router | undefined, endpoint: string): Promise<void>
     const message = `a broker cannot listen at ${endpoint}: ${RpcError.from(thrown).message}`;
     throw new RpcError("UNAVAILABLE", message, { reason: "UNAVAILABLE", cause: thrown });
   }
-}
-
-/**
- * Closes a socket; when it is done, the endpoint can be bound again. libzmq's own close only promises to do so soon. (`unbind` is no way to wait
- * for it: it works on another thread, and libzmq aborts the process when somebody reads at that moment.)
- */
-async function shut(socket: Router, endpoint: string): Promise<void> {
-  if (endpoint.startsWith("inproc:")) {
-    socket.close();
-    return;
-  }
-  const { events } = socket;
-  const closed = new Promise<void>((resolve) => {
-    events.on("close", () => resolve());
-    events.on("end", () => resolve());
-  });
-  socket.close();
-  await closed;
 }
 
 function doorsOf(options: MdpBrokerOptions): MdpDoor[] {

@@ -1,6 +1,7 @@
 import { Context, XPublisher, XSubscriber } from "zeromq";
 import type { MdpAuth } from "../broker/auth.ts";
 import { checkDoor } from "../broker/doors.ts";
+import { closeBound } from "../link/close-bound.ts";
 import { ZapHandler } from "../broker/zap.ts";
 import { wholeNumber } from "../calls/errors.ts";
 import { parseEventId } from "./event-id.ts";
@@ -90,6 +91,7 @@ class Forwarder implements MdpForwarder {
   readonly #copies: boolean;
   readonly #last: Map<string, readonly Buffer[]> | undefined;
   readonly #maxLast: number;
+  #closed: Promise<unknown> | undefined;
   #forwarded = 0;
   #unreadable = 0;
 
@@ -112,8 +114,8 @@ class Forwarder implements MdpForwarder {
   }
 
   async close(): Promise<void> {
-    this.#near.close();
-    this.#far.close();
+    this.#closed ??= Promise.all([closeBound(this.#near, this.publishers), closeBound(this.#far, this.subscribers)]);
+    await this.#closed;
     this.#zap?.close();
   }
 
