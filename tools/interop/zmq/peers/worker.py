@@ -13,7 +13,6 @@ class Worker:
         self.reconnect_ms = options.reconnect
         self.handled = 0
         self.socket = None
-        self.connect()
 
     def connect(self):
         """A new socket, so that nothing of the last connection is left, and READY."""
@@ -93,12 +92,15 @@ def main():
     parser.add_argument("--quiet", action="store_true", help="requests are not told")
     security(parser)
     worker = Worker(parser.parse_args())
-    say(ready=True)
+    # From READY on it says DISCONNECT at its end, whenever that is.
     try:
+        worker.connect()
+        say(ready=True)
         worker.serve()
     finally:
-        worker.send(worker.version.DISCONNECT)
-        worker.socket.close(linger=1000)
+        if worker.socket:
+            worker.send(worker.version.DISCONNECT)
+            worker.socket.close(linger=1000)
         say(event="end", handled=worker.handled)
 
 
