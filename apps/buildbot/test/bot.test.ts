@@ -374,7 +374,7 @@ describe("results of tests, and artefacts", () => {
     ]);
     expect([...told.steps.values()].map(({ results, summary }) => [results, summary]).slice(1)).toEqual([
       ["failure", "1 of 2 tests failed"],
-      ["success", "1 tests"],
+      ["success", "1 test"],
       ["warnings", "the step has written no report nothing.json"],
       ["success", ""],
       ["warnings", "no file fits nothing-main"],

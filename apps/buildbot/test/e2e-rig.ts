@@ -141,10 +141,10 @@ export class House implements AsyncDisposable {
   }
 
   /** A bot's process. One of the same name works in the same folder. */
-  async startBot(name: string, maxBuilds = 2): Promise<Program> {
+  async startBot(name: string, maxBuilds = 2, server: string = this.tcpUrl): Promise<Program> {
     const token = await this.addBot(name, maxBuilds);
     const dir = join(this.folder, "bots", name);
-    const args = ["bot", "--server", this.tcpUrl, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0"];
+    const args = ["bot", "--server", server, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0"];
     const bot = this.run(args, { BUILDBOT_TOKEN: token });
     await bot.says(/^bot (\S+)/m);
     await this.present(name, true);

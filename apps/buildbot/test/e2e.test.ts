@@ -48,6 +48,7 @@ function buildersOf(house: House): Builders {
       ...own,
       steps: [{ name: "sleep", command: `echo sleeping; sleep ${MARK} & wait`, killAfterSeconds: 1 }, CLEAN_UP],
     },
+    kept: { bots: ["two"], steps: [{ name: "make", command: "cp hello.txt made.txt", artefacts: ["made.*"] }] },
     restart: { ...own, steps: [{ name: "talk", command: `echo before; ${house.gate("restart")}; echo between` }] },
     crash: { ...own, steps: [{ name: "talk", command: `echo before; ${house.gate("crash")}; echo between` }] },
     crowd: CROWD_BUILDER,
@@ -64,7 +65,7 @@ describe.concurrent.each(DATABASES)("on %s", (kind) => {
     if (kind === "postgres") postgres = await startPostgres();
     house = await House.start({ databaseUrl: postgres?.url() });
     await house.configure(buildersOf(house));
-    await Promise.all([house.startBot("one", 12), house.startBot("two")]);
+    await Promise.all([house.startBot("one", 12), house.startBot("two", 2, house.pageUrl)]);
   });
 
   afterAll(async () => {
@@ -202,6 +203,16 @@ describe.concurrent.each(DATABASES)("on %s", (kind) => {
       for (const { id } of listening) await until(async () => (await rowOf(id))?.state === "done");
     });
 
+    test("a bot that only HTTP lets out builds, and keeps what it has made", async () => {
+      const { id, results, artefacts } = await house.ended(await house.force("kept"));
+      expect({ results, names: artefacts.map(({ name }) => name) }).toEqual({
+        results: "success",
+        names: ["made.txt"],
+      });
+      const kept = await fetch(`${house.pageUrl}/artefacts/${id}/made.txt`);
+      expect(await kept.text()).toBe("hello\n");
+    });
+
     test("(k) a rescan of an unknown repository fails with title and text", async () => {
       // Another program with the same database: a row in the table is all that a bot needs.
       const store =
@@ -261,7 +272,9 @@ describe.concurrent.each(DATABASES)("on %s", (kind) => {
         await house.startServer();
       } else {
         await postgres.kill();
-        await until(async () => (await fetch(`${house.pageUrl}/health`)).status !== 200);
+        const health = (): Promise<number> => fetch(`${house.pageUrl}/health`).then(({ status }) => status);
+        // The first may find a connection of the server before the last.
+        await until(async () => (await health().catch(() => 200)) !== 200);
         house.open("crash");
         await postgres.up();
       }

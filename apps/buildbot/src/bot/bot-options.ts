@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { type Clock, RpcError, type SessionTransport, systemClock } from "@rpc/core";
 import { createTcpTransport } from "@rpc/tcp";
+import { createWsTransport } from "@rpc/ws";
 import type { Environment } from "./build/interpolate.ts";
 
 export interface BotOptions {
-  /** `tcp://host:port`, or `tcps://host:port`. */
+  /** `tcp://host:port`, `tcps://host:port`, or the address of the page, where only HTTP gets through. */
   readonly server: string;
   /** As the server has printed it: the bot's name and its secret, with a colon between. */
   readonly token: string;
@@ -25,7 +26,7 @@ export interface BotOptions {
   readonly env?: Environment | undefined;
   /** What goes on, for a person. Default: dropped. */
   readonly onMessage?: ((message: string) => void) | undefined;
-  /** Default: over TCP to `server`, with the token's secret. */
+  /** Default: to `server`, with the token's secret. */
   readonly transport?: SessionTransport | undefined;
   readonly clock?: Clock | undefined;
   /** Milliseconds since 1970. */
@@ -67,14 +68,13 @@ export function botSettings(options: BotOptions): BotSettings {
       "the token has the form name:secret; the server prints it when the bot is added",
     );
   }
-  const ca = options.caFile === undefined ? {} : { tls: { ca: readFileSync(options.caFile) } };
   const id = Math.floor(random() * 2 ** 32)
     .toString(16)
     .padStart(8, "0");
   return {
     server: options.server,
     dir: options.dir,
-    transport: options.transport ?? createTcpTransport(options.server, { identity, secret, clock, ...ca }),
+    transport: options.transport ?? transportTo(options, { identity, secret, clock }),
     secrets: [token, secret],
     maxUnsentBytes: options.maxUnsentBytes ?? 256 * MIB,
     minFreeBytes: options.minFreeBytes ?? 512 * MIB,
@@ -93,4 +93,28 @@ export function botSettings(options: BotOptions): BotSettings {
     random,
     incarnation: `${hostname().slice(0, 100)}-${process.pid}-${id}`,
   };
+}
+
+function transportTo(
+  { server, caFile }: BotOptions,
+  session: { readonly identity: string; readonly secret: string; readonly clock: Clock },
+): SessionTransport {
+  const options = { ...session, ...(caFile === undefined ? {} : { tls: { ca: readFileSync(caFile) } }) };
+  const { protocol, host } = URL.canParse(server) ? new URL(server) : { protocol: "", host: "" };
+  switch (protocol) {
+    case "tcp:":
+    case "tcps:":
+      return createTcpTransport(server, options);
+    case "ws:":
+    case "http:":
+      return createWsTransport(`ws://${host}/ws/bots`, options);
+    case "wss:":
+    case "https:":
+      return createWsTransport(`wss://${host}/ws/bots`, options);
+    default:
+      throw new RpcError(
+        "INVALID_ARGUMENT",
+        `${server} is no address of a server: tcp://host:port, tcps://host:port, or that of the page`,
+      );
+  }
 }

@@ -11,7 +11,7 @@ import { createBus } from "./bus.ts";
 import { Commands } from "./commands/index.ts";
 import { readConfiguration } from "./config/index.ts";
 import { BotWatch, createDesk } from "./desk/index.ts";
-import { HttpServer } from "./http/index.ts";
+import { BOTS_PATH, HttpServer, PAGE_PATH } from "./http/index.ts";
 import { Logs } from "./logs/index.ts";
 import { modelHandlers } from "./models/index.ts";
 import { createPage } from "./page/index.ts";
@@ -26,7 +26,7 @@ export interface ServerOptions {
   /** `postgres://…`. Default: SQLite, in `dataDir`. */
   readonly databaseUrl?: string | undefined;
   /**
-   * The page, `/ws`, `/RPC2`, webhooks. Port 0 takes a free one. Connections to `/ws` take tokens over TLS or from this machine alone: for others let a proxy that
+   * The page, `/ws`, `/ws/bots`, `/RPC2`, webhooks. Port 0 takes a free one. Connections to `/ws` take tokens over TLS or from this machine alone: for others let a proxy that
    * speaks TLS stand in front, and say its `origins`.
    */
   readonly http: { readonly host: string; readonly port: number };
@@ -138,12 +138,22 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
   const ws = await serveWs(forPeople, {
     ...session,
     server: http.server,
-    path: "/ws",
+    path: PAGE_PATH,
     // Whoever starts it on a public address has said so. Tokens are refused there all the same, unless TLS hides them.
     allowInsecure: true,
     ...(origins.length === 0 ? {} : { origins }),
   });
   closers.push(() => ws.close());
+  // For bots that only HTTP lets out.
+  const overHttp = await serveWs(mergeRouters(desk, commands.service, health(desk)), {
+    secrets,
+    authorize,
+    clock,
+    onError: failed,
+    server: http.server,
+    path: BOTS_PATH,
+  });
+  closers.push(() => overHttp.close());
   const { tls } = options.tcp;
   const tcp = await serveTcp(mergeRouters(page.handler, desk, commands.service, health(page.handler, desk)), {
     ...session,

@@ -24,7 +24,10 @@ export function addBot(program: Command): void {
   program
     .command("bot")
     .description("builds what a server wants built; connects to it, and needs nothing else")
-    .option("--server <url>", `tcp://host:port or tcps://host:port (else BUILDBOT_URL, else ${DEFAULT_TCP})`)
+    .option(
+      "--server <url>",
+      `tcp://host:port, tcps://host:port, or the page's http(s):// where only that gets through (else BUILDBOT_URL, else ${DEFAULT_TCP})`,
+    )
     .option(
       "--token <token>",
       "name:secret, as the server has told it (else BUILDBOT_TOKEN: that one no other user of this machine sees)",

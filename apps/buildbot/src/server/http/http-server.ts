@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { XmlRpcHandler } from "@rpc/xmlrpc";
 import { type Artefacts, artefactHeaders } from "../artefacts/index.ts";
@@ -14,6 +15,10 @@ import { badge } from "./badge.ts";
 import { Callers } from "./callers.ts";
 import { StaticFiles } from "./static-files.ts";
 import { webhook } from "./webhook.ts";
+
+/** Where WebSockets are taken, elsewhere: of pages and people, and of bots. */
+export const PAGE_PATH = "/ws";
+export const BOTS_PATH = "/ws/bots";
 
 export interface HttpParts {
   readonly store: Store;
@@ -52,6 +57,12 @@ export class HttpServer {
     this.#hosts = new Set(parts.origins.map((origin) => new URL(origin).hostname));
     this.server = createServer({ requestTimeout: 60_000, headersTimeout: 10_000 }, (request, response) => {
       this.#serve(request, response).catch((error: unknown) => this.#fail(error, response));
+    });
+    // Of several listeners none takes what is not its own, and the connection would stay.
+    this.server.on("upgrade", ({ url = "" }: IncomingMessage, socket: Duplex) => {
+      if ([PAGE_PATH, BOTS_PATH].includes(url.split("?", 1)[0] ?? "")) return;
+      socket.on("error", () => undefined);
+      socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     });
   }
 

@@ -1,1 +1,1 @@
-export { type HttpParts, HttpServer } from "./http-server.ts";
+export { BOTS_PATH, type HttpParts, HttpServer, PAGE_PATH } from "./http-server.ts";
