@@ -20,7 +20,9 @@ export function pairOf(
   served: Partial<MdpListenerOptions>,
 ): (options: TransportPairOptions) => Promise<TransportPair> {
   return async ({ handler, clock, limits, callerLimits, exposeStacks, onError }) => {
-    const broker = await runMdpBroker({ endpoint: "tcp://127.0.0.1:*", clock });
+    // A case may let hours pass on its clock while one message is on its way through real sockets: nobody is to be missed for that.
+    const patience = { liveness: 1e9, maxBusyMs: 1e12, requestTtlMs: 1e12, unknownServiceTtlMs: 1e12 };
+    const broker = await runMdpBroker({ endpoint: "tcp://127.0.0.1:*", clock, ...patience });
     const network = await networkTo(broker.endpoint);
     const serve = (): ReturnType<typeof serveMdp> =>
       serveMdp(handler, {
@@ -28,6 +30,7 @@ export function pairOf(
         service: "testkit",
         clock,
         exposeStacks,
+        liveness: 1_000_000,
         onError,
         maxMessageBytes: limits?.maxMessageBytes,
         concurrency: limits?.maxCallsInFlight === undefined ? 24 : Math.min(limits.maxCallsInFlight, 1_000),
