@@ -14,13 +14,15 @@ import type { Frames } from "../frames/words.ts";
 export interface ActionBody {
   readonly action: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** A third frame, which `$meta` may give a meaning. */
+  readonly bytes?: Uint8Array | undefined;
 }
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Reads a body. Throws INVALID_ARGUMENT for one that is none. */
 export function readBody(frames: Frames): ActionBody {
-  const [action, data] = frames;
+  const [action, data, bytes] = frames;
   if (action === undefined || data === undefined)
     throw unreadable(`a body has an action and a JSON object, this one has ${frames.length} frame(s)`);
   let text: string;
@@ -29,7 +31,7 @@ export function readBody(frames: Frames): ActionBody {
   } catch {
     throw unreadable("the action is not UTF-8");
   }
-  return { action: text, data: readData(data) };
+  return { action: text, data: readData(data), bytes };
 }
 
 /** The data of a body. Throws INVALID_ARGUMENT for what is no JSON object. */
@@ -87,6 +89,19 @@ export function valueOf({ codec }: MessageShape, json: unknown): unknown {
   if (codec.format === "protobuf") return codec.fromDynamic(json === undefined ? {} : dynamicCodec.revive(json));
   return decodePayload(codec, new EncodedPayload("json", undefined, json));
 }
+
+/** A message as protobuf bytes; undefined: its codec has none, or a gateway passes on what is JSON. */
+export function bytesOf({ codec }: MessageShape, value: unknown): Uint8Array | undefined {
+  if (value instanceof EncodedPayload) return value.format === "protobuf" ? value.bytes : undefined;
+  return codec.format === "protobuf" ? codec.encode(value) : undefined;
+}
+
+/** The value of protobuf bytes that came in. Throws INVALID_ARGUMENT. */
+export function valueOfBytes({ codec }: MessageShape, bytes: Uint8Array | undefined): unknown {
+  return decodePayload(codec, new EncodedPayload("protobuf", bytes ?? NO_BYTES));
+}
+
+const NO_BYTES = new Uint8Array(0);
 
 /** How long all frames are together. */
 export function bytesIn(frames: Frames): number {

@@ -15,6 +15,8 @@ export interface CallMeta {
   readonly instanceId: string;
   readonly depth: number;
   readonly metadata: Metadata | undefined;
+  /** Input and output are protobuf, in a frame behind the data. */
+  readonly isBinary: boolean;
 }
 
 export const NO_META: CallMeta = {
@@ -25,6 +27,7 @@ export const NO_META: CallMeta = {
   instanceId: "",
   depth: 0,
   metadata: undefined,
+  isBinary: false,
 };
 
 /** Calls that call on over gateways go no deeper than this. */
@@ -85,6 +88,7 @@ export function readMeta(value: unknown, maxMetadataBytes: number): CallMeta {
     instanceId: /^[0-9a-f]{32}$/.test(instance) ? instance : "",
     depth,
     metadata: readEntries(ownMember(value, "metadata"), maxMetadataBytes),
+    isBinary: ownMember(value, "body") === "protobuf",
   };
 }
 

@@ -9,7 +9,7 @@ import {
   type StatusCode,
   wireErrorOf,
 } from "@rpc/core/transport";
-import { type ActionBody, textOf, valueOf } from "./body.ts";
+import { type ActionBody, textOf, valueOf, valueOfBytes } from "./body.ts";
 import { entriesOf, ownMember } from "./meta.ts";
 
 /*
@@ -34,6 +34,12 @@ export function outputText(
   const meta = metadata === undefined ? "" : `"metadata":${JSON.stringify(entriesOf(metadata, maxMetadataBytes))}`;
   if (text === "") return `{"status":true,"$meta":{${meta}}}`;
   return meta === "" ? `{"status":true,"result":${text}}` : `{"status":true,"result":${text},"$meta":{${meta}}}`;
+}
+
+/** The data of a reply whose output is protobuf, in the frame behind it. */
+export function binaryText(metadata: Metadata | undefined, maxMetadataBytes: number): string {
+  const meta = metadata === undefined ? "" : `,"metadata":${JSON.stringify(entriesOf(metadata, maxMetadataBytes))}`;
+  return `{"status":true,"$meta":{"body":"protobuf"${meta}}}`;
 }
 
 /** The data of a reply with an error. */
@@ -130,7 +136,10 @@ function errorOfWorker(error: object, reason: string, method: MethodDescriptor |
 }
 
 /** The output that a reply without an error holds. Throws INVALID_ARGUMENT for one that cannot be decoded. */
-export function outputIn({ data }: ActionBody, method: MethodDescriptor): unknown {
+export function outputIn({ data, bytes }: ActionBody, method: MethodDescriptor): unknown {
+  const meta = ownMember(data, "$meta");
+  if (typeof meta === "object" && meta !== null && ownMember(meta, "body") === "protobuf")
+    return valueOfBytes(method.output, bytes);
   if (Object.hasOwn(data, "result")) return valueOf(method.output, data["result"]);
   return valueOf(method.output, Object.hasOwn(data, "$meta") ? undefined : data);
 }

@@ -1,6 +1,6 @@
 import { type Capabilities, type Clock, type CloseOptions, RpcError, type Transport } from "@rpc/core";
 import { type CallContext, gapOf, noteCallError, shown } from "@rpc/core/transport";
-import { textOf } from "../calls/body.ts";
+import { bytesOf, textOf } from "../calls/body.ts";
 import { capabilitiesOf } from "../calls/capabilities.ts";
 import { refused, wholeNumber } from "../calls/errors.ts";
 import { metaTextOf } from "../calls/meta.ts";
@@ -35,6 +35,7 @@ class NativeTransport implements MdpTransport {
   readonly #requester: Requester;
   readonly #service: MdpTransportOptions["service"];
   readonly #isFlat: boolean;
+  readonly #isBinary: boolean;
   readonly #maxMetadataBytes: number;
   #closed: Promise<void> | undefined = undefined;
 
@@ -45,6 +46,7 @@ class NativeTransport implements MdpTransport {
     this.#requester = new Requester(settings);
     this.#service = options.service;
     this.#isFlat = options.input === "flat";
+    this.#isBinary = options.body === "protobuf";
     this.#maxMetadataBytes = wholeNumber("maxMetadataBytes", options.maxMetadataBytes, 16 * 1024);
     const { clock, credentials } = settings;
     const port = { clock, credentials, maxMetadataBytes: this.#maxMetadataBytes };
@@ -127,6 +129,11 @@ class NativeTransport implements MdpTransport {
     const remainingMs = deadline === undefined ? undefined : Math.max(1, Math.ceil(deadline - this.clock.now()));
     const sent = remainingMs !== undefined && Number.isFinite(remainingMs) ? remainingMs : undefined;
     const meta = metaTextOf(context, sent, this.#maxMetadataBytes);
+    const bytes = this.#isBinary ? bytesOf(method.input, input) : undefined;
+    if (bytes !== undefined) {
+      const rest = meta === "" ? "" : `,${meta}`;
+      return [Buffer.from(method.name), Buffer.from(`{"$meta":{"body":"protobuf"${rest}}}`), bytes];
+    }
     const text = textOf(method.input.codec, input);
     return [Buffer.from(method.name), Buffer.from(this.#isFlat ? flat(text, meta) : withArgs(text, meta))];
   }

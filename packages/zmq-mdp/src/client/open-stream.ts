@@ -1,6 +1,6 @@
 import { RpcError } from "@rpc/core";
 import { type CallContext, noteCallError } from "@rpc/core/transport";
-import { readBody } from "../calls/body.ts";
+import { type ActionBody, readBody } from "../calls/body.ts";
 import { errorIn, outputIn } from "../calls/reply.ts";
 import type { Frames } from "../frames/words.ts";
 import type { Exchange, ReplySink } from "./exchange.ts";
@@ -50,6 +50,11 @@ async function* readStream(
   } finally {
     inbox.leave();
   }
+}
+
+/** Whether the last reply says nothing but that it is the last. */
+function isEnd({ data, bytes }: ActionBody): boolean {
+  return Object.hasOwn(data, "$meta") && !Object.hasOwn(data, "result") && bytes === undefined;
 }
 
 /** Items between the socket and the reader. */
@@ -114,7 +119,7 @@ class StreamInbox implements ReplySink {
       const body = readBody(frames);
       const error = errorIn(body, this.#context.method, this.#label);
       if (error !== undefined) return this.#finish(error);
-      if (isLast && Object.hasOwn(body.data, "$meta") && !Object.hasOwn(body.data, "result")) return;
+      if (isLast && isEnd(body)) return;
       this.#items.push({ value: outputIn(body, this.#context.method) });
       this.#wake?.();
     } catch (thrown) {

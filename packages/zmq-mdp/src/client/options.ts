@@ -46,6 +46,11 @@ export interface MdpTransportOptions extends MdpClientOptions {
    * own workers read it. Default: `args`.
    */
   readonly input?: "args" | "flat" | undefined;
+  /**
+   * How messages travel that a contract describes by protobuf: as JSON, which everybody reads, or as they are, in a frame of their own, which
+   * workers of ours read. Default: `json`.
+   */
+  readonly body?: "json" | "protobuf" | undefined;
   /** Where subscribers connect to, `tcp://host:40412`: for contracts with events. Default: events cannot be subscribed to. */
   readonly events?: string | undefined;
   /** Bytes of metadata per call and direction. Default: 16 KiB. */

@@ -8,7 +8,7 @@ import {
   RpcError,
 } from "@rpc/core";
 import { DeadlineSweep, guarded, isPromiseLike, MAX_TIMER_MS, type MethodDescriptor, shown } from "@rpc/core/transport";
-import { type ActionBody, readBody, resultOf, valueOf } from "../calls/body.ts";
+import { type ActionBody, readBody, resultOf, valueOf, valueOfBytes } from "../calls/body.ts";
 import { capabilitiesOf } from "../calls/capabilities.ts";
 import { refused, wholeNumber } from "../calls/errors.ts";
 import { type CallMeta, NO_META, ownMember, readMeta } from "../calls/meta.ts";
@@ -161,7 +161,7 @@ class MdpListener implements Listener, CallHost {
         reason: "DRAINING",
         delivered: "no",
       });
-    const input = valueOf(method.input, inputJson(data));
+    const input = meta.isBinary ? valueOfBytes(method.input, body.bytes) : valueOf(method.input, inputJson(data));
     const { clock } = this.#pool.settings;
     const deadline = deadlineOf(method, meta, clock.now());
     const call = new WorkerCall(this, request, method, body, meta, deadline);

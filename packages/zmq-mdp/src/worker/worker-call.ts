@@ -7,9 +7,9 @@ import {
   type Metadata,
   type MethodDescriptor,
 } from "@rpc/core/transport";
-import { type ActionBody, resultOf } from "../calls/body.ts";
+import { type ActionBody, bytesOf, resultOf } from "../calls/body.ts";
 import type { CallMeta } from "../calls/meta.ts";
-import { errorText, outputText } from "../calls/reply.ts";
+import { binaryText, errorText, outputText } from "../calls/reply.ts";
 import type { WorkerRequest } from "./registration.ts";
 
 /** What calls need of the listener that they came to. */
@@ -146,10 +146,9 @@ export class WorkerCall extends CallScope implements Expiring {
         // Nobody holds it back: a source that never waits would keep everything else from running.
         count += 1;
         if (count % ITEMS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        const text = outputText(this.method, item, undefined, 0);
-        this.request.partial([Buffer.from(resultOf(this.#action)), Buffer.from(text)]);
+        this.request.partial([Buffer.from(resultOf(this.#action)), ...this.#outputFrames(item, undefined)]);
       }
-      this.#answer(() => `{"status":true,"$meta":{"end":true}}`);
+      this.#answer(() => [END]);
     } catch (thrown) {
       this.fail(thrown);
     }
@@ -157,37 +156,47 @@ export class WorkerCall extends CallScope implements Expiring {
   }
 
   succeed(output: unknown): void {
-    if (this.method.kind === "notification") return this.#answer(() => `{"status":true,"$meta":{}}`);
-    this.#answer(() => outputText(this.method, output, this.responseMetadataIfAny, this.#host.maxMetadataBytes));
+    if (this.method.kind === "notification") return this.#answer(() => [NOTHING]);
+    this.#answer(() => this.#outputFrames(output, this.responseMetadataIfAny));
   }
 
   fail(thrown: unknown): void {
     const error = this.#own(RpcError.from(thrown));
     const { maxMetadataBytes, exposeStacks } = this.#host;
-    this.#answer(() => errorText(error, this.method, this.responseMetadataIfAny, maxMetadataBytes, exposeStacks));
+    this.#answer(() => [
+      Buffer.from(errorText(error, this.method, this.responseMetadataIfAny, maxMetadataBytes, exposeStacks)),
+    ]);
   }
 
   /** A notification is taken up: its caller hears no more of it. */
   accepted(): void {
-    this.#answer(() => `{"status":true,"$meta":{}}`);
+    this.#answer(() => [NOTHING]);
   }
 
-  #answer(data: () => string): void {
+  /** Data, and behind it the bytes of a caller who asked in bytes. */
+  #outputFrames(output: unknown, metadata: Metadata | undefined): Uint8Array[] {
+    const { maxMetadataBytes } = this.#host;
+    const bytes = this.meta.isBinary ? bytesOf(this.method.output, output) : undefined;
+    if (bytes !== undefined) return [Buffer.from(binaryText(metadata, maxMetadataBytes)), bytes];
+    return [Buffer.from(outputText(this.method, output, metadata, maxMetadataBytes))];
+  }
+
+  #answer(data: () => Uint8Array[]): void {
     if (this.#settled) return;
-    let text: string;
+    let frames: Uint8Array[];
     try {
-      text = data();
+      frames = data();
     } catch (thrown) {
       const { message } = RpcError.from(thrown);
       const error = new RpcError("INTERNAL", `${this.method.name}: the output cannot be sent: ${message}`, {
         reason: "RESULT_UNSERIALIZABLE",
       });
       this.#host.report(error);
-      text = errorText(error, this.method, undefined, 0, this.#host.exposeStacks);
+      frames = [Buffer.from(errorText(error, this.method, undefined, 0, this.#host.exposeStacks))];
     }
     this.#settled = true;
     this.onCancel(undefined);
-    this.request.reply([Buffer.from(resultOf(this.#action)), Buffer.from(text)]);
+    this.request.reply([Buffer.from(resultOf(this.#action)), ...frames]);
     this.#host.settled(this);
   }
 
@@ -199,6 +208,8 @@ export class WorkerCall extends CallScope implements Expiring {
 }
 
 const ITEMS_A_TURN = 32;
+const NOTHING: Uint8Array = Buffer.from(`{"status":true,"$meta":{}}`);
+const END: Uint8Array = Buffer.from(`{"status":true,"$meta":{"end":true}}`);
 let lastId = 0;
 
 /** Who called, as far as a worker is told: a broker stands in between. Nobody can be called back through it. */
