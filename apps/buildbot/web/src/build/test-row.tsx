@@ -66,12 +66,14 @@ function TestHistory({ builder, test: { suite, name } }: { builder: string; test
             newest first
           </Text>
           {results.map(({ state, build, durationMs }) => (
-            <Link key={build.id} href={`${buildPath(build.id)}?tab=tests`} role="listitem">
-              <StandingIcon
-                standing={STANDINGS[state]}
-                label={`#${build.number} ${state}${durationMs === undefined ? "" : `, ${durationWords(durationMs)}`}`}
-              />
-            </Link>
+            <span key={build.id} role="listitem">
+              <Link href={`${buildPath(build.id)}?tab=tests`}>
+                <StandingIcon
+                  standing={STANDINGS[state]}
+                  label={`#${build.number} ${state}${durationMs === undefined ? "" : `, ${durationWords(durationMs)}`}`}
+                />
+              </Link>
+            </span>
           ))}
         </Group>
       )}
