@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createClient, type RpcError, type SessionTransport } from "@rpc/core";
 import { createRemoteStore } from "@rpc/db-queue";
 import { createTcpTransport } from "@rpc/tcp";
+import { createWsTransport } from "@rpc/ws";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Desk } from "../src/contracts/bot.ts";
 import { Bots, Builds, House as HouseContract, Settings, Users } from "../src/contracts/page.ts";
@@ -78,6 +79,17 @@ test("nobody comes in without the right secret", async () => {
     expect((await failure(createClient(Users, transport).whoami())).code).toBe("UNAUTHENTICATED");
     await transport.close();
   }
+  // The door of bots that only HTTP lets out knows bots alone, and nothing stands beside it.
+  const door = house.pageUrl.replace("http", "ws");
+  const person = createWsTransport(`${door}/ws/bots`, { token: house.admin });
+  expect((await failure(createClient(Users, person).whoami())).code).toBe("UNAUTHENTICATED");
+  await person.close();
+  const guess = createWsTransport(`${door}/ws/bots`, { identity: "one", secret: "guess" });
+  expect((await failure(createClient(Desk, guess).repositories())).code).toBe("UNAUTHENTICATED");
+  await guess.close();
+  const { host } = new URL(house.pageUrl);
+  const upgrade = `GET /ws/other HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+  expect((await raw(house.pageUrl, upgrade)).status).toBe(404);
   const admin = createClient(Desk, house.people.transport);
   expect((await failure(admin.claim({ incarnation, max: 64 }))).code).toBe("PERMISSION_DENIED");
 });
