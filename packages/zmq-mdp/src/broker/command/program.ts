@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import manifest from "../../../package.json" with { type: "json" };
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { MdpAuth } from "../auth.ts";
 import { type MdpBrokerOptions, runMdpBroker } from "../run-broker.ts";
 import type { MdpDialect, MdpRule } from "../settings.ts";
 import { readConfig, UsageError } from "./config.ts";
+import { version } from "../../version.ts";
 
 const DEFAULT_ENDPOINT = "tcp://127.0.0.1:40410";
 const DIALECTS: readonly MdpDialect[] = ["auto", "rfc7", "domogik", "domogik-1.3", "mdp02"];
@@ -37,7 +37,7 @@ interface Flags {
 export function createProgram(): Command {
   return new Command("rpc-mdp-broker")
     .description("Runs a Majordomo broker: 7/MDP, 8/MMI, 18/MDP and Domogik's dialect at one endpoint.")
-    .version(manifest.version)
+    .version(version())
     .argument("[endpoint]", `tcp://host:port or ipc://path; else RPC_MDP_ENDPOINT, else ${DEFAULT_ENDPOINT}`)
     .option("--config <file>", "JSON with the options of runMdpBroker, or an INI file with Domogik's section [mq]")
     .option("--client-endpoint <endpoint>", "a second one, for clients alone")

@@ -1,8 +1,8 @@
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
-import manifest from "../../../package.json" with { type: "json" };
 import type { MdpCredentials } from "../../link/credentials.ts";
 import { createMdpSubscriber, type MdpEvent } from "../subscriber.ts";
+import { version } from "../../version.ts";
 
 const DEFAULT_ENDPOINT = "tcp://127.0.0.1:40412";
 
@@ -20,7 +20,7 @@ interface Flags {
 /** The command line of the sniffer. Throws CommanderError when it is none, or asks for help. */
 export function createDumpProgram(): Command {
   return new Command("rpc-mdp-dump")
-    .version(manifest.version)
+    .version(version())
     .description("Prints the events that pass a forwarder: time, category, content.")
     .argument("[filters...]", "what categories begin with; all of them without")
     .option("--endpoint <endpoint>", "where subscribers connect to", process.env["RPC_MDP_EVENTS"] ?? DEFAULT_ENDPOINT)
