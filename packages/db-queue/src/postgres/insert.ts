@@ -31,11 +31,12 @@ const SPECIAL_COLUMNS: readonly Column[] = [
   (c) => c.agentSeenWithinMs,
 ];
 
-/** What commands of one list have in common, mostly: all but what they carry. */
+/** What they carry. */
+const CARGO: readonly Column[] = [(c) => c.args, (c) => c.kwargs, (c) => c.meta];
+/** What commands of one list have in common, mostly: all the rest. */
 const COMMON: readonly Column[] = [
   (c) => c.address,
   (c) => c.method,
-  (c) => c.kwargs,
   (c) => c.priority,
   (c) => c.orderingKey,
   (c) => c.targetAgent,
@@ -76,7 +77,7 @@ const WAKE = "(SELECT rpc_wake(array_agg('command on: ' || name)) FROM a HAVING 
 export interface InsertStatements {
   /** A command alone, as most are where little happens: to begin a statement with lists in it takes longer than to write a row. */
   readonly one: Statement;
-  /** Commands that differ in their arguments and meta alone: to read twelve lists and to copy their rows takes longer than to write these. */
+  /** Commands that differ in their arguments and metadata alone: to read twelve lists and to copy their rows takes longer than to write these. */
   readonly alike: Statement;
   readonly plain: Statement;
   readonly special: Statement;
@@ -111,24 +112,25 @@ function statementsWith(
 ): InsertStatements {
   const wake = wakeOne === undefined ? "NULL" : WAKE;
   const woken = (when: string): string =>
-    wakeOne === undefined ? "NULL" : when.replace("?", wakeOne("'command on: ' || $1"));
+    wakeOne === undefined ? "NULL" : when.replace("?", () => wakeOne("'command on: ' || $1"));
   const row = (
     args: string,
+    kwargs: string,
     meta: string,
-  ): string => `nextval('rpc_command_id_seq'), address_id, $2::text, ${args}, coalesce($3::json, '{}'),
-           coalesce(${meta}, '{}'), coalesce($4::smallint, 0), $5::text, $6::text, coalesce($7::smallint, 1), $10::text, now,
-           now + coalesce($8::float8, 0) * interval '1 ms', coalesce($8::float8, 0) > 0, now + $9::float8 * interval '1 ms', $11::boolean`;
+  ): string => `nextval('rpc_command_id_seq'), address_id, $2::text, coalesce(${args}, '[]'),
+           coalesce(${kwargs}, '{}'), coalesce(${meta}, '{}'), coalesce($3::smallint, 0), $4::text, $5::text, coalesce($6::smallint, 1), $9::text, now,
+           now + coalesce($7::float8, 0) * interval '1 ms', coalesce($7::float8, 0) > 0, now + $8::float8 * interval '1 ms', $10::boolean`;
   const address = `rpc_address WHERE name = $1 AND (${first}) IS DISTINCT FROM '' FOR KEY SHARE`;
   return {
     one: make(`INSERT INTO rpc_command ${WRITTEN}, notification)
-  SELECT ${row("$12::json", "$13::json")}
+  SELECT ${row("$11::json", "$12::json", "$13::json")}
     FROM (SELECT id AS address_id, clock_timestamp() AS now FROM ${address}) AS a
   RETURNING id::text, ${woken("?")}`),
     // Rows come in the order of the lists: of the two that are joined, one has a single row.
     alike: make(`WITH a AS MATERIALIZED (SELECT id AS address_id FROM ${address}),
   g AS MATERIALIZED (SELECT address_id, clock_timestamp() AS now FROM a),
   made AS (INSERT INTO rpc_command ${WRITTEN}, notification)
-    SELECT ${row("args", "meta")} FROM g, unnest($12::json[], $13::json[]) AS t(args, meta) RETURNING id)
+    SELECT ${row("args", "kwargs", "meta")} FROM g, unnest($11::json[], $12::json[], $13::json[]) AS t(args, kwargs, meta) RETURNING id)
 SELECT array_to_string(array_agg(id), ','), ${woken("CASE WHEN count(*) > 0 THEN ? END")} FROM made`),
     plain: make(`WITH ${given(TYPES, NAMES, first)},
   p AS MATERIALIZED (SELECT i.*, a.address_id FROM i JOIN a ON a.name = i.address),
@@ -203,6 +205,12 @@ function areAlike(commands: readonly NewCommand[]): boolean {
   );
 }
 
+/** One list at least is as long as that of the commands: it says how many there are. */
+function cargo(commands: readonly NewCommand[]): Value[] {
+  const [args = null, ...others] = columns(CARGO, commands);
+  return [args ?? (others.every((other) => other === null) ? commands.map(() => "[]") : null), ...others];
+}
+
 async function insertAlike(
   session: Session,
   statements: InsertStatements,
@@ -213,12 +221,8 @@ async function insertAlike(
   const common = COMMON.map((column) => column(first) ?? null);
   const rows =
     commands.length === 1
-      ? await session.rows(statements.one, [...common, first.args ?? "[]", first.meta ?? null])
-      : await session.rows(statements.alike, [
-          ...common,
-          commands.map(({ args }) => args ?? "[]"),
-          ...columns([(c) => c.meta], commands),
-        ]);
+      ? await session.rows(statements.one, [...common, ...CARGO.map((column) => column(first) ?? null)])
+      : await session.rows(statements.alike, [...common, ...cargo(commands)]);
   // The type of a row is what its statement selects, here as in all of this folder.
   const [text] = (rows[0] ?? [null]) as readonly [string | null];
   if (text === null) return commands.map(({ address }) => noAddressError(address));
