@@ -34,4 +34,4 @@ const CAPABILITIES: Capabilities = Object.freeze({
   transactional: { unsupported: "a broker takes part in no database transaction; use the database queue" },
 });
 
-const WITH_PARTIAL_REPLIES: Capabilities = Object.freeze({ ...CAPABILITIES, serverStream: "native" });
+const WITH_PARTIAL_REPLIES: Capabilities = Object.freeze({ ...CAPABILITIES, serverStream: "emulated" });
