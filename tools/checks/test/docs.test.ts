@@ -118,7 +118,7 @@ test("the limits table of docs/security.md has every limit with its default", ()
 
 describe("docs/troubleshooting.md", () => {
   const page = read("docs/troubleshooting.md");
-  const sources = globSync("packages/{core,protobuf,tcp,ws,xmlrpc,db-queue}/src/**/*.ts", { cwd: ROOT })
+  const sources = globSync("packages/{core,protobuf,tcp,ws,xmlrpc,db-queue,zmq-mdp}/src/**/*.ts", { cwd: ROOT })
     .map(read)
     .join("\n");
 
