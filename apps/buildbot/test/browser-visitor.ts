@@ -50,7 +50,7 @@ export class Visitor {
       reducedMotion: "reduce",
     });
     await context.addInitScript(
-      `addEventListener("securitypolicyviolation", (event) => console.error("policy: " + event.violatedDirective + " " + event.blockedURI));`,
+      `addEventListener("securitypolicyviolation", (event) => console.error("policy: " + [event.violatedDirective, event.blockedURI, event.sourceFile, event.lineNumber, event.columnNumber].join(" ")));`,
     );
     if (options.token !== undefined) {
       const answer = await context.request.post(`${origin}/login`, { data: { token: options.token } });

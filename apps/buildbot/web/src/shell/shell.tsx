@@ -52,24 +52,26 @@ export function Shell({ children }: { children: ReactNode }) {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" component="nav" aria-label="places" hidden={isShutOut}>
-        {PLACES.filter((place) => ROLES.indexOf(place.role) <= role).map(({ path, name, key, icon: Icon }) => (
-          <NavLink
-            key={path}
-            component={Link}
-            href={path}
-            label={name}
-            leftSection={<Icon size={18} aria-hidden />}
-            active={isAt(at, path)}
-            aria-current={isAt(at, path) ? "page" : undefined}
-            rightSection={
-              <Text span size="xs" c="dimmed" visibleFrom="sm" aria-hidden>
-                g {key}
-              </Text>
-            }
-            onClick={menu.close}
-          />
-        ))}
+      <AppShell.Navbar p="xs" component="nav" aria-label="places">
+        {PLACES.filter((place) => !isShutOut && ROLES.indexOf(place.role) <= role).map(
+          ({ path, name, key, icon: Icon }) => (
+            <NavLink
+              key={path}
+              component={Link}
+              href={path}
+              label={name}
+              leftSection={<Icon size={18} aria-hidden />}
+              active={isAt(at, path)}
+              aria-current={isAt(at, path) ? "page" : undefined}
+              rightSection={
+                <Text span size="xs" c="dimmed" visibleFrom="sm" aria-hidden>
+                  g {key}
+                </Text>
+              }
+              onClick={menu.close}
+            />
+          ),
+        )}
         <Text size="xs" c="dimmed" mt="auto" p="xs" visibleFrom="sm">
           <Kbd size="xs">?</Kbd> shows the keys
         </Text>
