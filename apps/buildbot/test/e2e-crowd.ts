@@ -39,10 +39,14 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
   const since = performance.now();
   const names = Array.from({ length: bots }, (_, index) => `crowd-${index}`);
   const programs = new Map<string, Program>();
-  for (const name of names) programs.set(name, await house.startBot(name));
-  const { builds } = house.people;
+  const { bots: people, builds } = house.people;
+  const start = async (name: string): Promise<void> => void programs.set(name, await house.startBot(name, 1));
+  await Promise.all(names.map(start));
+  // Nobody begins before all is there: the harm comes while there is much to be done.
+  for (const bot of names) await people.command({ bot, method: "pause" });
   const ids: number[] = [];
   for (let index = 0; index < requests; index += 1) ids.push((await house.force(BUILDER)).id);
+  for (const bot of names) await people.command({ bot, method: "resume" });
 
   const harm = [
     ...Array.from({ length: options.botKills }, () => "bot" as const),
@@ -57,7 +61,7 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
   const problems: string[] = [];
   const killBot = async (name: string): Promise<void> => {
     await programs.get(name)?.end("SIGKILL");
-    programs.set(name, await house.startBot(name));
+    await start(name);
   };
   /** The others build meanwhile. */
   const harmOne = async (who: "bot" | "server"): Promise<void> => {

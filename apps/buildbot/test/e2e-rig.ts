@@ -19,6 +19,8 @@ export interface HouseOptions {
   readonly databaseUrl?: string | undefined;
   /** Of `buildbot server`, beside the rig's. */
   readonly serverArgs?: readonly string[];
+  /** For programs to start, which takes long where hundreds of others run. Default: 60,000. */
+  readonly patienceMs?: number;
 }
 
 /** Builders by their names, as they stand in the configuration, but for their repository. */
@@ -54,10 +56,11 @@ export class Program {
   }
 
   /** The first line that matches, when it has come. */
-  async says(pattern: RegExp): Promise<string> {
+  async says(pattern: RegExp, patienceMs?: number): Promise<string> {
     await until(
       () => pattern.test(this.out) || this.child.exitCode !== null,
       () => `${this.out}\n${this.err}`,
+      patienceMs,
     );
     const [, found = ""] = pattern.exec(this.out) ?? [];
     if (!pattern.test(this.out)) throw new Error(`it ended without saying ${pattern}:\n${this.out}\n${this.err}`);
@@ -107,10 +110,10 @@ export class House implements AsyncDisposable {
   async startServer(): Promise<Program> {
     const http = this.pageUrl === "" ? "127.0.0.1:0" : this.pageUrl;
     const tcp = this.tcpUrl === "" ? "127.0.0.1:0" : this.tcpUrl;
-    const { databaseUrl, serverArgs = [] } = this.#options;
+    const { databaseUrl, serverArgs = [], patienceMs } = this.#options;
     const env = databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl };
     const server = this.run(["server", "--data", this.data, "--http", http, "--tcp", tcp, ...serverArgs], env);
-    this.pageUrl = await server.says(/^page:\s+(\S+)$/m);
+    this.pageUrl = await server.says(/^page:\s+(\S+)$/m, patienceMs);
     this.tcpUrl = await server.says(/^bots:\s+(\S+)$/m);
     if (this.admin === "") this.admin = await server.says(/^admin:\s+(\S+)$/m);
     this.#server = server;
@@ -146,7 +149,7 @@ export class House implements AsyncDisposable {
     const dir = join(this.folder, "bots", name);
     const args = ["bot", "--server", server, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0"];
     const bot = this.run(args, { BUILDBOT_TOKEN: token });
-    await bot.says(/^bot (\S+)/m);
+    await bot.says(/^bot (\S+)/m, this.#options.patienceMs);
     await this.present(name, true);
     return bot;
   }
@@ -157,8 +160,10 @@ export class House implements AsyncDisposable {
   }
 
   async present(name: string, isPresent: boolean): Promise<void> {
-    await until(async () =>
-      (await this.people.bots.list()).some((bot) => bot.name === name && bot.present === isPresent),
+    await until(
+      async () => (await this.people.bots.list()).some((bot) => bot.name === name && bot.present === isPresent),
+      () => `${name} is ${isPresent ? "not " : ""}present`,
+      this.#options.patienceMs,
     );
   }
 
