@@ -4,8 +4,8 @@ import type { MaskStream, SecretMask } from "./secret-mask.ts";
 
 /** A log is sent when so much has come, */
 const ENOUGH_BYTES = 16 * 1024;
-/** or so long after its first byte. */
-const ENOUGH_MS = 250;
+/** or so long after its first byte: who watches is to see a line within 300 ms, all told. */
+const ENOUGH_MS = 100;
 /** What one call carries, where much waits. */
 const MOST_BYTES = 256 * 1024;
 /** A record is sent whole. */
