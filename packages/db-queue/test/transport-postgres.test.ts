@@ -11,10 +11,19 @@ let count = 0;
 const TWO_CLOCKS =
   "the time that a call spends in the database is counted, and the clock of the case stands still meanwhile";
 
+/** All connections are there, and have heard of cancellations: they take a way of their own, which a first time is not to make longer. */
+async function openWarm(): Promise<PostgresRig> {
+  const rig = await openPostgresRig({}, { maxConnections: 4 });
+  const nobodys = { id: 1_000_000_000, token: "00000000-0000-4000-8000-000000000000", leaseMs: 1000 };
+  await Promise.all(Array.from({ length: 4 }, () => rig.store.cancel([{ id: nobodys.id }])));
+  await rig.store.extend([nobodys]);
+  return rig;
+}
+
 /** One database for all cases, an address for each. Time of the calls stands still, that of the database does not. */
 async function connect(options: TransportPairOptions): Promise<TransportPair> {
   const { handler, clock, limits, callerLimits, exposeStacks, onError } = options;
-  const rig = await (opened ??= openPostgresRig({}, { maxConnections: 4 }));
+  const rig = await (opened ??= openWarm());
   const address = `test:${(count += 1)}`;
   const queue = createDbQueue(rig.store, {
     clock,
