@@ -243,6 +243,36 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     expect(ann.complaints()).toEqual([]);
   });
 
+  it("is used by the keyboard alone, and says what each control is for", async () => {
+    const page = await ann.go("/");
+    for (const path of ["/", "/builders/core", "/bots", "/settings", `/builds/${built["lamp"]?.id}`]) {
+      await ann.follow(path);
+      await page.locator("h1").waitFor();
+      expect(await page.evaluate<string[]>(NAMELESS), path).toEqual([]);
+      expect(await page.locator("h1").count(), path).toBe(1);
+      expect(await page.locator("main, nav, header").count(), path).toBe(3);
+    }
+    await ann.go("/queue");
+    await page.getByLabel("ended ones too").waitFor();
+    const reached: string[] = [];
+    for (let at = 0; at < 20 && !reached.includes("ended ones too"); at++) {
+      await page.keyboard.press("Tab");
+      const { name, isVisible } = await page.evaluate<{ name: string; isVisible: boolean }>(FOCUSED);
+      expect(isVisible, name).toBe(true);
+      reached.push(name);
+    }
+    expect(reached.slice(0, 3)).toEqual(["Go to the content", "colours", "admin"]);
+    expect(reached.at(-1)).toBe("ended ones too");
+    await page.keyboard.press("Escape");
+    await page.locator("h1").click();
+    await page.keyboard.type("gb");
+    await page.waitForURL(`${site.url}/builders`);
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    expect(ann.complaints()).toEqual([]);
+  });
+
   it("shows that the connection is lost, and mends it by itself when the server is there again", async () => {
     const page = await ann.go("/");
     await site.stop();
@@ -260,6 +290,21 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     expect(ann.complaints({ wasAway: true })).toEqual([]);
   });
 });
+
+/** Controls that somebody who does not see them is told nothing of. */
+const NAMELESS = `[...document.querySelectorAll("button, a[href], input, select, textarea")]
+  .filter((one) => one.offsetParent !== null && one.type !== "hidden")
+  .filter((one) => !(one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.length || one.querySelector("[aria-label], img[alt]")))
+  .map((one) => one.outerHTML.slice(0, 200))`;
+
+/** What has the focus, and whether it can be seen that it has: by an outline, or because it is drawn otherwise. */
+const FOCUSED = `(() => {
+  const one = document.activeElement;
+  const name = one.getAttribute("aria-label") ?? (one.labels?.[0]?.textContent || one.textContent).trim();
+  const styles = [one, one.nextElementSibling, one.parentElement].filter(Boolean).map((each) => getComputedStyle(each));
+  const box = one.getBoundingClientRect();
+  return { name, isVisible: box.right > 0 && styles.some((style) => style.outlineStyle !== "none" && style.outlineWidth !== "0px") };
+})()`;
 
 interface Field {
   readonly value: string;

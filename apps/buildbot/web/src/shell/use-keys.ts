@@ -13,11 +13,12 @@ export function useKeys(help: () => void): void {
   const onHelp = useEffectEvent(help);
   const onGo = useEffectEvent((path: string) => go(path));
   useEffect(() => {
-    let leaving = 0;
+    // Not 0: events are timed from when the page was opened, and its first seconds would all come after a `g`.
+    let leaving = Number.NEGATIVE_INFINITY;
     const pressed = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
       const isSecond = event.timeStamp - leaving < FOLLOW_MS;
-      leaving = 0;
+      leaving = Number.NEGATIVE_INFINITY;
       if (isSecond) {
         const place = PLACES.find(({ key }) => key === event.key);
         if (place === undefined) return;
