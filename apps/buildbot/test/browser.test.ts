@@ -248,9 +248,10 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     for (const path of ["/", "/builders/core", "/bots", "/settings", `/builds/${built["lamp"]?.id}`]) {
       await ann.follow(path);
       await page.locator("h1").waitFor();
-      expect(await page.evaluate<string[]>(NAMELESS), path).toEqual([]);
-      expect(await page.locator("h1").count(), path).toBe(1);
-      expect(await page.locator("main, nav, header").count(), path).toBe(3);
+      const nameless = await page.evaluate<string[]>(NAMELESS);
+      const headings = await page.locator("h1").count();
+      const landmarks = await page.locator("main, nav, header").count();
+      expect({ path, nameless, headings, landmarks }).toEqual({ path, nameless: [], headings: 1, landmarks: 3 });
     }
     await ann.go("/queue");
     await page.getByLabel("ended ones too").waitFor();
@@ -258,7 +259,7 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     for (let at = 0; at < 20 && !reached.includes("ended ones too"); at++) {
       await page.keyboard.press("Tab");
       const { name, isVisible } = await page.evaluate<{ name: string; isVisible: boolean }>(FOCUSED);
-      expect(isVisible, name).toBe(true);
+      expect({ name, isVisible }).toEqual({ name, isVisible: true });
       reached.push(name);
     }
     expect(reached.slice(0, 3)).toEqual(["Go to the content", "colours", "admin"]);
