@@ -97,9 +97,9 @@ const COMMANDS = {
   pnpm: (args) => run("npx", ["--yes", PNPM, ...args]),
 };
 
-/** Two packages at a time: each runs one file after the other on a machine of two cores, and waits for its sockets and disks half of the time. */
+/** Three packages at a time: each runs one file after the other, and waits for its sockets, disks and processes a good part of the time. */
 async function runTests(args) {
-  const code = await runQuietly("test", turbo("test", ["--concurrency=2", "--continue=always", ...args]));
+  const code = await runQuietly("test", turbo("test", ["--concurrency=3", "--continue=always", ...args]));
   if (code !== 0 && failedCount() === 0) writeResult("test run", { failed: 1 });
 }
 

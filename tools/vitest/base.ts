@@ -10,8 +10,9 @@ export function suite(overrides: TestOptions = {}, results = "vitest"): ViteUser
       passWithNoTests: true,
       reporters: ["default", ["json", { outputFile: `.results/${results}.json` }]],
       pool: "forks",
-      testTimeout: 15_000,
-      hookTimeout: 15_000,
+      // For what hangs. How long a thing takes is for the benchmarks: the machine may have others to run.
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
       allowOnly: false,
       ...overrides,
     },

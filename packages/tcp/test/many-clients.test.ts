@@ -18,11 +18,17 @@ it("H210 lets 1,000 clients that lost the server at once come back, each with it
       return input;
     },
   });
-  const listener = await serveTcp(router, { secret: "correct horse battery staple" });
+  // All of this is one process: on a slow machine the last handshake has to wait for a thousand others.
+  const listener = await serveTcp(router, { secret: "correct horse battery staple", unauthenticatedTimeoutMs: 60_000 });
   const { hostname, port } = new URL(listener.endpoint.replace("tcp:", "http:"));
   const proxy = await createChaosProxy({ target: { host: hostname, port: Number(port) } });
   const transports = Array.from({ length: CLIENTS }, () =>
-    createTcpTransport(proxy.endpoint, { secret: "correct horse battery staple", reconnect: { minMs: 1, maxMs: 200 } }),
+    createTcpTransport(proxy.endpoint, {
+      secret: "correct horse battery staple",
+      unauthenticatedTimeoutMs: 60_000,
+      connectTimeoutMs: 60_000,
+      reconnect: { minMs: 1, maxMs: 200 },
+    }),
   );
   const calls = transports.map((transport, n) => createClient(Test, transport).slow(n));
   await entered.promise;

@@ -27,7 +27,7 @@ export interface SuiteOptions extends TestRunner {
   readonly leaveOut?: Readonly<Record<string, string>> | undefined;
   /** Requirements to prove, by id; for a test of the suite itself. Default: all of them. */
   readonly only?: readonly string[] | undefined;
-  /** How long a case may take before it counts as hanging, in milliseconds of the wall clock. Default: 10,000. */
+  /** How long a case may take before it counts as hanging, in milliseconds of the wall clock. Default: 30,000. */
   readonly patienceMs?: number | undefined;
   /** Called at the end of the run with what was found. */
   readonly report?: ((report: SuiteReport) => void) | undefined;
@@ -48,7 +48,7 @@ export function registerCases<Case extends Pick<SuiteCase<never>, "id" | "behavi
   cases: readonly Case[],
   perform: (each: Case) => Promise<NotApplicable>,
 ): void {
-  const patienceMs = options.patienceMs ?? 10_000;
+  const patienceMs = options.patienceMs ?? 30_000;
   options.describe(options.name, () => {
     for (const each of cases) {
       if (options.leaveOut?.[each.id] !== undefined || options.only?.includes(each.id) === false) continue;

@@ -35,7 +35,7 @@ export class Measurements {
     const reason = this.#missing.get(key);
     if (reason !== undefined) return { missing: reason };
     const values = this.#values.get(key);
-    return values === undefined ? { missing: "not measured in this run" } : { values, median: medianOf(values) };
+    return values === undefined ? { missing: NOT_IN_RUN } : { values, median: medianOf(values) };
   }
 
   median(entrantName: string, figure: FigureId): number | undefined {
@@ -43,6 +43,8 @@ export class Measurements {
     return "median" in outcome ? outcome.median : undefined;
   }
 }
+
+export const NOT_IN_RUN = "not measured in this run";
 
 export function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

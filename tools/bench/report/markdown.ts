@@ -2,6 +2,7 @@ import { FIGURES, type Figure, isPatternLoad, type PatternLoad } from "../harnes
 import type { InstallSize } from "../harness/install-size.ts";
 import { runsLoad, type RosterEntry } from "../harness/roster.ts";
 import type { BenchRun } from "./bench-run.ts";
+import { NOT_JUDGED_HERE } from "./targets.ts";
 
 interface Yardstick {
   readonly name: string;
@@ -60,15 +61,18 @@ export function dateOf(run: BenchRun): string {
   return run.startedAt.toISOString().slice(0, 10);
 }
 
-function verdictTable(run: BenchRun): string {
-  const rows = run.verdicts.map(({ title, mustReach, aim, reading, reached }) => [
+function verdictTable({ verdicts }: BenchRun): string {
+  const judged = verdicts.filter(({ reading }) => reading !== NOT_JUDGED_HERE);
+  const rows = judged.map(({ title, mustReach, aim, reading, reached }) => [
     title,
     mustReach,
     aim,
     reading,
     reached === undefined ? "–" : reached ? "yes" : "**no**",
   ]);
-  return table(["figure", "must reach", "aim", "reading", "reached"], rows);
+  const left = verdicts.length - judged.length;
+  const note = left === 0 ? "" : `\n\nOf ${verdicts.length} figures ${left} were not measured in this run.`;
+  return table(["figure", "must reach", "aim", "reading", "reached"], rows) + note;
 }
 
 function overviewTable(run: BenchRun): string {

@@ -1,7 +1,7 @@
 /** What our entrants must reach, and what they aim at; judged against the other entrants of the same run. */
 import { figureOf, figuresOf, type FigureId } from "../harness/figures.ts";
 import type { InstallSize } from "../harness/install-size.ts";
-import type { Measurements } from "../harness/measurements.ts";
+import { type Measurements, NOT_IN_RUN } from "../harness/measurements.ts";
 import { ROSTER } from "../harness/roster.ts";
 
 export interface Verdict {
@@ -12,6 +12,9 @@ export interface Verdict {
   readonly reached: boolean | undefined;
   readonly reading: string;
 }
+
+/** The reading of a figure whose load the run did not make. */
+export const NOT_JUDGED_HERE = `not judged: ${NOT_IN_RUN}`;
 
 interface RatioTarget {
   readonly figure: FigureId;
@@ -213,7 +216,7 @@ function judgeInstall(install: { ours: InstallSize; grpc: InstallSize } | undefi
     mustReach: "smaller than @grpc/grpc-js + @grpc/proto-loader",
     aim: "",
   };
-  if (install === undefined) return { ...head, reached: undefined, reading: "not judged: not measured in this run" };
+  if (install === undefined) return { ...head, reached: undefined, reading: NOT_JUDGED_HERE };
   const { ours, grpc } = install;
   if ("missing" in ours) return { ...head, reached: undefined, reading: `not judged: ${ours.missing}` };
   if ("missing" in grpc) return { ...head, reached: undefined, reading: `not judged: ${grpc.missing}` };

@@ -20,14 +20,14 @@ const [INVALID_ARGUMENT, RESOURCE_EXHAUSTED] = [3, 8];
 
 /** H60–H62: subscribers and publishers that no honest peer is. */
 export const hostileTopicCases: readonly TransportCase[] = [
-  provesOnWire("H60", "refuses 100,000 subscriptions of one peer beyond maxSubscriptions", async (bench) => {
+  provesOnWire("H60", "refuses 20,000 subscriptions of one peer beyond maxSubscriptions", async (bench) => {
     const { raw, router } = await subscriber(bench, { maxSubscriptions: 100 });
     const before = raw.received.length;
-    for (const batch of range(100)) {
+    for (const batch of range(20)) {
       for (const n of range(1_000)) raw.send(subscribe(2 * (batch * 1_000 + n) + 1));
       await until(() => raw.received.length === before + (batch + 1) * 1_000, "all are answered");
     }
-    equal([raw.count(Body.Progress), raw.count(Body.Fail)], [100, 99_900], "subscriptions taken and refused");
+    equal([raw.count(Body.Progress), raw.count(Body.Fail)], [100, 19_900], "subscriptions taken and refused");
     const refused = raw.received.find((each) => each.body === Body.Fail);
     equal(refused?.error.code, RESOURCE_EXHAUSTED, "code of a refusal");
     equal(router.told.subscriberCount, 100, "subscribers");
