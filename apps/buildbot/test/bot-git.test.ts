@@ -1,12 +1,15 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, utimes } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@rpc/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { describe as describeCommits, findCommit, newCommits } from "../src/bot/git/commits.ts";
 import { Mirrors } from "../src/bot/git/mirror.ts";
-import { makeWorkTree, passwordsOf, withoutPassword } from "../src/bot/git/work-tree.ts";
+import { makeWorkTree } from "../src/bot/git/work-tree.ts";
+import { secretsIn, withoutSecrets } from "../src/repository-url.ts";
 import { makeRepository, type Repository } from "./git-rig.ts";
 
 let folder = "";
@@ -20,6 +23,8 @@ beforeEach(async () => {
   mirrors = new Mirrors(join(folder, "mirrors"), settings);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const failureOf = (run: Promise<unknown>): Promise<string> => run.then(() => "it went well", String);
 
 describe("mirror", () => {
   it("gives trees of any commit, which share its objects and leave it as it is", async () => {
@@ -98,6 +103,48 @@ describe("mirror", () => {
     expect(await mirrors.removeUnused(Date.now() - 1_000)).toBe(1);
     expect(existsSync(mirror)).toBe(false);
   });
+
+  it("is in use when what it has is enough", async () => {
+    const first = source.commit("first");
+    const mirror = await mirrors.update(source.path, call);
+    await utimes(mirror, 1_000, 1_000);
+    await mirrors.update(source.path, call, first);
+    expect(await mirrors.removeUnused(Date.now() - 60_000)).toBe(0);
+  });
+
+  it("becomes one pack, with what has lost its branch", async () => {
+    const first = source.commit("first");
+    const mirror = await mirrors.update(source.path, call);
+    const lost = source.commit("lost");
+    await mirrors.update(source.path, call);
+    source.git("reset", "--quiet", "--hard", first);
+    await mirrors.update(source.path, call);
+    await mirrors.tidy(call, -1);
+    const packs = readdirSync(join(mirror, "objects", "pack"));
+    expect(packs.filter((name) => name.endsWith(".pack"))).toHaveLength(1);
+    const inMirror = { ...settings, ...call, cwd: mirror };
+    expect((await describeCommits([first, lost], inMirror)).map(({ hash }) => hash)).toEqual([first, lost]);
+    await mirrors.tidy(call);
+    expect(readdirSync(join(mirror, "objects", "pack"))).toEqual(packs);
+  });
+
+  it("tells nobody how it gets in", async () => {
+    const host = createServer((_request, response) => {
+      response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
+    });
+    await new Promise<void>((resolve) => void host.listen(0, "127.0.0.1", resolve));
+    const { port } = host.address() as AddressInfo;
+    const said: string[] = [];
+    for (const who of ["t0ken-of-ada", "ada:t0ken-of-ada"]) {
+      const url = `http://${who}@127.0.0.1:${port}/x.git`;
+      const told = { ...call, say: (line: string) => said.push(line) };
+      const failures = [await failureOf(mirrors.heads(url, told)), await failureOf(mirrors.update(url, told))];
+      expect(failures.join("\n")).toMatch(/GitError: git ls-remote: fatal.*\n.*GitError: git fetch: fatal/);
+      expect(failures.join("\n") + said.join("\n")).not.toContain("t0ken");
+    }
+    expect(readdirSync(join(folder, "mirrors")).join()).not.toContain("t0ken");
+    await new Promise((resolve) => host.close(resolve));
+  });
 });
 
 describe("commits", () => {
@@ -119,11 +166,23 @@ describe("commits", () => {
 });
 
 describe("addresses", () => {
-  it("are shown without passwords", () => {
-    expect(withoutPassword("https://ada:se%40cret@example.org/x.git")).toBe("https://example.org/x.git");
-    expect(withoutPassword("ssh://git@example.org/x.git")).toBe("ssh://git@example.org/x.git");
-    expect(passwordsOf("https://ada:se%40cret@example.org/x.git")).toEqual(["se%40cret", "se@cret"]);
-    expect(passwordsOf("https://t0ken@example.org/x.git")).toEqual(["t0ken", "t0ken"]);
-    expect(passwordsOf("git@example.org:x.git")).toEqual([]);
+  it("are shown without what lets in", () => {
+    const cases: [string, string[], string][] = [
+      ["https://ada:se%40cret@example.org/x.git", ["se%40cret", "se@cret"], "https://ada:***@example.org/x.git"],
+      ["https://ada:se@cret@example.org/x.git", ["se@cret"], "https://ada:***@example.org/x.git"],
+      ["https://t0ken-of-ada@example.org/x.git", ["t0ken-of-ada"], "https://***@example.org/x.git"],
+      ["https://t0ken-of-ada:@example.org/x.git", ["t0ken-of-ada"], "https://***:@example.org/x.git"],
+      ["https://t0ken-of-ada:x-oauth-basic@example.org/x", ["t0ken-of-ada"], "https://***:x-oauth-basic@example.org/x"],
+      ["https://git@example.org/x.git", [], "https://git@example.org/x.git"],
+      ["ssh://gitolite3@example.org/x.git", [], "ssh://gitolite3@example.org/x.git"],
+      ["git@example.org:x.git", [], "git@example.org:x.git"],
+      ["https://example.org/x@y/z.git", [], "https://example.org/x@y/z.git"],
+      ["/srv/x.git", [], "/srv/x.git"],
+    ];
+    for (const [url, secrets, shown] of cases) {
+      expect(secretsIn(url)).toEqual(secrets);
+      expect(withoutSecrets(url)).toBe(shown);
+    }
+    expect(withoutSecrets("fatal: se@cret, se%40cret", "https://ada:se%40cret@example.org/")).toBe("fatal: ***, ***");
   });
 });

@@ -1,9 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "@rpc/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ProcessEnd, type ProcessOptions, runProcess } from "../src/bot/step/process-group.ts";
+import { ProcessGroups } from "../src/bot/step/process-groups.ts";
 import { TestClock } from "./test-clock.ts";
 
 let folder = "";
@@ -153,5 +157,77 @@ describe("process group", () => {
       kind: "stopped",
       why: "signal",
     });
+  });
+});
+
+describe("groups of a bot that was killed", () => {
+  const groups = (): ProcessGroups => new ProcessGroups(join(folder, "processes"));
+  const noted = (): string[] => readdirSync(join(folder, "processes"));
+  const spawned: ChildProcess[] = [];
+  /** As a bot starts it, and does not live to see its end. */
+  const leave = (
+    command: string,
+    env: Readonly<Record<string, string>> = {},
+  ): { readonly leader: number; readonly ended: Promise<unknown> } => {
+    const child = spawn("/bin/sh", ["-c", command], {
+      cwd: folder,
+      detached: true,
+      stdio: "ignore",
+      env: { PATH: process.env["PATH"], ...env },
+    });
+    spawned.push(child);
+    return { leader: child.pid ?? 0, ended: once(child, "exit") };
+  };
+  afterEach(() => {
+    for (const { pid = 0 } of spawned.splice(0)) {
+      try {
+        process.kill(-pid, "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    }
+  });
+  const written = async (name: string): Promise<number> => {
+    while (!existsSync(join(folder, name))) await new Promise((resolve) => void setTimeout(resolve, 2));
+    return Number(await readFile(join(folder, name), "utf8"));
+  };
+
+  it("are noted while they live, and killed by the next bot", async () => {
+    const end = start("echo begun; sleep 1000", { groups: groups() });
+    await said("begun");
+    const [leader = ""] = noted();
+    expect(await groups().endFormer(systemClock)).toEqual([Number(leader)]);
+    expect(await passing(end)).toEqual({ kind: "killed", by: "SIGKILL" });
+    expect(noted()).toEqual([]);
+    await passing(start("true", { groups: groups() }));
+    expect(noted()).toEqual([]);
+    expect(await groups().endFormer(systemClock)).toEqual([]);
+  });
+
+  it("are found without their leader", async () => {
+    const before = groups();
+    const { leader, ended } = leave("sleep 1000 & echo $! > child.new; mv child.new child", before.marks);
+    before.began(leader);
+    const child = await written("child");
+    await ended;
+    expect(isAlive(child)).toBe(true);
+    expect(await groups().endFormer(systemClock)).toEqual([leader]);
+    expect(isAlive(child)).toBe(false);
+  });
+
+  it("are left alone when their number is another's by now", async () => {
+    const later = groups();
+    const { leader: other } = leave("sleep 1000");
+    const orphaned = leave("sleep 1000 & echo $! > child.new; mv child.new child");
+    const child = await written("child");
+    await orphaned.ended;
+    for (const leader of [other, orphaned.leader])
+      writeFileSync(join(folder, "processes", String(leader)), "a former start:123");
+    for (const name of ["1", "0", "-1", "rubbish", String(process.pid)]) {
+      writeFileSync(join(folder, "processes", name), "a former start:123");
+    }
+    expect(await later.endFormer(systemClock)).toEqual([]);
+    expect([isAlive(other), isAlive(child)]).toEqual([true, true]);
+    expect(noted()).toEqual([]);
   });
 });

@@ -59,6 +59,8 @@ export class DeskRig {
   maxBuilds = 2;
   /** Called before each call is done: what it throws is answered. After it, when `after`. */
   trouble: ((method: string, when: "before" | "after") => void) | undefined;
+  /** Awaited before a claim is answered. */
+  slow: (() => Promise<void>) | undefined;
   #incarnation: string | undefined;
   #waiting: BuildOrder[] = [];
   #lastBuild = 0;
@@ -208,7 +210,7 @@ export class DeskRig {
         const lost = running.filter((build) => this.builds.get(build)?.incarnation !== incarnation);
         return { name: "one", address: ADDRESS, maxBuilds: this.maxBuilds, paused: this.isPaused, lost };
       }),
-      claim: around("claim", ({ incarnation, max }) => {
+      claim: around("claim", async ({ incarnation, max }) => {
         if (incarnation !== this.#incarnation)
           throw new RpcError("FAILED_PRECONDITION", "say hello", { reason: "FENCED" });
         if (this.isPaused) return [];
@@ -230,6 +232,7 @@ export class DeskRig {
             artefacts: new Map(),
           });
         }
+        await this.slow?.();
         return [...again, ...fresh];
       }),
       began: around("began", (told) => {

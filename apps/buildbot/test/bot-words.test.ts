@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,11 +30,11 @@ describe("words of a step", () => {
     const bot = { PATH: "/bin", HOME: "/home/ada", LC_ALL: "C", KEY: "k", BUILDBOT_TOKEN: "t", GIT_DIR: "/x" };
     const layers = [
       { A: "${KEY}-${branch}", HOME: null, B: "builder" },
-      { B: "step", PATH: "/mine:${PATH}", C: "${NONE}${BUILDBOT_TOKEN}" },
+      { B: "step", PATH: "/mine:${PATH}", C: "${NONE}${BUILDBOT_TOKEN}${constructor}" },
     ];
     expect(environmentOf(bot, layers, { branch: "main", PATH: "/evil" })).toEqual({
       env: { PATH: "/mine:/bin", LC_ALL: "C", CI: "true", A: "k-main", B: "step", C: "" },
-      missing: ["NONE", "BUILDBOT_TOKEN"],
+      missing: ["NONE", "BUILDBOT_TOKEN", "constructor"],
     });
   });
 
@@ -69,9 +69,18 @@ describe("disk", () => {
     expect(existsSync(join(other, "kept"))).toBe(true);
     await removeTree(join(folder, "nothing"));
     mkdirSync(join(folder, "7"));
-    expect(await emptyFolder(folder, new Set(["7"]))).toEqual([]);
-    expect(existsSync(join(folder, "7"))).toBe(true);
-    expect(existsSync(other)).toBe(false);
+    mkdirSync(join(folder, "8"));
+    // What is begun while another one is removed stays.
+    const begun = new Set<string>();
+    const keeps = (name: string): boolean => {
+      const kept = begun.has(name);
+      for (const each of ["7", "8", "other"]) if (each !== name) begun.add(each);
+      return kept;
+    };
+    expect(await emptyFolder(folder, keeps)).toEqual([]);
+    expect(readdirSync(folder)).toHaveLength(2);
+    expect(await emptyFolder(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
     expect(await freeBytes(folder)).toBeGreaterThan(0);
     expect(await freeBytes(join(folder, "nothing"))).toBeUndefined();
   });
@@ -88,6 +97,16 @@ describe("disk", () => {
     await (
       await lockFolder(folder)
     )();
+  });
+
+  it("gives a folder to one of many that ask at the same time", async () => {
+    for (const left of [undefined, `${process.pid} 1`]) {
+      if (left !== undefined) writeFileSync(join(folder, "bot.lock"), left);
+      const asked = await Promise.allSettled(Array.from({ length: 12 }, () => lockFolder(folder)));
+      const given = asked.filter((one) => one.status === "fulfilled");
+      expect(given).toHaveLength(1);
+      await given[0]?.value();
+    }
   });
 });
 

@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RpcError } from "@rpc/core";
 import { CommandFailure } from "@rpc/db-queue";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DeskRig, until } from "./bot-rig.ts";
+import { TestClock } from "./test-clock.ts";
 
 let rig: DeskRig;
 let head = "";
@@ -110,7 +111,7 @@ describe("a build", () => {
     expect(rig.log(build, 1, "head")).toContain("${BUILDBOT_TOKEN} is not set at this bot");
     expect(rig.log(build, 2, "out")).toBe("main $(touch evil); `touch evil` ${other}\n");
     expect(rig.log(build, 3, "out")).toMatch(/^\*\*\*\*\*\n/);
-    expect(rig.log(build, 3, "out")).not.toMatch(/s3cret|the secret of the bot|BUILDBOT_/);
+    expect(rig.log(build, 3, "out")).not.toMatch(/s3cret|the secret of the bot|BUILDBOT_(?!FOLDER=)/);
   });
 
   it("runs beside others, as many as it may", async () => {
@@ -174,6 +175,19 @@ describe("commands", () => {
       "cancelled",
       "skipped",
     ]);
+  });
+
+  it("stop a build that was given to the bot and has not come yet", async () => {
+    let isLost = true;
+    rig.trouble = (method, when) => {
+      if (isLost && method === "claim" && when === "after") throw new RpcError("UNAVAILABLE", "the answer is lost");
+    };
+    await rig.start();
+    const build = rig.order([{ name: "x", command: "sleep 100" }]);
+    await until(() => rig.builds.has(build));
+    expect(await rig.bot.stopBuild({ build, reason: "not this one" })).toEqual({ stopped: false });
+    isLost = false;
+    expect(await rig.finished(build)).toMatchObject({ results: "cancelled", summary: "not this one" });
   });
 
   it("look for commits: the head first, then what is new, by branch", async () => {
@@ -318,6 +332,51 @@ describe("harm", () => {
     expect(await bot.closed).toBeUndefined();
     const alone = await rig.start();
     await alone.close();
+  });
+
+  it("ends without a server that stays away, after ten minutes, and says of which build it could not tell", async () => {
+    const clock = new TestClock();
+    let tickMs = 50;
+    const ticking = setInterval(() => clock.advance(tickMs), 2);
+    try {
+      const bot = await rig.start({ clock });
+      const gate = join(rig.folder, "gate");
+      const build = rig.order([{ name: "x", command: `until test -e ${gate}; do sleep 0.02; done` }]);
+      await until(() => rig.builds.get(build)?.steps.get(1) !== undefined);
+      await rig.hangUp();
+      const closed = bot.close({ graceful: true });
+      const since = clock.now();
+      writeFileSync(gate, "");
+      tickMs = 2_000;
+      await closed;
+      expect(clock.now() - since).toBeGreaterThanOrEqual(600_000);
+      expect(await bot.closed).toMatchObject({
+        code: "UNAVAILABLE",
+        message: expect.stringContaining("10 minutes") as string,
+      });
+      expect(rig.said.join("\n")).toContain(
+        `build ${build} (tests ${build}) has ended as success, and the server was not told`,
+      );
+    } finally {
+      clearInterval(ticking);
+    }
+  });
+
+  it("gives a build back that comes while it ends", async () => {
+    const bot = await rig.start();
+    await rig.bot.ping();
+    const given = Promise.withResolvers<void>();
+    const isEnding = Promise.withResolvers<void>();
+    rig.slow = () => {
+      given.resolve();
+      return isEnding.promise;
+    };
+    const build = rig.order([{ name: "x", command: "sleep 100" }]);
+    await given.promise;
+    const closed = bot.close({ graceful: true });
+    isEnding.resolve();
+    await closed;
+    expect(rig.builds.get(build)).toMatchObject({ results: "retry" });
   });
 
   it("ends when another bot has come under its name, and shares its folder with none", async () => {

@@ -1,16 +1,17 @@
-import { arch, cpus, hostname, release, totalmem, type } from "node:os";
 import { type Handler, RpcError } from "@rpc/core";
 import { createRemoteStore, serveDbQueue } from "@rpc/db-queue";
 import type { BuildOrder } from "../contracts/bot.ts";
+import { aboutHere, gitVersion } from "./about.ts";
 import type { BotSettings } from "./bot-options.ts";
 import { BuildRunner } from "./build/build-runner.ts";
 import type { BuildSettings } from "./build/build-settings.ts";
 import { type Commanded, commandRouter } from "./commands.ts";
 import { PatientDesk } from "./desk/patient-desk.ts";
 import { emptyFolder, freeBytes } from "./disk.ts";
-import { git } from "./git/git.ts";
 import { Mirrors } from "./git/mirror.ts";
 import { Polling } from "./polling.ts";
+import type { ProcessGroups } from "./step/process-groups.ts";
+import { sleep, unlessAborted } from "./waiting.ts";
 
 const COMMANDS_AT_ONCE = 8;
 const PAUSE_MS = 5_000;
@@ -18,9 +19,14 @@ const SOON_MS = 1_000;
 const LOOK_MS = 10_000;
 const DRAIN_MS = 3_000;
 const SHUT_DOWN = "its bot was shut down";
+const NOT_TOLD = "it gives the request to a bot again";
 const CLEAN_MS = 3_600_000;
 /** What a bot that is not to wait for its builds gives them to end and to be told. */
 const CLOSE_MS = 20_000;
+/** What it gives a server that is away, after its builds: for so long that one keeps them for it. */
+const AWAY_MS = 600_000;
+/** Cancels of builds that it has not been given (yet). */
+const MOST_UNKNOWN = 1_000;
 
 interface Folders {
   readonly mirrors: string;
@@ -44,7 +50,13 @@ export class Bot implements Commanded {
   readonly #over = new AbortController();
   /** Ends the claims. */
   readonly #ending = new AbortController();
+  /** Ends the one that is under way: it may have been given builds. */
+  readonly #endingClaim = new AbortController();
   readonly #ended = new Set<number>();
+  /** Ends that the server is being told once more. */
+  readonly #tellingAgain = new Set<number>();
+  /** Why they were stopped, before they had come. */
+  readonly #stopped = new Map<number, string>();
   #greeted: { readonly name: string; readonly address: string } | undefined;
   #greeting: Promise<void> | undefined;
   #maxBuilds = 1;
@@ -52,16 +64,17 @@ export class Bot implements Commanded {
   #wake: (() => void) | undefined;
   #isDiskFull = false;
   #fate: RpcError | undefined;
-  #closeTimer: unknown;
+  readonly #timers: unknown[] = [];
 
-  constructor(settings: BotSettings, folders: Folders) {
+  constructor(settings: BotSettings, folders: Folders, groups: ProcessGroups) {
     const { transport, clock, random, env, say } = settings;
     this.say = say;
     this.#settings = settings;
     this.#folders = folders;
     this.desk = new PatientDesk({ transport, clock, random, signal: this.#over.signal, onTrouble: say });
-    this.#mirrors = new Mirrors(folders.mirrors, { clock, env });
-    this.polling = new Polling({ desk: this.desk, mirrors: this.#mirrors, git: { clock, env } });
+    const gitSettings = { clock, env, groups };
+    this.#mirrors = new Mirrors(folders.mirrors, gitSettings);
+    this.polling = new Polling({ desk: this.desk, mirrors: this.#mirrors, git: gitSettings });
     this.about = aboutHere();
     this.#builds = {
       desk: this.desk,
@@ -72,6 +85,7 @@ export class Bot implements Commanded {
       env,
       secrets: settings.secrets,
       clock,
+      groups,
       wallClock: settings.wallClock,
       maxUnsentBytes: settings.maxUnsentBytes,
       onTrouble: say,
@@ -80,12 +94,12 @@ export class Bot implements Commanded {
 
   /** Gives why it has ended; undefined: it was told to. Never rejects. */
   async run(): Promise<RpcError | undefined> {
-    const { transport } = this.#settings;
+    const { transport, clock, env } = this.#settings;
     // A session that is new is a server that has forgotten, or was started anew.
     const stopListening = transport.on("connected", () => void this.greet().catch(() => undefined));
     try {
       await this.#mirrors.unlock();
-      this.about["git"] = await this.#gitVersion();
+      this.about["git"] = await gitVersion({ clock, env, signal: this.#over.signal });
       const clean = this.#every(CLEAN_MS, () => this.#clean());
       await this.#attempt("hello", () => this.greet());
       const agent = this.#greeted === undefined ? undefined : this.#serveCommands(commandRouter(this));
@@ -95,13 +109,13 @@ export class Bot implements Commanded {
       await clean;
       // A server that is away is not waited for.
       const drained = new AbortController();
-      await Promise.race([agent, this.#sleep(DRAIN_MS, drained.signal)]);
+      await Promise.race([agent, sleep(this.#settings.clock, DRAIN_MS, drained.signal)]);
       drained.abort();
     } catch (error) {
       this.#fate ??= RpcError.from(error);
     } finally {
       this.#over.abort();
-      this.#settings.clock.clearTimeout(this.#closeTimer);
+      for (const timer of this.#timers) clock.clearTimeout(timer);
       stopListening();
       await transport.close().catch(() => undefined);
     }
@@ -122,13 +136,25 @@ export class Bot implements Commanded {
 
   shutDown(graceful: boolean): void {
     if (!this.#ending.signal.aborted) this.say(graceful ? "ends after the builds that run" : "ends");
+    const { clock, transport } = this.#settings;
     this.#ending.abort();
+    if (transport.connected) this.#timers.push(clock.setTimeout(() => this.#endingClaim.abort(), DRAIN_MS));
+    else this.#endingClaim.abort();
     this.wake();
     if (graceful) return;
     for (const runner of this.running.values()) runner.interrupt(SHUT_DOWN);
-    const { clock } = this.#settings;
-    clock.clearTimeout(this.#closeTimer);
-    this.#closeTimer = clock.setTimeout(() => this.#over.abort(), CLOSE_MS);
+    this.#timers.push(clock.setTimeout(() => this.#over.abort(), CLOSE_MS));
+  }
+
+  stop(build: number, reason: string): boolean {
+    const runner = this.running.get(build);
+    if (runner !== undefined) return runner.stop(reason);
+    if (this.#ended.has(build)) return false;
+    // Whoever sees it there may stop it before this bot has heard that it has it.
+    this.#stopped.set(build, reason);
+    const [oldest] = this.#stopped.keys();
+    if (this.#stopped.size > MOST_UNKNOWN && oldest !== undefined) this.#stopped.delete(oldest);
+    return false;
   }
 
   async #greet(): Promise<void> {
@@ -163,7 +189,7 @@ export class Bot implements Commanded {
         waitMs = PAUSE_MS;
         if (error.reason === "FENCED") {
           // Another bot of this name: then its commands end this one. Otherwise the server has got an older state of its database.
-          await this.#sleep(2 * this.#lookMs, signal);
+          await sleep(this.#settings.clock, 2 * this.#lookMs, signal);
           await this.#attempt("hello", () => this.greet());
         }
       }
@@ -176,20 +202,18 @@ export class Bot implements Commanded {
     const { claimMs, incarnation } = this.#settings;
     const max = Math.min(64, this.#maxBuilds - this.running.size);
     if (this.isPaused || max <= 0 || !(await this.#hasRoom())) return claimMs;
-    const signal = this.#ending.signal;
-    const orders = await this.desk.ask("claim", (desk, options) => desk.claim({ incarnation, max }, options), {
-      signal,
-    });
-    let begun = 0;
+    const { signal } = this.#endingClaim;
+    const orders = await this.desk.ask(
+      "claim",
+      (desk, options) => desk.claim({ incarnation, max }, { ...options, signal }),
+      { signal: this.#ending.signal },
+    );
     for (const order of orders) {
       if (this.#ended.has(order.build)) this.#endAgain(order.build);
-      else if (!this.running.has(order.build)) {
-        this.#begin(order);
-        begun += 1;
-      }
+      else if (!this.running.has(order.build)) this.#begin(order);
     }
-    // Others may stand behind those that are known already.
-    return orders.length > 0 && begun < orders.length ? SOON_MS : claimMs;
+    // Others may stand behind those that are known already, or that are as much as one answer holds.
+    return orders.length > 0 ? SOON_MS : claimMs;
   }
 
   #begin(order: BuildOrder): void {
@@ -207,16 +231,26 @@ export class Bot implements Commanded {
     this.running.set(order.build, runner);
     // It came while the bot was told to end.
     if (this.#ending.signal.aborted) runner.interrupt(SHUT_DOWN);
+    const why = this.#stopped.get(order.build);
+    if (why !== undefined) runner.stop(why);
+    this.#stopped.delete(order.build);
     void runner.done.then(() => {
       this.running.delete(order.build);
       this.#ended.add(order.build);
-      this.say(`${title} has ended`);
+      const { untold } = runner;
+      this.say(
+        untold === undefined
+          ? `${title} has ended`
+          : `${title} has ended as ${untold}, and the server was not told: ${NOT_TOLD}`,
+      );
       this.wake();
     });
   }
 
   /** The server has not heard, or not wanted to hear, of the end of a build. */
   #endAgain(build: number): void {
+    if (this.#tellingAgain.has(build)) return;
+    this.#tellingAgain.add(build);
     const end = { build, incarnation: this.#settings.incarnation, at: Math.round(this.#settings.wallClock()) };
     const told = {
       ...end,
@@ -227,7 +261,8 @@ export class Bot implements Commanded {
       .ask("the end", (desk, options) => desk.finished(told, options))
       .catch((error: unknown) => {
         this.say(`build ${build}: ${RpcError.from(error).message}`);
-      });
+      })
+      .finally(() => this.#tellingAgain.delete(build));
   }
 
   async #serveCommands(router: Handler): Promise<void> {
@@ -265,7 +300,7 @@ export class Bot implements Commanded {
           this.shutDown(false);
           break;
         }
-        await this.#sleep(PAUSE_MS, signal);
+        await sleep(this.#settings.clock, PAUSE_MS, signal);
         await this.#attempt("hello", () => this.greet());
       } finally {
         await store.close().catch(() => undefined);
@@ -278,14 +313,25 @@ export class Bot implements Commanded {
     return Math.min(LOOK_MS, this.#settings.claimMs);
   }
 
-  /** Waits for what runs. */
+  /** Waits for what runs, and for a server that is away no longer than it keeps the builds. */
   async #settle(): Promise<void> {
-    const over = new Promise<void>((resolve) => {
-      this.#over.signal.addEventListener("abort", () => resolve());
-      if (this.#over.signal.aborted) resolve();
-    });
+    const { clock } = this.#settings;
+    const since = clock.now();
     while (this.running.size > 0 && !this.#over.signal.aborted) {
-      await Promise.race([over, ...[...this.running.values()].map(({ done }) => done)]);
+      const runners = [...this.running.values()];
+      const heardAt = Math.max(since, this.desk.heardAt, ...runners.map(({ ranAt }) => ranAt ?? clock.now()));
+      const leftMs = heardAt + AWAY_MS - clock.now();
+      if (leftMs <= 0) {
+        this.#fate = new RpcError(
+          "UNAVAILABLE",
+          `the server has been away for ${AWAY_MS / 60_000} minutes: ended without it`,
+        );
+        this.#over.abort();
+      }
+      const looked = new AbortController();
+      const over = sleep(this.#settings.clock, leftMs, AbortSignal.any([looked.signal, this.#over.signal]));
+      await Promise.race([over, ...runners.map(({ done }) => done)]);
+      looked.abort();
     }
     // Nobody is told any more; their processes end all the same.
     await Promise.all([...this.running.values()].map(({ done }) => done));
@@ -306,71 +352,43 @@ export class Bot implements Commanded {
   }
 
   async #clean(): Promise<void> {
-    const keep = new Set([...this.running.keys()].map(String));
-    for (const folder of [this.#folders.work, this.#folders.spool]) await emptyFolder(folder, keep);
+    // Asked for each: builds begin while others are removed.
+    const keeps = (name: string): boolean => this.running.has(Number(name));
+    for (const folder of [this.#folders.work, this.#folders.spool]) await emptyFolder(folder, keeps);
     await this.#mirrors.removeUnused(this.#settings.wallClock() - this.#settings.keepMirrorsMs);
+    await this.#mirrors.tidy({ signal: this.#over.signal });
   }
 
   async #every(ms: number, run: () => Promise<void>): Promise<void> {
     const { signal } = this.#over;
     while (!signal.aborted) {
       await run().catch((error: unknown) => this.say(`clean-up: ${RpcError.from(error).message}`));
-      await this.#sleep(ms, signal);
+      await sleep(this.#settings.clock, ms, signal);
     }
   }
 
   /** Tries until it is well, or the bot ends. Rejects when the server does not let it in at all. */
   async #attempt(what: string, run: () => Promise<void>): Promise<void> {
-    while (!this.#ending.signal.aborted) {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
       try {
-        await run();
+        // Who is told to end waits for no answer.
+        await unlessAborted(signal, run());
         return;
       } catch (error) {
-        if (this.#ending.signal.aborted) return;
+        if (signal.aborted) return;
         if (this.#greeted === undefined && RpcError.from(error).code === "UNAUTHENTICATED") throw error;
         this.say(`${what}: ${RpcError.from(error).message}`);
       }
-      await this.#sleep(PAUSE_MS, this.#ending.signal);
+      await sleep(this.#settings.clock, PAUSE_MS, signal);
     }
-  }
-
-  async #gitVersion(): Promise<string> {
-    const { clock, env } = this.#settings;
-    const version = git(["--version"], { clock, env, signal: this.#over.signal });
-    return version
-      .then((text) => text.replace("git version", "").trim())
-      .catch((error: unknown) => RpcError.from(error).message);
   }
 
   /** Until somebody wakes it. */
   async #rest(ms: number): Promise<void> {
     const woken = new AbortController();
     this.#wake = () => woken.abort();
-    await this.#sleep(ms, woken.signal);
+    await sleep(this.#settings.clock, ms, woken.signal);
     this.#wake = undefined;
   }
-
-  #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#settings;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clock.clearTimeout(timer);
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = clock.setTimeout(end, ms);
-      signal.addEventListener("abort", end);
-      if (signal.aborted) end();
-    });
-  }
-}
-
-function aboutHere(): Record<string, string> {
-  return {
-    host: hostname(),
-    os: `${type()} ${release()} ${arch()}`,
-    node: process.version,
-    cpus: String(cpus().length),
-    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-  };
 }

@@ -14,6 +14,8 @@ export interface Commanded {
   isPaused: boolean;
   /** Asks for builds now. */
   wake(): void;
+  /** False: it does not run here (yet). */
+  stop(build: number, reason: string): boolean;
   /** Says hello anew, and learns what the server thinks of it. */
   greet(): Promise<void>;
   /** Begins to end. */
@@ -44,7 +46,7 @@ export function commandRouter(bot: Commanded): Handler {
     rescanCommits: async (wanted, { signal }) => ({ commits: await bot.polling.rescan(wanted, { signal }) }),
     stopBuild: ({ build, reason }) => {
       bot.say(`build ${build} is to be stopped: ${reason}`);
-      return { stopped: bot.running.get(build)?.stop(reason === "" ? "stopped" : reason) ?? false };
+      return { stopped: bot.stop(build, reason === "" ? "stopped" : reason) };
     },
     rebuild: async ({ build }, { signal }) => {
       try {

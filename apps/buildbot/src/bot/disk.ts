@@ -1,6 +1,13 @@
-import { chmod, lstat, open, readdir, readFile, rm, statfs } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, lstat, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { RpcError } from "@rpc/core";
+import { bornAt, isAlive } from "./step/processes.ts";
+
+const LOOK_MS = 10;
+const MOST_LOOKS = 50;
+const SETTLE_MS = 50;
 
 /** Removes a folder and all in it, also what a build has made read-only. */
 export async function removeTree(path: string): Promise<void> {
@@ -22,11 +29,11 @@ async function openUp(path: string): Promise<void> {
   }
 }
 
-/** Removes what stands in a folder, but for `keep`. Gives what could not be removed. */
-export async function emptyFolder(path: string, keep: ReadonlySet<string> = new Set()): Promise<string[]> {
+/** Removes what stands in a folder, but for what `keeps` says when it is its turn. Gives what could not be removed. */
+export async function emptyFolder(path: string, keeps: (name: string) => boolean = () => false): Promise<string[]> {
   const stuck: string[] = [];
   for (const name of await readdir(path).catch(() => [])) {
-    if (keep.has(name)) continue;
+    if (keeps(name)) continue;
     await removeTree(join(path, name)).catch(() => stuck.push(join(path, name)));
   }
   return stuck;
@@ -48,36 +55,35 @@ export async function freeBytes(path: string): Promise<number | undefined> {
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, "bot.lock");
-  for (;;) {
+  const own = `${process.pid} ${bornAt(process.pid)} ${randomUUID()}`;
+  let hasTakenOver = false;
+  for (let looks = 0; ; looks += 1) {
     try {
-      const file = await open(path, "wx", 0o600);
-      await file.writeFile(`${process.pid} ${(await bornAt(process.pid)) ?? ""}`);
-      await file.close();
-      return () => rm(path, { force: true });
+      await writeFile(path, own, { flag: "wx", mode: 0o600 });
+      // Another one may have found the same dead one's, and have removed this.
+      if (hasTakenOver) await setTimeout(SETTLE_MS);
+      if (!hasTakenOver || (await contentOf(path)) === own) return () => rm(path, { force: true });
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
     }
-    const [pid = "", born = ""] = (await readFile(path, "utf8").catch(() => "")).split(" ");
-    if (isAlive(Number(pid)) && ((await bornAt(Number(pid))) ?? "") === born) {
+    const text = await contentOf(path);
+    if (text === "" && looks < MOST_LOOKS) {
+      // Made, and not written yet.
+      await setTimeout(LOOK_MS);
+      continue;
+    }
+    const [pid = "", born = ""] = text.split(" ");
+    if (isAlive(Number(pid)) && bornAt(Number(pid)) === born) {
       throw new RpcError(
         "FAILED_PRECONDITION",
         `the bot of process ${pid} works in ${folder}: give this one another folder`,
       );
     }
+    hasTakenOver = true;
     await rm(path, { force: true });
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-/** Tells a process from a later one of the same number. Only Linux says it. */
-async function bornAt(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+function contentOf(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
 }

@@ -4,6 +4,7 @@ import { RpcError } from "@rpc/core";
 import { Bot } from "./bot.ts";
 import { type BotOptions, botSettings } from "./bot-options.ts";
 import { emptyFolder, lockFolder } from "./disk.ts";
+import { ProcessGroups } from "./step/process-groups.ts";
 
 export interface RunningBot {
   /** Tells this process from one before or after it. */
@@ -34,7 +35,13 @@ export async function runBot(options: BotOptions): Promise<RunningBot> {
   };
   await mkdir(settings.dir, { recursive: true, mode: 0o700 });
   const unlock = await lockFolder(settings.dir);
+  let groups: ProcessGroups;
   try {
+    // What a bot that was killed has left would go on in trees and mirrors that are not its own any more.
+    groups = new ProcessGroups(join(settings.dir, "processes"));
+    const former = await groups.endFormer(settings.clock);
+    if (former.length > 0)
+      settings.say(`ended what a killed bot had left running: process groups ${former.join(", ")}`);
     for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
     // Builds of an incarnation before this one have been given to others.
     for (const folder of [folders.work, folders.spool]) {
@@ -44,7 +51,7 @@ export async function runBot(options: BotOptions): Promise<RunningBot> {
     await unlock();
     throw error;
   }
-  const bot = new Bot(settings, folders);
+  const bot = new Bot(settings, folders, groups);
   const closed = bot.run().finally(unlock);
   return {
     incarnation: settings.incarnation,

@@ -1,6 +1,6 @@
 import { clientStream, defineContract, unary } from "@rpc/core";
 import { z } from "zod";
-import { BuildRequest, Properties, Results, Step, TestResult } from "./values.ts";
+import { BuildRequest, NewProperties, Properties, Results, Step, TestResult } from "./values.ts";
 
 const Ok = z.object({});
 const Id = z.int().positive();
@@ -122,7 +122,7 @@ export const Desk = defineContract("buildbot.v1.Desk", {
     output: Ok,
     errors: Errors,
   }),
-  setProperties: unary({ input: Writer.extend({ properties: Properties }), output: Ok, errors: Errors }),
+  setProperties: unary({ input: Writer.extend({ properties: NewProperties }), output: Ok, errors: Errors }),
   finished: unary({
     input: Writer.extend({ at: z.int(), results: Results, summary: z.string().max(1000) }),
     output: Ok,

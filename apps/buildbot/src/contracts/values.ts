@@ -11,6 +11,20 @@ const Id = z.int().positive();
 export const Properties = z.record(z.string().max(100), z.string().max(10_000));
 export type Properties = z.infer<typeof Properties>;
 
+const MOST_PROPERTY_CHARS = 100_000;
+/** As they come in: an order holds those of its builder and of its request, and travels in one message. */
+export const NewProperties = Properties.refine(
+  (properties) =>
+    Object.entries(properties).reduce((sum, [name, value]) => sum + name.length + value.length, 0) <=
+    MOST_PROPERTY_CHARS,
+  { error: `properties have at most ${MOST_PROPERTY_CHARS} characters together` },
+);
+
+/** Of a build: the checkout, and what its builder names. */
+export const MOST_STEPS = 1_000;
+/** Of one artefact. */
+export const MOST_ARTEFACT_BYTES = 1024 * 1024 * 1024;
+
 /** One command of a build: what runs, and what its end means for the build. */
 export const Step = z.object({
   name: z.string().min(1).max(100),
@@ -84,7 +98,7 @@ export const Configuration = z.object({
       /** Builds that ended longer ago are deleted. 0: they stay. The newest one, and the newest good one, stay always. */
       keepDays: z.int().min(0).max(36_500).default(0),
       env: z.record(z.string(), z.string().nullable()).default({}),
-      properties: Properties.default({}),
+      properties: NewProperties.default({}),
       /** Names of the bot's environment variables whose values never show in a log. */
       secrets: z.array(z.string()).default([]),
       /** Parameters that are asked for when a build is forced. */
@@ -99,7 +113,10 @@ export const Configuration = z.object({
         )
         .default([]),
       schedulers: z.array(Scheduler).default([]),
-      steps: z.array(Step).min(1),
+      steps: z
+        .array(Step)
+        .min(1)
+        .max(MOST_STEPS - 1),
     }),
   ),
 });

@@ -2,9 +2,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildOrder } from "../../contracts/bot.ts";
 import type { Properties, Results } from "../../contracts/values.ts";
+import { secretsIn } from "../../repository-url.ts";
 import { Delivery } from "../desk/delivery.ts";
 import { removeTree } from "../disk.ts";
-import { passwordsOf } from "../git/work-tree.ts";
 import { secretMask, type SecretMask } from "../log/secret-mask.ts";
 import type { BuildSettings } from "./build-settings.ts";
 import { checkOut } from "./checkout.ts";
@@ -26,7 +26,9 @@ export class BuildRunner {
   #ending: { readonly results: Results; readonly why: string } | undefined;
   /** Steps that always run do not, either. */
   #isLast = false;
-  #hasRun = false;
+  #isLost = false;
+  #ranAt: number | undefined;
+  #untold: Results | undefined;
 
   constructor(order: BuildOrder, settings: BuildSettings) {
     this.order = order;
@@ -34,26 +36,36 @@ export class BuildRunner {
     this.#tree = join(settings.workFolder, String(order.build));
     this.#spool = join(settings.spoolFolder, String(order.build));
     this.#delivery = new Delivery({ desk: settings.desk, onLost: (why) => this.lose(why) });
-    const named = order.secrets.map((name) => settings.env[name] ?? "");
-    this.#mask = secretMask([...settings.secrets, ...named, ...passwordsOf(order.repositoryUrl)]);
+    const named = order.secrets.map((name) => (Object.hasOwn(settings.env, name) ? (settings.env[name] ?? "") : ""));
+    this.#mask = secretMask([...settings.secrets, ...named, ...secretsIn(order.repositoryUrl)]);
     this.done = this.#run();
   }
 
   /** What it is at, for people. */
   get step(): string {
-    return this.#hasRun ? "telling the server" : this.#step;
+    return this.#ranAt === undefined ? this.#step : "telling the server";
+  }
+
+  /** When its steps had ended, by the clock; undefined: they run. */
+  get ranAt(): number | undefined {
+    return this.#ranAt;
+  }
+
+  /** When it is done: how it has ended, where the server has not heard of that, and would not rather hear nothing. */
+  get untold(): Results | undefined {
+    return this.#untold;
   }
 
   /** Ends it as cancelled, after the steps that always run; a second time without them. False: it has run already. */
   stop(reason: string): boolean {
-    if (this.#hasRun) return false;
+    if (this.#ranAt !== undefined) return false;
     this.#end("cancelled", reason, this.#ending !== undefined);
     return true;
   }
 
   /** Ends it at once, for somebody else to begin it anew. */
   interrupt(reason: string): void {
-    if (!this.#hasRun) this.#end("retry", reason, true);
+    if (this.#ranAt === undefined) this.#end("retry", reason, true);
   }
 
   /** It is not this bot's any more: ends it at once, and tells nobody. */
@@ -61,6 +73,8 @@ export class BuildRunner {
     this.#delivery.drop();
     this.#settings.onTrouble(`build ${this.order.build} is lost: ${why}`);
     this.#end("retry", why, true);
+    this.#untold = undefined;
+    this.#isLost = true;
   }
 
   #end(results: Results, why: string, isLast: boolean): void {
@@ -80,9 +94,10 @@ export class BuildRunner {
     } catch (error) {
       outcome = { results: "exception", summary: `the bot: ${messageOf(error)}` };
     }
-    this.#hasRun = true;
+    this.#ranAt = settings.clock.now();
     const at = Math.round(settings.wallClock());
     const { results, why } = this.#ending ?? { results: outcome.results, why: outcome.summary };
+    this.#untold = this.#isLost ? undefined : results;
     this.#delivery.run("the end", async (ask) => {
       const { refused } = this.#delivery;
       for (const each of refused) settings.onTrouble(`build ${this.order.build}: the server refuses ${each}`);
@@ -90,6 +105,7 @@ export class BuildRunner {
       const end = { ...writer, at, summary: this.#mask.mask(told).slice(0, 1000) };
       const isLess = refused.length > 0 && results === "success";
       await ask("the end", (desk, call) => desk.finished({ ...end, results: isLess ? "warnings" : results }, call));
+      this.#untold = undefined;
     });
     await this.#clear(this.#tree);
     await this.#delivery.done();

@@ -1,6 +1,7 @@
 import type { Clock } from "@rpc/core";
 import type { PatientDesk } from "../desk/patient-desk.ts";
 import type { Mirrors } from "../git/mirror.ts";
+import type { ProcessGroups } from "../step/process-groups.ts";
 import type { Environment } from "./interpolate.ts";
 
 /** What builds have in common. */
@@ -15,6 +16,7 @@ export interface BuildSettings {
   /** What no log may show, beside what an order names. */
   readonly secrets: readonly string[];
   readonly clock: Clock;
+  readonly groups: ProcessGroups;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   /** What of a step's log may wait for the server before the step has to. */

@@ -1,8 +1,9 @@
 import type { BuildOrder } from "../../contracts/bot.ts";
+import { withoutSecrets } from "../../repository-url.ts";
 import type { Delivery } from "../desk/delivery.ts";
 import { findCommit, type FoundCommit } from "../git/commits.ts";
 import { GitError } from "../git/git.ts";
-import { makeWorkTree, withoutPassword } from "../git/work-tree.ts";
+import { makeWorkTree } from "../git/work-tree.ts";
 import type { SecretMask } from "../log/secret-mask.ts";
 import type { BuildSettings } from "./build-settings.ts";
 import type { StepOutcome } from "./outcome.ts";
@@ -35,14 +36,14 @@ export async function checkOut(run: CheckoutRun): Promise<StepOutcome & { readon
       abort.abort();
     },
   });
-  const { clock, env } = settings;
+  const { clock, env, groups } = settings;
   const call = { signal: abort.signal, say: (line: string) => log.pump.head(line) };
   let outcome: StepOutcome & { readonly commit?: FoundCommit };
   try {
     const url = order.repositoryUrl;
-    log.pump.head(`${withoutPassword(url)}, ${order.revision ?? `branch ${order.branch}`}`);
+    log.pump.head(`${withoutSecrets(url)}, ${order.revision ?? `branch ${order.branch}`}`);
     const mirror = await settings.mirrors.update(url, call, order.revision);
-    const git = { clock, env, ...call };
+    const git = { clock, env, groups, ...call };
     const commit = await findCommit({ branch: order.branch, revision: order.revision }, { ...git, cwd: mirror });
     await makeWorkTree({ mirror, path: tree, hash: commit.hash, url }, git);
     log.pump.head(`${commit.hash} ${commit.subject}`);

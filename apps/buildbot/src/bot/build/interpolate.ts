@@ -10,7 +10,7 @@ const VARIABLE = /\$\{([^${}]+)\}/g;
 
 /** `${name}` becomes the property of that name; others stay as they are. */
 export function withProperties(text: string, properties: Properties): string {
-  return text.replaceAll(VARIABLE, (all, name: string) => propertyOf(properties, name) ?? all);
+  return text.replaceAll(VARIABLE, (all, name: string) => valueOf(properties, name) ?? all);
 }
 
 /**
@@ -24,7 +24,7 @@ export function shellCommand(
   const variables: Record<string, string> = {};
   const names = new Map<string, string>();
   const command = text.replaceAll(VARIABLE, (all, name: string) => {
-    const value = propertyOf(properties, name);
+    const value = valueOf(properties, name);
     if (value === undefined) return all;
     const variable = names.get(name) ?? `${OWN}PROPERTY_${names.size + 1}`;
     names.set(name, variable);
@@ -54,7 +54,7 @@ export function environmentOf(
       if (value === null) delete env[name];
       else
         env[name] = value.replaceAll(VARIABLE, (_all, wanted: string) => {
-          const found = (wanted.startsWith(OWN) ? undefined : bot[wanted]) ?? propertyOf(properties, wanted);
+          const found = (wanted.startsWith(OWN) ? undefined : valueOf(bot, wanted)) ?? valueOf(properties, wanted);
           if (found === undefined) missing.push(wanted);
           return found ?? "";
         });
@@ -63,6 +63,6 @@ export function environmentOf(
   return { env, missing };
 }
 
-function propertyOf(properties: Properties, name: string): string | undefined {
-  return Object.hasOwn(properties, name) ? properties[name] : undefined;
+function valueOf(values: Environment, name: string): string | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -122,6 +122,7 @@ async function runCommand(
     maxMs: step.maxSeconds * 1000,
     killAfterMs: step.killAfterSeconds * 1000,
     clock: settings.clock,
+    groups: settings.groups,
     signal: abort.signal,
     write: (stream, bytes) => pump.write(stream, bytes),
   });
@@ -154,8 +155,8 @@ function tellTests({ settings, order, seq, delivery, mask }: StepRun, found: rea
   let chars = 0;
   let count = 0;
   const tell = (): void => {
-    // Parts are counted in a build: those of a step have a range of their own.
-    const told = { ...writer, part: seq * 1_000 + count, tests: part };
+    // Parts are counted in a build: those of a step have a range of their own, larger than the number of tests of a report.
+    const told = { ...writer, part: seq * 1_000_000 + count, tests: part };
     delivery.post("tests", (desk, call) => desk.addTests(told, call));
     count += 1;
     part = [];

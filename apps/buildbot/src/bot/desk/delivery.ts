@@ -26,6 +26,11 @@ export class Delivery {
     this.#options = options;
   }
 
+  /** The server takes what is being sent, though its answer is far. */
+  heard(): void {
+    this.#options.desk.heard();
+  }
+
   /** What the server has not taken, in words. */
   get refused(): readonly string[] {
     return this.#refused;

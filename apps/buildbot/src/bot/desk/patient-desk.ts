@@ -8,6 +8,7 @@ import {
   type StatusCode,
 } from "@rpc/core";
 import { Desk } from "../../contracts/bot.ts";
+import { sleep } from "../waiting.ts";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 15_000;
@@ -39,6 +40,7 @@ export interface PatientDeskOptions {
 export class PatientDesk {
   readonly #options: PatientDeskOptions;
   readonly #desk: ClientOf<typeof Desk>;
+  #heardAt = Number.NEGATIVE_INFINITY;
   /** Those who wait for their next try. */
   readonly #waiting = new Set<() => void>();
 
@@ -47,6 +49,16 @@ export class PatientDesk {
     this.#desk = createClient(Desk, options.transport);
     for (const event of ["connected", "resumed"] as const) options.transport.on(event, () => this.#wake());
     options.signal.addEventListener("abort", () => this.#wake());
+  }
+
+  /** When the server has last answered what was asked, by the clock; −∞: it never has. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** It takes what is being sent, though its answer is far. */
+  heard(): void {
+    this.#heardAt = this.#options.clock.now();
   }
 
   /**
@@ -63,9 +75,12 @@ export class PatientDesk {
     for (let tries = 1; ; tries += 1) {
       if (signal.aborted) throw new RpcError("CANCELLED", `${what}: the bot ends`);
       try {
-        return await call(this.#desk, { signal, timeoutMs: answerMs });
+        const answer = await call(this.#desk, { signal, timeoutMs: answerMs });
+        this.heard();
+        return answer;
       } catch (caught) {
         const error = RpcError.from(caught);
+        if (REFUSALS.has(error.code)) this.heard();
         if (REFUSALS.has(error.code) || tries >= maxTries || (isStranger && error.code === "UNAUTHENTICATED"))
           throw error;
         // The first of them is mostly a connection that was lost, which comes back at once.
@@ -80,19 +95,12 @@ export class PatientDesk {
     for (const wake of this.#waiting) wake();
   }
 
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clock.clearTimeout(timer);
-        this.#waiting.delete(end);
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = clock.setTimeout(end, ms);
-      this.#waiting.add(end);
-      signal.addEventListener("abort", end);
-    });
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    const wake = (): void => woken.abort();
+    this.#waiting.add(wake);
+    await sleep(this.#options.clock, ms, AbortSignal.any([signal, woken.signal]));
+    this.#waiting.delete(wake);
   }
 }
 

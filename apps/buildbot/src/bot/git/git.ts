@@ -1,5 +1,6 @@
 import type { Clock } from "@rpc/core";
 import { type ProcessEnd, runProcess } from "../step/process-group.ts";
+import type { ProcessGroups } from "../step/process-groups.ts";
 
 /** What git has said of a failure. */
 export class GitError extends Error {
@@ -11,6 +12,7 @@ export interface GitOptions {
   readonly signal: AbortSignal;
   /** The bot's environment: ssh agents, proxies and credential helpers are found there. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly groups?: ProcessGroups | undefined;
   readonly cwd?: string;
   /** Default: an hour. */
   readonly maxMs?: number;
@@ -41,6 +43,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     maxMs: options.maxMs ?? HOUR_MS,
     killAfterMs: 5_000,
     clock: options.clock,
+    groups: options.groups,
     signal: AbortSignal.any([options.signal, full.signal]),
     write: (stream, bytes) => {
       if (stream === "out") {

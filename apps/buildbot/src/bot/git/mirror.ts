@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { withoutSecrets } from "../../repository-url.ts";
 import { KeyedLock } from "../keyed-lock.ts";
 import { git, GitError, type GitOptions } from "./git.ts";
 
-export type GitSettings = Pick<GitOptions, "clock" | "env">;
+export type GitSettings = Pick<GitOptions, "clock" | "env" | "groups">;
 
 export interface MirrorCall {
   readonly signal: AbortSignal;
@@ -13,6 +14,11 @@ export interface MirrorCall {
 
 /** Branches and tags; what hosts keep besides (`refs/pull/…`) may be many times as much. */
 const WANTED = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+
+/** A fetch adds a pack, or loose objects when they are few. With more of them than that everything becomes slow. */
+const MOST_PACKS = 50;
+/** In one of the 256 folders that loose objects are spread over. */
+const MOST_LOOSE = 20;
 
 /** Bare copies of repositories below one folder. Of one repository, one thing at a time. */
 export class Mirrors {
@@ -30,7 +36,10 @@ export class Mirrors {
     const path = this.pathOf(url);
     return this.#lock.run(path, async () => {
       const isThere = await exists(path);
-      if (isThere && have !== undefined && isFullHash(have) && (await this.#has(path, have, call))) return path;
+      if (isThere && have !== undefined && isFullHash(have) && (await this.#has(path, have, call))) {
+        await touch(path);
+        return path;
+      }
       try {
         await (isThere ? this.#fetch(path, url, call) : this.#begin(path, url, call));
       } catch (error) {
@@ -38,11 +47,9 @@ export class Mirrors {
         // If it is not the other end, it is the copy: a crash may have left half an object.
         await this.heads(url, call);
         call.say?.(`the mirror is made anew: ${error instanceof Error ? error.message : String(error)}`);
-        await rm(path, { recursive: true, force: true });
         await this.#begin(path, url, call);
       }
-      const now = new Date();
-      await utimes(path, now, now).catch(() => undefined);
+      await touch(path);
       if (have !== undefined && isFullHash(have) && !(await this.#has(path, have, call)))
         await this.#ask(path, url, have, call);
       return path;
@@ -51,12 +58,8 @@ export class Mirrors {
 
   /** What the branches are at over there. Rejects with a GitError. */
   async heads(url: string, call: MirrorCall): Promise<Map<string, string>> {
-    const text = await git(["ls-remote", "--quiet", "--heads", "--", url], {
-      ...this.#settings,
-      ...call,
-      maxMs: 120_000,
-    });
-    return headsOf(text);
+    const options = { ...this.#settings, ...call, maxMs: 120_000 };
+    return headsOf(await gitOf(url, ["ls-remote", "--quiet", "--heads", "--", url], options));
   }
 
   /** What the branches are at in a mirror. */
@@ -66,7 +69,7 @@ export class Mirrors {
   }
 
   pathOf(url: string): string {
-    const name = url
+    const name = withoutSecrets(url)
       .replaceAll(/[^\w.]+/g, "-")
       .slice(-40)
       .replace(/^[-.]+/, "");
@@ -85,9 +88,10 @@ export class Mirrors {
   /** Removes those that nobody has used since `before`, milliseconds since 1970. How many. */
   async removeUnused(before: number): Promise<number> {
     let removed = 0;
-    for (const name of await readdir(this.#folder).catch(() => [])) {
+    for (const name of await namesIn(this.#folder)) {
       const path = join(this.#folder, name);
-      if (this.#lock.has(path)) continue;
+      // One that is being made has its lock under the name that it will have.
+      if (name.endsWith(".new") || this.#lock.has(path)) continue;
       await this.#lock.run(path, async () => {
         const { mtimeMs } = await stat(path);
         if (mtimeMs >= before) return;
@@ -98,21 +102,35 @@ export class Mirrors {
     return removed;
   }
 
+  /** Makes one pack of many. What no branch has any more stays: builds may borrow it. Rejects with a GitError. */
+  async tidy(call: MirrorCall, mostPacks: number = MOST_PACKS): Promise<void> {
+    for (const name of await namesIn(this.#folder)) {
+      const path = join(this.#folder, name);
+      const packs = (await namesIn(join(path, "objects", "pack"))).filter((each) => each.endsWith(".pack"));
+      const loose = await namesIn(join(path, "objects", "17"));
+      if (name.endsWith(".new") || (packs.length <= mostPacks && loose.length <= MOST_LOOSE)) continue;
+      const options = { ...this.#settings, ...call, cwd: path };
+      await this.#lock.run(path, () => git(["repack", "-a", "-d", "--keep-unreachable", "--quiet"], options));
+    }
+  }
+
   async #begin(path: string, url: string, call: MirrorCall): Promise<void> {
     const fresh = `${path}.new`;
     await mkdir(this.#folder, { recursive: true });
     await rm(fresh, { recursive: true, force: true });
     await git(["init", "--quiet", "--bare", "--", fresh], { ...this.#settings, ...call });
     await this.#fetch(fresh, url, call);
+    // One that is there goes when the new one is whole: builds borrow its objects.
+    const gone = `${path}.gone.new`;
+    await rm(gone, { recursive: true, force: true });
+    await rename(path, gone).catch(() => undefined);
     await rename(fresh, path);
+    await rm(gone, { recursive: true, force: true });
   }
 
   async #fetch(path: string, url: string, call: MirrorCall): Promise<void> {
-    await git(["fetch", "--quiet", "--prune", "--no-tags", "--force", "--", url, ...WANTED], {
-      ...this.#settings,
-      ...call,
-      cwd: path,
-    });
+    const options = { ...this.#settings, ...call, cwd: path };
+    await gitOf(url, ["fetch", "--quiet", "--prune", "--no-tags", "--force", "--", url, ...WANTED], options);
   }
 
   /** A commit that no branch has any more: many hosts give it all the same. */
@@ -144,6 +162,26 @@ function headsOf(text: string): Map<string, string> {
     }
   }
   return heads;
+}
+
+/** What git says of an address may hold how to get in. */
+async function gitOf(url: string, args: readonly string[], options: GitOptions): Promise<string> {
+  const { say } = options;
+  try {
+    return await git(args, say === undefined ? options : { ...options, say: (line) => say(withoutSecrets(line, url)) });
+  } catch (error) {
+    throw error instanceof GitError ? new GitError(withoutSecrets(error.message, url)) : error;
+  }
+}
+
+/** It is in use. */
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => undefined);
+}
+
+function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch(() => []);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -11,23 +11,10 @@ export async function makeWorkTree(
   await git(["clone", "--quiet", "--shared", "--no-checkout", "--", tree.mirror, tree.path], options);
   const inside = { ...options, cwd: tree.path };
   await git(["-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "--detach", tree.hash, "--"], inside);
-  await git(["remote", "set-url", "--", "origin", withoutPassword(tree.url)], inside);
+  await git(["remote", "set-url", "--", "origin", withoutUser(tree.url)], inside);
 }
 
-/** What a log may show of a repository's address. */
-export function withoutPassword(url: string): string {
-  return url.replace(/^(https?:\/\/)[^/@]*@/i, "$1");
-}
-
-/** The words of an address that no log may show. */
-export function passwordsOf(url: string): string[] {
-  const [, user] = /^https?:\/\/([^/@]*)@/i.exec(url) ?? [];
-  if (user === undefined) return [];
-  // A token may stand alone, in the place of a user.
-  const raw = user.slice(user.indexOf(":") + 1);
-  try {
-    return [raw, decodeURIComponent(raw)];
-  } catch {
-    return [raw];
-  }
+/** A step that wants to push has means of its own. */
+function withoutUser(url: string): string {
+  return url.replace(/^(https?:\/\/)[^/]*@/i, "$1");
 }

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { Clock } from "@rpc/core";
+import type { ProcessGroups } from "./process-groups.ts";
+import { isGroupAlive } from "./processes.ts";
 
 export interface ProcessOptions {
   /** A list is run as it is, a text by `/bin/sh`. */
   readonly command: string | readonly string[];
   readonly cwd: string;
-  /** All of it: nothing of the bot's is added. */
+  /** All of it: nothing of the bot's is added, but the marks of `groups`. */
   readonly env: Readonly<Record<string, string>>;
   /** Without output for so long it is stopped. 0: never. */
   readonly noOutputMs: number;
@@ -16,6 +17,8 @@ export interface ProcessOptions {
   /** From SIGTERM to SIGKILL. */
   readonly killAfterMs: number;
   readonly clock: Clock;
+  /** Where it is noted while it lives, for a bot that comes after this one. */
+  readonly groups?: ProcessGroups | undefined;
   /** Stops it. */
   readonly signal: AbortSignal;
   /** Gets its output. A promise, which must not reject: nothing more is read of it until then, and silence does not count. */
@@ -46,7 +49,7 @@ export function runProcess(options: ProcessOptions): Promise<ProcessEnd> {
       // Detached: the leader of a new group, which can be signalled as one.
       child = spawn(file, args, {
         cwd: options.cwd,
-        env: options.env,
+        env: { ...options.env, ...options.groups?.marks },
         detached: true,
         stdio: ["ignore", "pipe", "pipe"],
       });
@@ -54,6 +57,7 @@ export function runProcess(options: ProcessOptions): Promise<ProcessEnd> {
       resolve({ kind: "unstarted", why: messageOf(error) });
       return;
     }
+    if (child.pid !== undefined) options.groups?.began(child.pid);
     new RunningProcess(child, options, resolve).watch();
   });
 }
@@ -151,7 +155,8 @@ class RunningProcess {
 
   #closed(): void {
     // Others of the group may be ending still, with their output elsewhere.
-    if (!this.#isKilled && this.#isGroupAlive) {
+    const { pid } = this.#child;
+    if (!this.#isKilled && pid !== undefined && isGroupAlive(pid)) {
       this.#after(LOOK_MS, () => this.#closed());
       return;
     }
@@ -164,6 +169,8 @@ class RunningProcess {
     this.#isOver = true;
     for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
     this.#options.signal.removeEventListener("abort", this.#aborted);
+    const { pid } = this.#child;
+    if (pid !== undefined) this.#options.groups?.ended(pid);
     this.#resolve(end);
   }
 
@@ -178,15 +185,6 @@ class RunningProcess {
     }
   }
 
-  get #isGroupAlive(): boolean {
-    const { pid } = this.#child;
-    try {
-      return pid !== undefined && process.kill(-pid, 0) && hasLiving(pid);
-    } catch {
-      return false;
-    }
-  }
-
   #after(ms: number, run: () => void): void {
     const { clock } = this.#options;
     const timer = clock.setTimeout(() => {
@@ -195,21 +193,6 @@ class RunningProcess {
     }, ms);
     this.#timers.add(timer);
   }
-}
-
-/** In a container whose first process fetches no orphans, those that have ended stay in their group for ever. */
-function hasLiving(group: number): boolean {
-  if (process.platform !== "linux") return true;
-  return readdirSync("/proc").some((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      const text = readFileSync(`/proc/${name}/stat`, "utf8");
-      const [state, , processGroup] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-      return Number(processGroup) === group && state !== "Z" && state !== "X";
-    } catch {
-      return false;
-    }
-  });
 }
 
 function messageOf(error: unknown): string {

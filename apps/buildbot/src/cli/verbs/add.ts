@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type Role, ROLES } from "../../contracts/values.ts";
 import { withConnection } from "../connection.ts";
+import { wholeFrom } from "../numbers.ts";
 import { EXIT } from "../problems.ts";
 import { runVerb } from "../verb.ts";
 
@@ -8,7 +9,7 @@ export function addAdd(program: Command): void {
   withConnection(program.command("add-bot"))
     .description("lets a bot in, and prints its token, this once (needs an admin's token)")
     .argument("<name>")
-    .option("--max-builds <number>", "at the same time", number, 2)
+    .option("--max-builds <number>", "at the same time", wholeFrom(1), 2)
     .action((name: string, { maxBuilds }: { maxBuilds: number }, command: Command) =>
       runVerb(command, async ({ bots, output }) => {
         output.line((await bots.create({ name, maxBuilds })).token);
@@ -25,10 +26,4 @@ export function addAdd(program: Command): void {
         return EXIT.done;
       }),
     );
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("it is no whole number from 1");
-  return value;
 }

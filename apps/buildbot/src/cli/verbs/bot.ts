@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { RunningBot } from "../../bot/run-bot.ts";
 import { DEFAULT_TCP } from "../defaults.ts";
+import { wholeFrom } from "../numbers.ts";
 import { Output } from "../output.ts";
 import { EXIT, tellProblem, UsageError } from "../problems.ts";
 import { plain } from "../text.ts";
@@ -35,8 +36,8 @@ export function addBot(program: Command): void {
     .option("--name <name>", "of the bot, where the token is its secret alone")
     .option("--dir <folder>", "for mirrors, work trees and logs (default: buildbot-<name>)")
     .option("--ca <file>", "PEM of who has signed the server's certificate, when no public authority has")
-    .option("--claim-seconds <number>", "how often it asks for builds unasked (default: 30)", positive)
-    .option("--min-free-mib <number>", "with less free on the disk no build begins (default: 512)", positive)
+    .option("--claim-seconds <number>", "how often it asks for builds unasked (default: 30)", wholeFrom(1))
+    .option("--min-free-mib <number>", "with less free on the disk no build begins (default: 512)", wholeFrom(0))
     .action((options: BotOptions, command: Command) => serve(options, command));
 }
 
@@ -94,11 +95,4 @@ function wholeToken({ token = process.env["BUILDBOT_TOKEN"] ?? "", name }: BotOp
 /** What a step could print is not given to it. */
 function withoutToken({ BUILDBOT_TOKEN: _token, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return env;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0 || text.trim() === "")
-    throw new InvalidArgumentError("it is no whole number from 0");
-  return value;
 }

@@ -2,6 +2,7 @@ import { RpcError } from "@rpc/core";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BuildRequest, Properties } from "../../contracts/values.ts";
 import { withConnection } from "../connection.ts";
+import { wholeFrom } from "../numbers.ts";
 import { EXIT, warn } from "../problems.ts";
 import { buildLine, exitCodeOf, shownResults } from "../results.ts";
 import { plain } from "../text.ts";
@@ -31,7 +32,7 @@ export function addTrigger(program: Command): void {
         .default({}, "none"),
     )
     .option("--reason <text>", "why")
-    .option("--priority <number>", "-100 to 100; higher ones first", number)
+    .option("--priority <number>", "-100 to 100; higher ones first", wholeFrom(-100))
     .option("--wait", "until it is built; the exit code says how it ended")
     .action((builder: string, options: TriggerOptions, command: Command) =>
       runVerb(command, (session) => trigger(session, builder, options)),
@@ -123,10 +124,4 @@ function property(text: string, before: Properties): Properties {
   const equals = text.indexOf("=");
   if (equals < 1) throw new InvalidArgumentError("it has the form name=value");
   return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isSafeInteger(value)) throw new InvalidArgumentError("it is no whole number");
-  return value;
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RpcError } from "@rpc/core";
+import { MOST_ARTEFACT_BYTES } from "../../contracts/values.ts";
 import { checkArtefactName } from "./names.ts";
 
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -24,7 +25,7 @@ export class Artefacts {
   readonly #folder: string;
   readonly #maxBytes: number;
 
-  constructor({ folder, maxArtefactBytes = 1024 * 1024 * 1024 }: ArtefactsOptions) {
+  constructor({ folder, maxArtefactBytes = MOST_ARTEFACT_BYTES }: ArtefactsOptions) {
     this.#folder = folder;
     this.#maxBytes = maxArtefactBytes;
   }

@@ -1,6 +1,6 @@
 import { createRouter, type Handler, type HandlerContext, type ImplementationOf, type Peer, RpcError } from "@rpc/core";
 import { Desk } from "../../contracts/bot.ts";
-import type { BuildSummary } from "../../contracts/values.ts";
+import { type BuildSummary, MOST_STEPS } from "../../contracts/values.ts";
 import { type Artefacts } from "../artefacts/index.ts";
 import type { Bus } from "../bus.ts";
 import { addressOf, type Commands } from "../commands/index.ts";
@@ -36,7 +36,6 @@ import { receiveArtefact, type Upload } from "./uploads.ts";
 const SEEN_MS = 10_000;
 /** A log's size is written into the table no more often while it grows. */
 const SIZE_MS = 1_000;
-const MOST_STEPS = 1_000;
 const MOST_APPENDED_CHARS = 1024 * 1024;
 const MOST_PROPERTIES = 500;
 const HASH = /^[0-9a-f]{40,64}$/;

@@ -2,7 +2,7 @@ import { createRouter, defineContract, type Handler, unary } from "@rpc/core";
 import { databaseCall, MissingError, Records, ValidationError } from "@rpc/xmlrpc";
 import { sql } from "kysely";
 import { z } from "zod";
-import { Properties } from "../../contracts/values.ts";
+import { NewProperties } from "../../contracts/values.ts";
 import { nameOf } from "../auth/index.ts";
 import { type PageParts, wishFor } from "../page/index.ts";
 import type { Db } from "../store/index.ts";
@@ -34,7 +34,7 @@ const NewRequest = z.strictObject({
   revision: z.string().optional(),
   reason: z.string().max(500).default("over XML-RPC"),
   priority: z.int().min(-100).max(100).optional(),
-  properties: Properties.default({}),
+  properties: NewProperties.default({}),
 });
 
 const creating = { create: unary({ input: z.object({ values: z.record(z.string(), z.unknown()) }), output: z.int() }) };

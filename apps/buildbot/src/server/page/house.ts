@@ -1,5 +1,6 @@
 import type { ImplementationOf } from "@rpc/core";
 import { House } from "../../contracts/page.ts";
+import { withoutSecrets } from "../../repository-url.ts";
 import { listBuilders, listBuilds, listCommits, listRepositories, type RepositoryRow, trends } from "../store/index.ts";
 import type { PageParts } from "./page-parts.ts";
 
@@ -27,18 +28,12 @@ export function house({ store }: PageParts): ImplementationOf<typeof House> {
   };
 }
 
+/** Viewers may see where a repository is, and not how to get in. */
 function shown({ name, url, polledAt, problem }: RepositoryRow) {
   return {
     name,
-    url: withoutPassword(url),
+    url: withoutSecrets(url),
     ...(polledAt === undefined ? {} : { polledAt }),
-    ...(problem === undefined ? {} : { problem: withoutPassword(problem, url) }),
+    ...(problem === undefined ? {} : { problem: withoutSecrets(problem, url) }),
   };
-}
-
-/** Viewers may see where a repository is, and not how to get in. */
-function withoutPassword(text: string, url: string = text): string {
-  const credentials = /^[a-z+]+:\/\/(?<credentials>[^/@]*)@/i.exec(url)?.groups?.["credentials"];
-  const password = credentials?.split(":").slice(1).join(":");
-  return password === undefined || password === "" ? text : text.replaceAll(password, "***");
 }
