@@ -57,5 +57,11 @@ export type { MdpListenerOptions, MdpWorkerOptions } from "./worker/options.ts";
 export { serveMdp } from "./worker/serve-mdp.ts";
 export { createTitanicClient, type TitanicClient } from "./titanic/create-titanic-client.ts";
 export { createTitanicFileStore } from "./titanic/file-store.ts";
+export {
+  createTitanicQueueStore,
+  type TitanicQueue,
+  type TitanicQueueRow,
+  type TitanicQueueStoreOptions,
+} from "./titanic/queue-store.ts";
 export { serveTitanic, type Titanic, type TitanicOptions } from "./titanic/serve-titanic.ts";
 export type { TitanicRequest, TitanicState, TitanicStore } from "./titanic/titanic-store.ts";

@@ -23,13 +23,45 @@ describe("a request", () => {
     expect(rig.clock.pendingCount).toBe(0);
   });
 
-  it("waits as long as its time-out frame says", () => {
+  it.each([
+    ["0.5", 450],
+    ["1", 900],
+    ["10", 9_900],
+    ["60", 59_900],
+  ])("with a patience of %s s is answered after %i ms: before its caller stops listening", (patience, ms) => {
     const rig = createRig();
-    rig.request("c", "nope", "0.5", ...ACTION);
-    rig.clock.advance(499);
+    rig.request("c", "nope", patience, ...ACTION);
+    rig.clock.advance(ms - 10);
     expect(rig.heard("c")).toEqual([]);
-    rig.clock.advance(101);
+    rig.clock.advance(10);
     expect(rig.heard("c")).toEqual([failed("nope", "NO_WORKER", "no worker for service nope")]);
+  });
+
+  it("whose worker is busy hears so as early, whatever else expires meanwhile", () => {
+    const rig = createRig();
+    rig.ready("w", "s");
+    rig.request("a", "s", ...ACTION);
+    rig.request("b", "s", "3", ...ACTION);
+    rig.request("c", "s", "2", ...ACTION);
+    rig.request("d", "t", "1", ...ACTION);
+    const heard: string[] = [];
+    for (let at = 0; at < 3_000; at += 10) {
+      rig.clock.advance(10);
+      for (const client of ["b", "c", "d"]) if (rig.heard(client).length > 0) heard.push(`${client} ${at + 10}`);
+    }
+    expect(heard).toEqual(["d 900", "c 1900", "b 2900"]);
+    rig.reply("w", "a", "r");
+    rig.say("w", "", MDPW01, byte(5));
+    rig.clock.advance(100);
+    expect(rig.clock.pendingCount).toBe(0);
+  });
+
+  it("whose caller is told nothing waits to the end of its patience", () => {
+    const rig = createRig({ errorReplies: "none" });
+    rig.request("c", "s", "10", ...ACTION);
+    rig.clock.advance(9_990);
+    rig.ready("w", "s");
+    expect(rig.told("w")).toEqual([asked("c", ...ACTION)]);
   });
 
   it("waits for an idle worker 60 s, and says then that none was free", () => {
@@ -251,6 +283,17 @@ describe("a worker", () => {
     rig.say("w", "", MDPW01, byte(5));
     expect(rig.heard("c")).toEqual([failed("s", "WORKER_LOST", "the worker of service s was lost with the request")]);
     expect(rig.events).toContain("gone s disconnected");
+  });
+
+  it("that leaves with nothing in hand has not begun what was sent to it meanwhile: another one gets it", () => {
+    const rig = createRig();
+    rig.ready("w0", "s");
+    rig.ready("w1", "s");
+    rig.request("c", "s", ...ACTION);
+    rig.say("w0", "", MDPW01, byte(5), "idle");
+    expect(rig.told("w1")).toEqual([asked("c", ...ACTION)]);
+    rig.reply("w1", "c", "r");
+    expect(rig.heard("c")).toEqual([answered("s", "r")]);
   });
 
   it("may leave the empty frame of DISCONNECT out, as Domogik does", () => {
@@ -544,6 +587,49 @@ describe("Majordomo 0.2", () => {
     expect(rig.heard("c")[0]).toMatch(/^MDPC02 #3 s error \{.*"WORKER_LOST"\}$/);
   });
 
+  it("never ends well once a part could not be handed over", async () => {
+    for (const ending of ["final", "gone"]) {
+      const rig = createRig();
+      rig.say("w", MDPW02, byte(1), "s");
+      rig.say("c", MDPC02, byte(1), "s", "x");
+      rig.say("w", MDPW02, byte(3), "c", "", "a");
+      expect(rig.heard("c")).toEqual(["MDPC02 #2 s a"]);
+      const reader = rig.stuff("c");
+      rig.say("w", MDPW02, byte(3), "c", "", "b");
+      await Promise.resolve();
+      reader();
+      rig.say("w", MDPW02, byte(3), "c", "", "c");
+      if (ending === "final") rig.say("w", MDPW02, byte(4), "c", "", "z");
+      else rig.say("w", MDPW02, byte(6));
+      expect(rig.heard("c")).toEqual([
+        'MDPC02 #3 s error {"status":false,"reason":"the caller did not read what service s answers in parts","code":"OVERFLOW"}',
+      ]);
+      expect(rig.machine.counters.unread).toBe(1);
+    }
+  });
+
+  it("without an end keeps its worker only as long as somebody takes the parts", async () => {
+    const rig = createRig();
+    rig.say("w", MDPW02, byte(1), "s");
+    rig.say("c", MDPC02, byte(1), "s", "x");
+    const parts = (count: number): void => {
+      for (let at = 0; at < count && rig.machine.workers === 1; at += 1) {
+        rig.say("w", MDPW02, byte(3), "c", "", "a");
+        rig.clock.advance(1_000);
+      }
+    };
+    parts(600);
+    expect(rig.machine.workers).toBe(1);
+    rig.cut("c");
+    rig.say("w", MDPW02, byte(3), "c", "", "a");
+    await Promise.resolve();
+    parts(4);
+    expect(rig.machine.workers).toBe(1);
+    parts(2);
+    expect(rig.told("w").at(-1)).toBe(GONE_02);
+    expect(rig.events.at(-1)).toBe("gone s stuck");
+  });
+
   it("is not given to a second worker once the caller has a part", () => {
     const rig = createRig({ onWorkerLost: "requeue" });
     rig.say("w0", MDPW02, byte(1), "s");
@@ -655,6 +741,20 @@ describe("closing", () => {
     expect(closed).toBe(true);
     expect(rig.told("w").at(-1)).toBe(DISCONNECT);
     expect(rig.clock.pendingCount).toBe(0);
+  });
+
+  it("does not wait for workers that are gone: nobody may register any more", () => {
+    const rig = createRig({ onWorkerLost: "requeue" });
+    let closed = false;
+    rig.ready("w", "s");
+    rig.request("a", "s", ...ACTION);
+    rig.request("b", "s", ...ACTION);
+    rig.machine.drain(5_000, () => {
+      closed = true;
+    });
+    rig.say("w", "", MDPW01, byte(5));
+    expect(closed).toBe(true);
+    expect([...rig.heard("a"), ...rig.heard("b")].filter((line) => line.includes("NO_WORKER"))).toHaveLength(2);
   });
 
   it("does not wait for longer than it may: the rest is answered with errors", () => {

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { curveKeyPair, Dealer, Request, type SocketOptions } from "zeromq";
+import { createMdpTransport } from "../src/index.ts";
 import { type MdpBroker, type MdpBrokerOptions, runMdpBroker } from "../src/broker/run-broker.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -190,10 +191,37 @@ describe("a broker at its sockets", () => {
     await expect(runMdpBroker({ endpoint: broker.endpoint })).rejects.toThrow("in use");
     await expect(runMdpBroker({ endpoint: "tcp://127.0.0.1:*", heartbeatMs: 0 })).rejects.toThrow("heartbeatMs");
     await expect(runMdpBroker({ endpoint: "udp://127.0.0.1:1" })).rejects.toThrow("cannot listen");
+    // As they come out of a file: none of these may quietly mean something else.
+    for (const [options, text] of [
+      [{ timeoutFrame: "nevr" }, "timeoutFrame"],
+      [{ services: { s: { onWorkerLost: "retry" } } }, "onWorkerLost"],
+      [{ services: { s: { priority: 5 } } }, "priority"],
+      [{ partials: "some" }, "partials"],
+      [{ errorReplies: "all" }, "errorReplies"],
+      [{ maxUnsent: 0 }, "maxUnsent"],
+      [{ maxFrameBytes: Number.NaN }, "maxFrameBytes"],
+      [{ rules: { service: "*" } }, "rules"],
+      [{ rules: [{ service: "*", mayRequest: "no" }] }, "mayRequest"],
+      [{ rules: [{ servce: "*" }] }, "a rule is"],
+      [{ rules: [{ mayRequest: true }] }, "names no service"],
+      [{ doors: [{ endpoint: "tcp://127.0.0.1:*", rules: [null] }] }, "no rule"],
+    ] as const) {
+      const broker = runMdpBroker({ endpoint: "tcp://127.0.0.1:*", ...(options as object) });
+      await expect(broker).rejects.toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(text) });
+    }
     const dialect = "zmq" as "auto";
     await expect(runMdpBroker({ endpoint: "tcp://127.0.0.1:*", dialect })).rejects.toThrow("auto, domogik");
     const twice = runMdpBroker({ endpoint: "tcp://127.0.0.1:*", clientEndpoint: broker.endpoint });
     await expect(twice).rejects.toThrow("in use");
+  });
+
+  it("listens at IPv6, and is reached there", async () => {
+    const broker = await start({ endpoint: "tcp://[::1]:*" });
+    expect(broker.endpoint).toMatch(/^tcp:\/\/\[::1\]:/);
+    await echoWorker(broker, broker.endpoint, { ipv6: true });
+    const transport = createMdpTransport(broker.endpoint);
+    open.push(transport);
+    await transport.ready();
   });
 
   it("is closed once, and gives its endpoint back", async () => {

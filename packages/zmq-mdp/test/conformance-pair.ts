@@ -14,7 +14,7 @@ import {
 // A case has a thousand calls under way, and each of them has a worker's socket to itself.
 context.maxSockets = 10_000;
 
-/** A transport and a listener with a broker between them, and a network that can be cut between all three. */
+/** A transport and a listener with a broker between them, and a network that can be cut between callers and broker. */
 export function pairOf(
   caller: MdpTransportOptions,
   served: Partial<MdpListenerOptions>,
@@ -23,10 +23,11 @@ export function pairOf(
     // A case may let hours pass on its clock while one message is on its way through real sockets: nobody is to be missed for that.
     const patience = { liveness: 1e9, maxBusyMs: 1e12, requestTtlMs: 1e12, unknownServiceTtlMs: 1e12 };
     const broker = await runMdpBroker({ endpoint: "tcp://127.0.0.1:*", clock, ...patience });
+    // What is cut is the way of the callers: of that no worker hears.
     const network = await networkTo(broker.endpoint);
     const serve = (): ReturnType<typeof serveMdp> =>
       serveMdp(handler, {
-        broker: network.endpoint,
+        broker: broker.endpoint,
         service: "testkit",
         clock,
         exposeStacks,

@@ -36,6 +36,8 @@ export interface Rig {
   told(identity: string): string[];
   /** The connection of a peer is gone: what is sent to it comes back. */
   cut(identity: string): void;
+  /** A peer does not read: what is sent to it comes back. Gives what makes it read again. */
+  stuff(identity: string): () => void;
   /** Moves time while workers go on showing signs of life. */
   pass(ms: number, ...alive: readonly string[]): void;
 }
@@ -47,11 +49,16 @@ export function createRig(
   const clock = createFakeClock();
   const boxes = new Map<string, string[]>();
   const gone = new Set<string>();
+  const full = new Set<string>();
   const events: string[] = [];
   const machine = new BrokerMachine(resolveSettings({ clock, ...settings }), doors, (door, frames) => {
     const [identity, ...rest] = frames.map((frame) => Buffer.from(frame));
     const name = identity?.toString() ?? "";
     if (gone.has(name)) queueMicrotask(() => machine.undelivered(door, frames, false));
+    if (full.has(name)) {
+      queueMicrotask(() => machine.undelivered(door, frames, true));
+      return;
+    }
     const box = boxes.get(name) ?? [];
     boxes.set(name, box);
     box.push(lineOf(rest));
@@ -89,6 +96,10 @@ export function createRig(
     told: (identity) => rig.heard(identity).filter((line) => line !== `- ${MDPW01} #4` && line !== `${MDPW02} #5`),
     cut: (identity) => {
       gone.add(identity);
+    },
+    stuff: (identity) => {
+      full.add(identity);
+      return () => void full.delete(identity);
     },
     pass(ms, ...alive) {
       for (let left = ms; left > 0; left -= 1_000) {

@@ -81,6 +81,7 @@ const REASONS: Readonly<Record<MdpErrorCode, (service: string) => string>> = {
   WORKER_LOST: (service) => `the worker of service ${service} was lost with the request`,
   FORBIDDEN: (service) => `service ${service} is not open to this caller`,
   CANCELLED: (service) => `the request to service ${service} was cancelled`,
+  OVERFLOW: (service) => `the caller did not read what service ${service} answers in parts`,
   UNSUPPORTED: (service) => `service ${service} answers in parts, which this caller cannot take`,
 };
 

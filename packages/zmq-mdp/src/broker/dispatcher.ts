@@ -1,3 +1,4 @@
+import { DeadlineSweep } from "@rpc/core/transport";
 import { pushFrom, replyHead, requestTo, errorBody, reasonOf } from "./answers.ts";
 import type { BrokerEvents, MdpCounters, MdpErrorCode } from "./events.ts";
 import { type Door, type Request, Service, type Worker } from "./roster.ts";
@@ -19,17 +20,22 @@ export class Dispatcher {
   readonly #events: BrokerEvents;
   readonly #counters: MdpCounters;
   readonly #send: SendFrames;
+  readonly #expiries: DeadlineSweep;
 
   constructor(settings: ResolvedSettings, events: BrokerEvents, counters: MdpCounters, send: SendFrames) {
     this.#settings = settings;
     this.#events = events;
     this.#counters = counters;
     this.#send = send;
+    this.#expiries = new DeadlineSweep(settings.clock, () => this.services.values());
   }
 
   /** The service of a name, made for the moment if nobody has it: only one with workers or requests is kept. */
   serviceOf(name: string, key: string, frame: Buffer): Service {
-    return this.services.get(key) ?? new Service(name, key, frame, this.#settings.settingsOf(name));
+    return (
+      this.services.get(key) ??
+      new Service(name, key, frame, this.#settings.settingsOf(name), (service) => this.#expire(service))
+    );
   }
 
   /** Keeps a service; false when there are too many of them. */
@@ -109,6 +115,7 @@ export class Dispatcher {
   /** Answers a request with what its worker said. */
   answer(request: Request, frames: readonly Buffer[], bodyAt: number, now: number): void {
     if (request.failed) return;
+    if (request.isCut) return this.fail(request, "OVERFLOW");
     if (now > request.deadline) {
       // The caller stopped listening before: whoever listens there now has asked for something else.
       this.#counters.lateReply += 1;
@@ -124,7 +131,7 @@ export class Dispatcher {
   /** A part of an answer: on its way at once, or kept for a caller who takes the whole only. */
   answerInPart(request: Request, frames: readonly Buffer[], bodyAt: number, now: number): void {
     this.#counters.partials += 1;
-    if (request.failed || now > request.deadline) return;
+    if (request.failed || request.isCut || now > request.deadline) return;
     if (request.version === "0.2") {
       request.begun = true;
       this.#send(request.door, pushFrom(replyHead(request, request.service.frame, true), frames, bodyAt));
@@ -156,12 +163,12 @@ export class Dispatcher {
       this.#counters.workerLost += 1;
       // After its patience the caller may listen for something else.
       if (now > request.deadline) request.wantsError = false;
-      this.fail(request, "WORKER_LOST");
+      this.fail(request, request.isCut ? "OVERFLOW" : "WORKER_LOST");
       return;
     }
     this.#counters.requeued += 1;
     request.collected = undefined;
-    request.expiresAt = Math.min(request.deadline, now + settings.requestTtlMs);
+    request.expiresAt = Math.min(request.answerBy, now + settings.requestTtlMs);
     this.replace(request, now);
   }
 
@@ -177,14 +184,9 @@ export class Dispatcher {
     this.#send(request.door, pushFrom(out, errorBody(code, reason ?? reasonOf(code, name)), 0));
   }
 
-  /** Takes out what waits for too long. */
-  expire(service: Service, now: number): void {
-    if (service.waiting.nextExpiry > now) return;
-    for (const request of service.waiting.remove(({ expiresAt }) => expiresAt <= now)) {
-      this.#left(request);
-      this.#expired(request);
-    }
-    this.forget(service);
+  /** Nothing waits: no timer is to keep a process alive. */
+  stopExpiring(): void {
+    this.#expiries.stop();
   }
 
   /** Takes out of the queue what its caller does not want any more. */
@@ -200,6 +202,18 @@ export class Dispatcher {
     request.service.waiting.add(request);
     this.waiting += 1;
     this.waitingBytes += request.bytes;
+    this.#expiries.watch(request.service.deadline);
+  }
+
+  /** Takes out what waits for too long. */
+  #expire(service: Service): void {
+    const now = this.#settings.clock.now();
+    for (const request of service.waiting.remove(({ expiresAt }) => expiresAt <= now)) {
+      this.#left(request);
+      this.#expired(request);
+    }
+    if (service.waiting.size > 0) this.#expiries.watch(service.deadline);
+    this.forget(service);
   }
 
   #left(request: Request): void {

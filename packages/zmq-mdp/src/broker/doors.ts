@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { RpcError } from "@rpc/core";
+import { refused } from "../calls/errors.ts";
 import type { MdpAuth } from "./auth.ts";
 import type { MdpRule } from "./settings.ts";
 
@@ -26,8 +27,9 @@ LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
 
 /** Throws for a door that cannot be, and for one that lets the whole network in without anybody having said so. */
-export function checkDoor({ endpoint, auth, allowInsecure }: MdpDoor): void {
+export function checkDoor({ endpoint, auth, allowInsecure, rules }: MdpDoor): void {
   const parts = TCP.exec(endpoint)?.groups;
+  if (rules !== undefined) checkRules(endpoint, rules);
   if (parts === undefined && !LOCAL.test(endpoint)) {
     throw refused(
       `a broker cannot listen at ${JSON.stringify(endpoint)}: write tcp://host:port, ipc://path or inproc://name`,
@@ -57,6 +59,21 @@ export function checkDoor({ endpoint, auth, allowInsecure }: MdpDoor): void {
   );
 }
 
-function refused(message: string): RpcError {
-  return new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+const RULE_MEMBERS: ReadonlySet<string> = new Set(["service", "mayRegister", "mayRequest"]);
+
+/** Rules often come out of a file: one that is misspelled is to allow nothing by accident, and forbid nothing in silence. */
+function checkRules(endpoint: string, rules: readonly MdpRule[]): void {
+  if (!Array.isArray(rules)) throw refused(`rules of ${endpoint} are a list`);
+  for (const rule of rules as readonly unknown[]) {
+    const text = JSON.stringify(rule);
+    if (typeof rule !== "object" || rule === null) throw refused(`rules of ${endpoint}: ${text} is no rule`);
+    for (const [key, value] of Object.entries(rule)) {
+      const wanted = key === "service" ? "string" : "boolean";
+      if (!RULE_MEMBERS.has(key) || (value !== undefined && typeof value !== wanted))
+        throw refused(
+          `rules of ${endpoint}: ${text}: a rule is { service: text, mayRegister, mayRequest: true or false }`,
+        );
+    }
+    if (!Object.hasOwn(rule, "service")) throw refused(`rules of ${endpoint}: ${text} names no service`);
+  }
 }

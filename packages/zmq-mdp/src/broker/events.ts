@@ -8,7 +8,8 @@ export type MdpErrorCode =
   | "WORKER_LOST"
   | "FORBIDDEN"
   | "CANCELLED"
-  | "UNSUPPORTED";
+  | "UNSUPPORTED"
+  | "OVERFLOW";
 
 /** `silent`: no sign of life; `stuck`: busy for too long; `unreachable`: its connection is gone; `misbehaved`: said what no worker says. */
 export type MdpWorkerGone = "disconnected" | "silent" | "stuck" | "unreachable" | "misbehaved" | "closed";

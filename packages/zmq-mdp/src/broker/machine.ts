@@ -1,21 +1,19 @@
 import { type AtBroker, type DropReason, parseAtBroker } from "../frames/at-broker.ts";
 import { sameBytes, serviceNameOf } from "../frames/names.ts";
-import { timeoutFrameOf } from "../frames/timeout-frame.ts";
-import { CLIENT_01, CLIENT_02, type MdpVersion } from "../frames/words.ts";
-import { disconnectTo, heartbeatTo, looksLikeAction } from "./answers.ts";
+import { CLIENT_01, CLIENT_02, CLIENT_PARTIAL_02, IDLE, type MdpVersion } from "../frames/words.ts";
+import { disconnectTo, heartbeatTo } from "./answers.ts";
 import { Dispatcher, type SendFrames } from "./dispatcher.ts";
 import { BrokerEvents, type MdpCounters, type MdpWorkerGone, noCounts } from "./events.ts";
 import { answerQuestion } from "./questions.ts";
 import { isAddressOf, keyOf } from "./identities.ts";
-import { type Door, type Request, type Service, Worker } from "./roster.ts";
+import { incomingRequest } from "./incoming.ts";
+import { type Door, type Service, Worker } from "./roster.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
 type ClientRequest = Extract<AtBroker, { kind: "client" }>;
 type WorkerMessage = Extract<AtBroker, { kind: "worker" }>;
 type WorkerReply = Extract<WorkerMessage, { command: "partial" | "final" }>;
 
-/** A caller that says it waits for longer than a day is taken for one that has not said. */
-const LONGEST_PATIENCE_MS = 86_400_000;
 /** Strangers that are remembered as told, at each door; more are not answered until these are forgotten. */
 const MOST_TOLD = 10_000;
 const FORGET_TOLD_MS = 1_000;
@@ -85,10 +83,13 @@ export class BrokerMachine {
       // Only what came back itself has surely not been seen.
       const delivered = worker.dispatched !== frames;
       this.#unregister(worker, "unreachable", delivered);
-    } else if (full) this.counters.unread += 1;
-    else if (frames.includes(CLIENT_01) || frames.includes(CLIENT_02)) {
-      this.counters.orphanReply += 1;
-      if (this.dispatcher.waiting > 0) this.#gone.add(`${door.index}:${key}`);
+    } else {
+      if (frames[2] === CLIENT_PARTIAL_02) this.#partLost(door, key, frames, full);
+      if (full) this.counters.unread += 1;
+      else if (frames.includes(CLIENT_01) || frames.includes(CLIENT_02)) {
+        this.counters.orphanReply += 1;
+        if (this.dispatcher.waiting > 0) this.#gone.add(`${door.index}:${key}`);
+      }
     }
     if (this.#closing !== undefined) this.#finishWhenIdle();
   }
@@ -109,41 +110,20 @@ export class BrokerMachine {
     const serviceFrame = frames[seen.serviceAt];
     const service = serviceFrame === undefined ? undefined : this.#serviceOf(serviceFrame);
     if (service === undefined) return this.#drop(door, client, "malformed", undefined);
-    const { settings } = service;
     const question = service.name.startsWith("mmi.");
-    const rule = seen.version === "0.1" ? settings.timeoutFrame01 : settings.timeoutFrame02;
-    const patience = timeoutFrameOf(frames, seen.bodyAt, rule, question || service.internal);
-    const bodyAt = patience === undefined ? seen.bodyAt : seen.bodyAt + 1;
-    const now = this.settings.clock.now();
-    const limited = patience !== undefined && patience > 0 && patience <= LONGEST_PATIENCE_MS;
-    const deadline = limited ? now + patience : Number.POSITIVE_INFINITY;
-    const { errorReplies } = this.settings;
-    const request: Request = {
-      service,
+    this.#order += 1;
+    const request = incomingRequest(
       door,
-      client,
-      version: seen.version,
       frames,
-      envelopeAt: seen.envelopeAt,
-      envelopeCount: seen.envelopeCount,
-      bodyAt,
+      client,
+      seen,
       bytes,
-      arrivedAt: now,
-      deadline,
-      expiresAt: limited
-        ? deadline
-        : now + (service.offered ? settings.requestTtlMs : this.settings.unknownServiceTtlMs),
-      priority: settings.priority === undefined ? 0 : this.#priorityOf(service, frames, bodyAt),
-      order: (this.#order += 1),
-      wantsError:
-        errorReplies === "domogik" ||
-        (errorReplies === "auto" &&
-          (patience !== undefined || seen.version === "0.2" || looksLikeAction(frames, bodyAt))),
-      attempts: 0,
-      begun: false,
-      failed: false,
-      collected: undefined,
-    };
+      service,
+      question,
+      this.#order,
+      this.settings,
+      this.events,
+    );
     if (question) {
       this.counters.questions += 1;
       if (door.mayAsk(service.name)) answerQuestion(this, request, this.#send);
@@ -160,7 +140,7 @@ export class BrokerMachine {
     }
     this.counters.requests += 1;
     if (this.events.has("request")) this.events.emit("request", service.name, client.toString("hex"));
-    this.dispatcher.place(request, now);
+    this.dispatcher.place(request, request.arrivedAt);
     if (this.#timer === undefined) this.#arm();
   }
 
@@ -175,16 +155,6 @@ export class BrokerMachine {
     if (known !== undefined) return (this.#lastService = known);
     const name = serviceNameOf(frame);
     return name === undefined ? undefined : (this.#lastService = this.dispatcher.serviceOf(name, key, frame));
-  }
-
-  #priorityOf(service: Service, frames: readonly Buffer[], bodyAt: number): number {
-    try {
-      const priority = service.settings.priority?.({ service: service.name, body: frames.slice(bodyAt) }) ?? 0;
-      return Number.isNaN(priority) ? 0 : priority;
-    } catch (thrown) {
-      this.events.log(() => `priority of ${service.name} threw: ${String(thrown)}`);
-      return 0;
-    }
   }
 
   #worker(door: Door, identity: Buffer, frames: readonly Buffer[], seen: WorkerMessage): void {
@@ -205,7 +175,7 @@ export class BrokerMachine {
         this.counters.heartbeats += 1;
         return;
       case "disconnect":
-        this.#unregister(worker, "disconnected", true);
+        this.#unregister(worker, "disconnected", !saysIdle(frames));
         return;
       case "partial":
       case "final":
@@ -222,8 +192,14 @@ export class BrokerMachine {
       return;
     }
     if (seen.command === "partial") {
-      worker.busyUntil = Math.max(worker.busyUntil, now + worker.service.settings.maxBusyMs + this.settings.livenessMs);
       this.dispatcher.answerInPart(request, frames, seen.bodyAt, now);
+      const { maxBusyMs } = worker.service.settings;
+      const { livenessMs } = this.settings;
+      if (request.failed) worker.busyUntil = Math.min(worker.busyUntil, now + livenessMs);
+      // An answer without an end keeps its worker only as long as somebody takes the parts.
+      else if (!request.isCut && now <= request.deadline) {
+        worker.busyUntil = Math.max(worker.busyUntil, now + maxBusyMs + livenessMs);
+      }
       return;
     }
     this.dispatcher.release(worker);
@@ -295,7 +271,25 @@ export class BrokerMachine {
     const request = this.dispatcher.release(worker);
     if (request === undefined) service.removeIdle(worker);
     else this.dispatcher.lost(request, delivered, this.settings.clock.now());
+    // Nobody registers any more: what waits would wait for the end.
+    if (this.#closing !== undefined && service.workers === 0) this.#failWaiting(service);
     this.dispatcher.forget(service);
+  }
+
+  /** A part of an answer came back. Its caller is gone, or does not read: then nothing may follow that looks like the whole. */
+  #partLost(door: Door, client: string, frames: readonly Uint8Array[], full: boolean): void {
+    const now = this.settings.clock.now();
+    for (const { workers } of this.doors) {
+      for (const worker of workers.values()) {
+        const { request } = worker;
+        if (request === undefined || !request.begun || request.door !== door) continue;
+        if (request.service.frame !== frames[3] || keyOf(request.client) !== client) continue;
+        if (full) request.isCut = true;
+        else request.failed = true;
+        // MDP has no word to stop it: it may end by itself, or is sent away.
+        worker.busyUntil = Math.min(worker.busyUntil, now + this.settings.livenessMs);
+      }
+    }
   }
 
   #drop(door: Door, identity: Buffer, reason: DropReason | "tooLarge", workerVersion: MdpVersion | undefined): void {
@@ -337,10 +331,7 @@ export class BrokerMachine {
       told += door.told.size;
       for (const worker of door.workers.values()) this.#lookAfter(worker, now, grace);
     }
-    const { services } = this.dispatcher;
-    if (this.dispatcher.waiting > 0) {
-      for (const service of services.values()) this.dispatcher.expire(service, now);
-    }
+    if (this.dispatcher.waiting === 0) this.dispatcher.stopExpiring();
     if (this.#gone.size > 0) this.#withdrawGone();
     if (this.#closing !== undefined) this.#finishWhenIdle();
     if (this.workers > 0 || this.dispatcher.waiting > 0 || told > 0) this.#arm();
@@ -391,9 +382,16 @@ export class BrokerMachine {
       for (const worker of door.workers.values()) this.#unregister(worker, "closed", true);
     }
     this.#closed = true;
+    this.dispatcher.stopExpiring();
     const { clock } = this.settings;
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
     if (this.#drainTimer !== undefined) clock.clearTimeout(this.#drainTimer);
     this.#closing?.();
   }
+}
+
+/** Whether a worker that leaves says that it has nothing in hand: what was sent to it meanwhile has not been begun. */
+function saysIdle(frames: readonly Buffer[]): boolean {
+  const last = frames.at(-1);
+  return last !== undefined && sameBytes(last, IDLE);
 }

@@ -1,5 +1,6 @@
 import type { MdpVersion } from "../frames/words.ts";
 import type { MdpRule, MdpWorkerInfo, ServiceSettings } from "./settings.ts";
+import type { Expiring } from "@rpc/core/transport";
 import { WaitingRequests } from "./waiting.ts";
 
 /** One socket of the broker, with whoever came in by it. Identities mean something at their own door alone. */
@@ -54,6 +55,8 @@ export interface Request {
   readonly arrivedAt: number;
   /** When the caller's patience ends; Infinity when it has not said. */
   readonly deadline: number;
+  /** When a caller with patience is to hear that nobody came: a little before the deadline, or it would not listen any more. */
+  readonly answerBy: number;
   /** When it has waited for too long. */
   expiresAt: number;
   readonly priority: number;
@@ -66,6 +69,8 @@ export interface Request {
   begun: boolean;
   /** The caller has been told that it failed: whatever comes is nobody's. */
   failed: boolean;
+  /** A part of the reply could not be handed over: what follows may only be an error. */
+  isCut: boolean;
   /** Parts of a reply to somebody who takes it as a whole only. */
   collected: Buffer[] | undefined;
 }
@@ -121,7 +126,9 @@ export class Worker {
   }
 }
 
-export class Service {
+const EXPIRY_STEP_MS = 10;
+
+export class Service implements Expiring {
   readonly name: string;
   readonly key: string;
   readonly frame: Buffer;
@@ -133,16 +140,33 @@ export class Service {
   workers = 0;
   /** Somebody has offered it since it is known here. */
   offered = false;
+  readonly #onExpire: (service: Service) => void;
   #first: Worker | undefined = undefined;
   #last: Worker | undefined = undefined;
 
-  constructor(name: string, key: string, frame: Buffer, settings: ServiceSettings) {
+  constructor(
+    name: string,
+    key: string,
+    frame: Buffer,
+    settings: ServiceSettings,
+    onExpire: (service: Service) => void,
+  ) {
     this.name = name;
     this.key = key;
     // A copy: the frame may be a piece of a large message.
     this.frame = Buffer.from(frame);
     this.settings = settings;
     this.internal = name.startsWith("titanic.");
+    this.#onExpire = onExpire;
+  }
+
+  /** When to look whether a waiting request is due. In steps: many requests with instants of their own are not to be as many looks. */
+  get deadline(): number {
+    return Math.ceil(this.waiting.nextExpiry / EXPIRY_STEP_MS) * EXPIRY_STEP_MS;
+  }
+
+  expire(): void {
+    this.#onExpire(this);
   }
 
   /** Who has been idle longest. */

@@ -3,11 +3,12 @@ import { RpcError } from "@rpc/core";
 import { Context, Router } from "zeromq";
 import type { MdpAuth } from "./auth.ts";
 import { closeBound } from "../link/close-bound.ts";
+import { isIpv6 } from "../link/ipv6.ts";
 import { checkDoor, type MdpDoor } from "./doors.ts";
 import type { MdpBrokerEvents, MdpCounters } from "./events.ts";
 import { BrokerMachine } from "./machine.ts";
 import { Door } from "./roster.ts";
-import { type MdpBrokerSettings, type MdpWorkerInfo, resolveSettings } from "./settings.ts";
+import { type MdpBrokerSettings, type MdpWorkerInfo, number, resolveSettings } from "./settings.ts";
 import { zapDomainOf, ZapHandler } from "./zap.ts";
 
 export interface MdpBrokerOptions extends MdpBrokerSettings, MdpDoor {
@@ -150,8 +151,10 @@ function socketOf(plan: MdpDoor, index: number, options: MdpBrokerOptions, conte
     linger: LINGER_MS,
     handshakeInterval: HANDSHAKE_MS,
     tcpKeepalive: 1,
-    maxMessageSize: options.maxFrameBytes ?? DEFAULT_FRAME_BYTES,
-    sendHighWaterMark: options.maxUnsent ?? DEFAULT_UNSENT,
+    ipv6: isIpv6(plan.endpoint),
+    maxMessageSize: number("maxFrameBytes", options.maxFrameBytes ?? DEFAULT_FRAME_BYTES, 1),
+    // To ZeroMQ 0 is no limit.
+    sendHighWaterMark: number("maxUnsent", options.maxUnsent ?? DEFAULT_UNSENT, 1),
     receiveHighWaterMark: MOST_UNREAD,
     ...(auth !== undefined && auth !== null && { zapDomain: zapDomainOf(index) }),
     ...(auth?.mechanism === "curve" && { curveServer: true, curveSecretKey: auth.secretKey }),

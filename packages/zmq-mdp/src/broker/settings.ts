@@ -1,5 +1,5 @@
-import { RpcError } from "@rpc/core";
 import { type Clock, systemClock } from "@rpc/core/transport";
+import { refused } from "../calls/errors.ts";
 import type { TimeoutFrameRule } from "../frames/timeout-frame.ts";
 
 /**
@@ -148,9 +148,11 @@ const ERROR_REPLIES: Readonly<Record<MdpDialect, "none" | "domogik" | "auto">> =
 export function resolveSettings(options: MdpBrokerSettings): ResolvedSettings {
   const dialect = options.dialect ?? "auto";
   if (!Object.hasOwn(TIMEOUT_FRAME, dialect)) {
-    const message = `there is no dialect ${JSON.stringify(dialect)}; it is one of ${Object.keys(TIMEOUT_FRAME).join(", ")}`;
-    throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+    throw refused(
+      `there is no dialect ${JSON.stringify(dialect)}; it is one of ${Object.keys(TIMEOUT_FRAME).join(", ")}`,
+    );
   }
+  word("errorReplies", options.errorReplies, ["none", "domogik"]);
   const heartbeatMs = number("heartbeatMs", options.heartbeatMs ?? 1_000, 1);
   const liveness = number("liveness", options.liveness ?? 5, 1);
   const common = serviceSettings(options, {}, dialect);
@@ -177,6 +179,12 @@ export function resolveSettings(options: MdpBrokerSettings): ResolvedSettings {
 }
 
 function serviceSettings(broker: MdpServiceOptions, service: MdpServiceOptions, dialect: MdpDialect): ServiceSettings {
+  for (const { timeoutFrame, onWorkerLost, partials, priority } of [broker, service]) {
+    word("timeoutFrame", timeoutFrame, ["auto", "always", "never"]);
+    word("onWorkerLost", onWorkerLost, ["error", "requeue"]);
+    word("partials", partials, ["collect", "refuse"]);
+    if (priority !== undefined && typeof priority !== "function") throw refused("priority is a function");
+  }
   const said = service.timeoutFrame ?? broker.timeoutFrame;
   return {
     timeoutFrame01: said ?? TIMEOUT_FRAME[dialect],
@@ -191,8 +199,13 @@ function serviceSettings(broker: MdpServiceOptions, service: MdpServiceOptions, 
   };
 }
 
-function number(name: string, value: number, least = 0): number {
+export function number(name: string, value: number, least = 0): number {
   if (Number.isFinite(value) && value >= least) return value;
-  const message = `${name} is a number of at least ${least}, not ${value}`;
-  throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
+  throw refused(`${name} is a number of at least ${least}, not ${value}`);
+}
+
+/** A word that is none of those would quietly mean another. */
+function word(name: string, value: string | undefined, words: readonly string[]): void {
+  if (value === undefined || words.includes(value)) return;
+  throw refused(`${name} is ${words.join(" or ")}, not ${JSON.stringify(value)}`);
 }

@@ -89,6 +89,7 @@ const BROKER_CODES: Readonly<Record<string, readonly [StatusCode, "no" | "unknow
   CANCELLED: ["CANCELLED", "no"],
   FORBIDDEN: ["PERMISSION_DENIED", "no"],
   UNSUPPORTED: ["UNIMPLEMENTED", "unknown"],
+  OVERFLOW: ["RESOURCE_EXHAUSTED", "unknown"],
 };
 
 /** The error that a reply is; undefined: it is none. `label` names the call. */

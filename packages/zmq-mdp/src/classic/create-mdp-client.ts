@@ -1,6 +1,7 @@
 import { type CloseOptions, RpcError } from "@rpc/core";
 import { shown } from "@rpc/core/transport";
 import { readData } from "../calls/body.ts";
+import { refused, wholeNumber } from "../calls/errors.ts";
 import { errorIn } from "../calls/reply.ts";
 import type { Frames } from "../frames/words.ts";
 import { clientSettings, type ClientSettings, type MdpClientOptions } from "../client/options.ts";
@@ -11,7 +12,7 @@ import { MqMessage } from "./mq-message.ts";
 export interface MdpMessageClientOptions extends MdpClientOptions {
   /**
    * How often a request is sent again that was not answered in time, each time on another socket: for services that bear to do a thing twice.
-   * Default: 0.
+   * Then the next of several brokers is asked, as often. Default: 0, nothing is sent twice.
    */
   readonly retries?: number | undefined;
 }
@@ -20,6 +21,8 @@ export interface MdpMessageClientOptions extends MdpClientOptions {
 export interface MdpRequestOptions {
   /** How long to wait for the reply, each time it is sent. Default: the client's. */
   readonly timeoutMs?: number | undefined;
+  /** How long all tries may take together. Default: each as long as it may. */
+  readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -44,7 +47,8 @@ export function createMdpClient(
   endpoint: string | readonly string[],
   options: MdpMessageClientOptions = {},
 ): MdpClient {
-  return new MessageClient(clientSettings(endpoint, options), options.retries ?? 0);
+  const retries = wholeNumber("retries", options.retries, 0, 0, 1_000_000);
+  return new MessageClient({ ...clientSettings(endpoint, options), silentTries: retries + 1 }, retries);
 }
 
 class MessageClient implements MdpClient {
@@ -68,24 +72,35 @@ class MessageClient implements MdpClient {
   }
 
   async request(service: string, message: MqMessage, options: MdpRequestOptions = {}): Promise<MqMessage> {
-    const frames = await this.rawRequest(service, message.get(), options);
-    const reply = MqMessage.from(frames);
-    const error =
-      reply.action === "error" ? errorIn({ action: reply.action, data: reply.data }, undefined, service) : undefined;
-    if (error !== undefined) throw error;
-    return reply;
+    return MqMessage.from(await this.rawRequest(service, message.get(), options));
   }
 
   async rawRequest(service: string, body: Frames, options: MdpRequestOptions = {}): Promise<Frames> {
-    for (let attempt = 0; ; attempt += 1) {
+    const { clock, brokers } = this.#settings;
+    const { signal, deadlineMs } = options;
+    const until =
+      deadlineMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + checkedMs("deadlineMs", deadlineMs);
+    let asked = this.#requester.endpoint;
+    let tries = 0;
+    let left = brokers.length;
+    for (;;) {
+      const { era } = this.#requester;
       try {
-        return await this.#once(service, body, options);
+        return await this.#once(service, body, until, options);
       } catch (thrown) {
         const { code } = RpcError.from(thrown);
         const isLost = code === "DEADLINE_EXCEEDED" || code === "UNAVAILABLE";
-        if (!isLost || attempt >= this.#retries || this.#closed !== undefined || options.signal?.aborted === true)
-          throw thrown;
-        this.#requester.renew();
+        tries += 1;
+        // It may have left a broker by itself that cannot be reached, or says nothing at all.
+        if (isLost && this.#retries > 0 && tries > this.#retries) this.#requester.leave(asked);
+        if (this.#requester.endpoint !== asked) {
+          left -= 1;
+          tries = 0;
+          asked = this.#requester.endpoint;
+        } else if (tries > this.#retries) left = 0;
+        const isOver = this.#retries === 0 || left <= 0 || clock.now() >= until;
+        if (!isLost || isOver || this.#closed !== undefined || signal?.aborted === true) throw thrown;
+        this.#requester.renew(era);
       }
     }
   }
@@ -112,12 +127,19 @@ class MessageClient implements MdpClient {
     return this.close();
   }
 
-  #once(service: string, body: Frames, { timeoutMs, signal }: MdpRequestOptions): Promise<Frames> {
+  #once(
+    service: string,
+    body: Frames,
+    until: number,
+    { timeoutMs = this.#settings.timeoutMs, signal }: MdpRequestOptions,
+  ): Promise<Frames> {
     const { clock } = this.#settings;
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(RpcError.from(signal.reason));
       const done = (): void => signal?.removeEventListener("abort", abort);
-      const deadline = timeoutMs === undefined ? undefined : clock.now() + timeoutMs;
+      const patient =
+        timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + checkedMs("timeoutMs", timeoutMs);
+      const deadline = Math.min(patient, until);
       const exchange = this.#requester.request(shown(service, 200), service, body, deadline, {
         partial: () => undefined,
         final: (frames) => {
@@ -146,6 +168,12 @@ function brokersOwn(service: string, [action, data]: Frames): RpcError | undefin
   } catch {
     return undefined;
   }
+}
+
+/** Not a number would wait for ever, and say nothing. */
+function checkedMs(name: string, ms: number): number {
+  if (typeof ms === "number" && !Number.isNaN(ms)) return ms;
+  throw refused(`${name} is a number of milliseconds, got ${String(ms)}`);
 }
 
 function textOf(frame: Uint8Array | undefined): string {

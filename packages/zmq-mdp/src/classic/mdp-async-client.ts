@@ -6,7 +6,7 @@ export interface MdpAsyncClientEvents {
   message: [message: MqMessage];
   /** The request was not answered in time. */
   timeout: [];
-  /** Anything else that ended it, such as a broker that is gone. */
+  /** Anything else that ended it, such as a broker that is gone. Where nobody listens to it `timeout` is told, which is all that Domogik's own client knows. */
   error: [error: RpcError];
 }
 
@@ -58,8 +58,9 @@ export class MdpAsyncClient implements AsyncDisposable {
       (thrown: unknown) => {
         this.#isWaiting = false;
         const error = RpcError.from(thrown);
-        if (error.code === "DEADLINE_EXCEEDED") for (const listen of this.#listeners.timeout) listen();
-        else for (const listen of this.#listeners.error) listen(error);
+        const { timeout, error: failed } = this.#listeners;
+        if (error.code === "DEADLINE_EXCEEDED" || failed.size === 0) for (const listen of timeout) listen();
+        else for (const listen of failed) listen(error);
       },
     );
   }

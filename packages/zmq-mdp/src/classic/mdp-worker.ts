@@ -1,5 +1,5 @@
 import { type Awaitable, RpcError } from "@rpc/core";
-import { isPromiseLike } from "@rpc/core/transport";
+import { isPromiseLike, MAX_TIMER_MS } from "@rpc/core/transport";
 import { resultOf } from "../calls/body.ts";
 import type { Frames } from "../frames/words.ts";
 import { type MdpWorkerOptions, workerSettings } from "../worker/options.ts";
@@ -24,7 +24,7 @@ export abstract class MdpWorker implements AsyncDisposable {
   readonly #pool: WorkerPool;
   readonly #open = new Set<Answer>();
   #idle: (() => void) | undefined = undefined;
-  #isClosing = false;
+  #closing: Promise<void> | undefined = undefined;
 
   constructor(service: string, options: MdpWorkerOptions) {
     this.service = service;
@@ -38,12 +38,21 @@ export abstract class MdpWorker implements AsyncDisposable {
   protected abstract onRequest(message: MqMessage, request: MqRequest): Awaitable<MqMessage | void>;
 
   /** Takes no more requests, gives the one in hand `drainMs` to end, and says DISCONNECT. Idempotent. */
-  async close({ drainMs = 0 }: { readonly drainMs?: number } = {}): Promise<void> {
-    this.#isClosing = true;
+  close({ drainMs = 0 }: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    this.#pool.leave();
     const { clock } = this.#pool.settings;
     if (drainMs > 0 && this.#open.size > 0) {
       await new Promise<void>((resolve) => {
-        const timer = clock.setTimeout(resolve, drainMs);
+        const timer = clock.setTimeout(resolve, Math.min(drainMs, MAX_TIMER_MS));
         this.#idle = () => {
           clock.clearTimeout(timer);
           resolve();
@@ -54,17 +63,13 @@ export abstract class MdpWorker implements AsyncDisposable {
     this.#pool.close();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
   #take(request: WorkerRequest): void {
     const answer = new Answer(request, (each) => this.#done(each));
     this.#open.add(answer);
     try {
       const message = MqMessage.from(request.body);
       answer.action = message.action;
-      if (this.#isClosing) return answer.refuse("the worker is closing");
+      if (this.#closing !== undefined) return answer.refuse("the worker is closing");
       const given = this.onRequest(message, answer);
       if (isPromiseLike(given)) {
         Promise.resolve(given).then(

@@ -8,7 +8,7 @@ import type { Frames } from "../frames/words.ts";
 import { ForwarderTopicPort } from "../pubsub/topic-port.ts";
 import { checkedEndpoint } from "../worker/options.ts";
 import { clientSettings, type ClientSettings, type MdpTransportOptions } from "./options.ts";
-import { openStream } from "./open-stream.ts";
+import { openStream, type UnreadLimits } from "./open-stream.ts";
 import { PendingCall } from "./pending-call.ts";
 import { type MdpClientCounters, Requester } from "./requester.ts";
 
@@ -37,6 +37,7 @@ class NativeTransport implements MdpTransport {
   readonly #isFlat: boolean;
   readonly #isBinary: boolean;
   readonly #maxMetadataBytes: number;
+  readonly #unread: UnreadLimits;
   #closed: Promise<void> | undefined = undefined;
 
   constructor(settings: ClientSettings, options: MdpTransportOptions) {
@@ -48,8 +49,12 @@ class NativeTransport implements MdpTransport {
     this.#isFlat = options.input === "flat";
     this.#isBinary = options.body === "protobuf";
     this.#maxMetadataBytes = wholeNumber("maxMetadataBytes", options.maxMetadataBytes, 16 * 1024);
-    const { clock, credentials } = settings;
-    const port = { clock, credentials, maxMetadataBytes: this.#maxMetadataBytes };
+    this.#unread = {
+      items: wholeNumber("maxUnreadItems", options.maxUnreadItems, 100_000, 1),
+      bytes: wholeNumber("maxUnreadBytes", options.maxUnreadBytes, 64 * 1024 * 1024, 1),
+    };
+    const { clock, credentials, linkHeartbeatMs } = settings;
+    const port = { clock, credentials, linkHeartbeatMs, maxMetadataBytes: this.#maxMetadataBytes };
     this.topicPort =
       options.events === undefined ? undefined : new ForwarderTopicPort(checkedEndpoint(options.events), port);
   }
@@ -84,7 +89,7 @@ class NativeTransport implements MdpTransport {
     const { serverStream, clientStream } = this.capabilities;
     const gap = gapOf(method.kind === "serverStream" ? serverStream : clientStream);
     if (gap !== undefined) return refusedStream(`${label}: ${gap}`);
-    return openStream(input, context, this.#requester, (first) => ({
+    return openStream(input, context, this.#requester, this.#unread, (first) => ({
       label,
       service: this.#serviceOf(context),
       body: this.#bodyOf(first, context),

@@ -18,12 +18,19 @@ export class Exchange implements Expiring {
   readonly service: string;
   readonly serviceFrame: Uint8Array;
   readonly body: Frames;
+  /** When it is given up; undefined: never. */
   readonly deadline: number | undefined;
+  /** When its caller's patience ends, which the broker is told. */
+  readonly patience: number | undefined;
   readonly sink: ReplySink;
   readonly #onExpire: (exchange: Exchange) => void;
   /** What it travels on, from when it was handed over. */
   lane: Lane | undefined = undefined;
   mark = 0;
+  /** Brokers that could not be reached with it. */
+  unreachable = 0;
+  /** How many messages of brokers had come when it was sent. */
+  heard = 0;
   isSettled = false;
 
   constructor(
@@ -32,6 +39,7 @@ export class Exchange implements Expiring {
     serviceFrame: Uint8Array,
     body: Frames,
     deadline: number | undefined,
+    patience: number | undefined,
     sink: ReplySink,
     onExpire: (exchange: Exchange) => void,
   ) {
@@ -40,6 +48,7 @@ export class Exchange implements Expiring {
     this.serviceFrame = serviceFrame;
     this.body = body;
     this.deadline = deadline;
+    this.patience = patience;
     this.sink = sink;
     this.#onExpire = onExpire;
   }

@@ -25,6 +25,8 @@ export class Lane implements DealerLinkSink {
   readonly #timer: unknown;
   #lastMark = 0;
   isConnected = false;
+  /** It takes no more calls, and ends when those that it has are over. */
+  isRetired = false;
 
   constructor(endpoint: string, settings: ClientSettings, owner: LaneOwner) {
     this.endpoint = endpoint;
@@ -45,10 +47,10 @@ export class Lane implements DealerLinkSink {
     exchange.mark = mark;
     exchange.lane = this;
     this.exchanges.set(mark, exchange);
-    const { serviceFrame, body, deadline } = exchange;
+    const { serviceFrame, body, patience } = exchange;
     const timeoutMs =
-      dialect === "domogik" && deadline !== undefined && deadline < Number.POSITIVE_INFINITY
-        ? Math.max(1, Math.ceil(deadline - clock.now()))
+      dialect === "domogik" && patience !== undefined && patience < Number.POSITIVE_INFINITY
+        ? Math.max(1, Math.ceil(patience - clock.now()))
         : undefined;
     this.#link.send(
       writeRequest({

@@ -1,6 +1,6 @@
 import { RpcError } from "@rpc/core";
 import { type CallContext, noteCallError } from "@rpc/core/transport";
-import { type ActionBody, readBody } from "../calls/body.ts";
+import { type ActionBody, bytesIn, readBody } from "../calls/body.ts";
 import { errorIn, outputIn } from "../calls/reply.ts";
 import type { Frames } from "../frames/words.ts";
 import type { Exchange, ReplySink } from "./exchange.ts";
@@ -12,18 +12,22 @@ interface StreamRequest {
   readonly body: Frames;
 }
 
-/** Items of a stream that arrived and were not read; beyond it the stream fails: MDP 0.2 has no way to hold a worker back. */
-const MOST_UNREAD = 100_000;
+/** What of a stream may have arrived unread; beyond it the stream fails: MDP 0.2 has no way to hold a worker back. */
+export interface UnreadLimits {
+  readonly items: number;
+  readonly bytes: number;
+}
 
 /** A server stream over partial replies. The request leaves when the first item is asked for. */
 export function openStream(
   input: AsyncIterable<unknown>,
   context: CallContext,
   requester: Requester,
+  limits: UnreadLimits,
   requestOf: (first: unknown) => StreamRequest,
 ): AsyncIterable<unknown> {
   return {
-    [Symbol.asyncIterator]: () => readStream(input, context, requester, requestOf),
+    [Symbol.asyncIterator]: () => readStream(input, context, requester, limits, requestOf),
   };
 }
 
@@ -31,6 +35,7 @@ async function* readStream(
   input: AsyncIterable<unknown>,
   context: CallContext,
   requester: Requester,
+  limits: UnreadLimits,
   requestOf: (first: unknown) => StreamRequest,
 ): AsyncGenerator {
   if (context.cancelReason !== undefined) throw context.cancelReason;
@@ -39,7 +44,7 @@ async function* readStream(
     first = each;
     break;
   }
-  const inbox = new StreamInbox(context, requester);
+  const inbox = new StreamInbox(context, requester, limits);
   inbox.start(requestOf(first));
   try {
     for (;;) {
@@ -57,19 +62,30 @@ function isEnd({ data, bytes }: ActionBody): boolean {
   return Object.hasOwn(data, "$meta") && !Object.hasOwn(data, "result") && bytes === undefined;
 }
 
+interface Item {
+  readonly value: unknown;
+  readonly bytes: number;
+}
+
 /** Items between the socket and the reader. */
 class StreamInbox implements ReplySink {
   readonly #context: CallContext;
   readonly #requester: Requester;
-  readonly #items: { readonly value: unknown }[] = [];
+  readonly #limits: UnreadLimits;
+  /** What came since the reader last looked, and what it looked at, from `#at` on: taking the first one out of many is no small thing. */
+  #arrived: Item[] = [];
+  #reading: Item[] = [];
+  #at = 0;
+  #bytes = 0;
   #label = "";
   #exchange: Exchange | undefined = undefined;
   #end: { readonly error: RpcError | undefined } | undefined = undefined;
   #wake: (() => void) | undefined = undefined;
 
-  constructor(context: CallContext, requester: Requester) {
+  constructor(context: CallContext, requester: Requester, limits: UnreadLimits) {
     this.#context = context;
     this.#requester = requester;
+    this.#limits = limits;
   }
 
   start({ label, service, body }: StreamRequest): void {
@@ -79,10 +95,19 @@ class StreamInbox implements ReplySink {
   }
 
   /** The next item, or undefined at the end; rejects with the error that ended it. */
-  async next(): Promise<{ readonly value: unknown } | undefined> {
+  async next(): Promise<Item | undefined> {
     for (;;) {
-      const item = this.#items.shift();
-      if (item !== undefined) return item;
+      if (this.#at === this.#reading.length) {
+        this.#reading = this.#arrived;
+        this.#arrived = [];
+        this.#at = 0;
+      }
+      const item = this.#reading[this.#at];
+      if (item !== undefined) {
+        this.#at += 1;
+        this.#bytes -= item.bytes;
+        return item;
+      }
       if (this.#end !== undefined) {
         if (this.#end.error !== undefined) throw noteCallError(this.#end.error);
         return undefined;
@@ -97,9 +122,13 @@ class StreamInbox implements ReplySink {
   }
 
   partial(frames: Frames): void {
-    if (this.#items.length < MOST_UNREAD) return this.#take(frames, false);
-    const text = `${this.#label}: ${MOST_UNREAD} items wait to be read, and MDP 0.2 cannot hold a worker back`;
-    this.#abandon(new RpcError("RESOURCE_EXHAUSTED", text, { reason: "maxUnreadItems" }));
+    const { items, bytes } = this.#limits;
+    const unread = this.#arrived.length + this.#reading.length - this.#at;
+    if (unread < items && this.#bytes < bytes) return this.#take(frames, false);
+    const text = `${this.#label}: ${unread} items (${this.#bytes} bytes) wait to be read, and MDP 0.2 cannot hold a worker back; read faster, or raise maxUnreadItems or maxUnreadBytes`;
+    this.#abandon(
+      new RpcError("RESOURCE_EXHAUSTED", text, { reason: unread < items ? "maxUnreadBytes" : "maxUnreadItems" }),
+    );
   }
 
   final(frames: Frames): void {
@@ -120,7 +149,9 @@ class StreamInbox implements ReplySink {
       const error = errorIn(body, this.#context.method, this.#label);
       if (error !== undefined) return this.#finish(error);
       if (isLast && isEnd(body)) return;
-      this.#items.push({ value: outputIn(body, this.#context.method) });
+      const item = { value: outputIn(body, this.#context.method), bytes: bytesIn(frames) };
+      this.#bytes += item.bytes;
+      this.#arrived.push(item);
       this.#wake?.();
     } catch (thrown) {
       const { message } = RpcError.from(thrown);

@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from "@rpc/core";
 import type { MethodDescriptor } from "@rpc/core/transport";
 import { refused, wholeNumber } from "../calls/errors.ts";
-import type { MdpCredentials } from "../link/credentials.ts";
+import { checkedCredentials, type MdpCredentials } from "../link/credentials.ts";
+import { LINK_HEARTBEAT_MS } from "../link/heartbeats.ts";
 import { checkedEndpoint } from "../worker/options.ts";
 
 /**
@@ -32,6 +33,11 @@ export interface MdpClientOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Largest reply, in bytes. Default: 4 MiB. */
   readonly maxMessageBytes?: number | undefined;
+  /**
+   * How often ZeroMQ itself looks whether the connection is there; after two misses it is lost, and calls under way fail UNAVAILABLE. 0: not at all, for
+   * brokers on a libzmq before 4.2, which do not answer. Default: 5,000.
+   */
+  readonly linkHeartbeatMs?: number | undefined;
   readonly credentials?: MdpCredentials | undefined;
   /** Default: the process's clock. */
   readonly clock?: Clock | undefined;
@@ -55,6 +61,10 @@ export interface MdpTransportOptions extends MdpClientOptions {
   readonly events?: string | undefined;
   /** Bytes of metadata per call and direction. Default: 16 KiB. */
   readonly maxMetadataBytes?: number | undefined;
+  /** Items of one stream that came and were not read, and their bytes; beyond it the stream fails, for nobody can hold its worker back. Default: 100,000. */
+  readonly maxUnreadItems?: number | undefined;
+  /** Default: 64 MiB. */
+  readonly maxUnreadBytes?: number | undefined;
 }
 
 /** Options with their defaults. */
@@ -67,6 +77,9 @@ export interface ClientSettings {
   readonly timeoutMs: number | undefined;
   readonly connectTimeoutMs: number;
   readonly maxMessageBytes: number;
+  readonly linkHeartbeatMs: number;
+  /** Time-outs in a row, with nothing heard meanwhile, after which another broker is asked. */
+  readonly silentTries: number;
   readonly credentials: MdpCredentials | undefined;
   readonly clock: Clock;
 }
@@ -88,7 +101,9 @@ export function clientSettings(endpoint: string | readonly string[], options: Md
     timeoutMs: timeoutMs === undefined ? undefined : wholeNumber("timeoutMs", timeoutMs, 0, 1),
     connectTimeoutMs: wholeNumber("connectTimeoutMs", options.connectTimeoutMs, 5_000, 1),
     maxMessageBytes: wholeNumber("maxMessageBytes", options.maxMessageBytes, 4 * 1024 * 1024),
-    credentials: options.credentials,
+    linkHeartbeatMs: wholeNumber("linkHeartbeatMs", options.linkHeartbeatMs, LINK_HEARTBEAT_MS, 0, 1_000_000_000),
+    silentTries: 1,
+    credentials: checkedCredentials(options.credentials),
     clock: options.clock ?? systemClock,
   };
 }

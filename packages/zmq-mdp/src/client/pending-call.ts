@@ -38,8 +38,10 @@ export class PendingCall implements ReplySink, CancelListener {
 
   start(service: string, body: Frames): void {
     const { context, label } = { context: this.#context, label: this.label };
-    this.#exchange = this.#requester.request(label, service, body, context.deadline, this);
-    if (context.method.kind === "notification" && !context.ackWanted) {
+    const isHandedOver = context.method.kind === "notification" && !context.ackWanted;
+    const keptMs = isHandedOver ? NOTIFICATION_MS : undefined;
+    this.#exchange = this.#requester.request(label, service, body, context.deadline, this, keptMs);
+    if (isHandedOver) {
       // Its caller waits no more; the request itself goes on until it is answered or its deadline.
       this.#isSettled = true;
       this.#resolve(undefined);
@@ -93,3 +95,6 @@ export class PendingCall implements ReplySink, CancelListener {
     this.#reject(noteCallError(error));
   }
 }
+
+/** How long the answer to a notification is awaited, which nobody waits for: a broker that has lost it is not to keep its place for ever. */
+const NOTIFICATION_MS = 60_000;

@@ -28,6 +28,12 @@ export class Requester implements LaneOwner {
   #broker = 0;
   /** Brokers in a row that could not be reached. */
   #failures = 0;
+  /** Time-outs in a row at one broker that said nothing meanwhile. */
+  #silences = 0;
+  /** Messages of brokers. */
+  #heard = 0;
+  /** Counts how often sockets were made anew. */
+  #era = 0;
   #closed = false;
   #drained: (() => void) | undefined = undefined;
   #strayReplies = 0;
@@ -42,8 +48,9 @@ export class Requester implements LaneOwner {
     return this.settings.brokers[this.#broker] ?? "";
   }
 
-  get isClosed(): boolean {
-    return this.#closed;
+  /** Which sockets are in use, for `renew`. */
+  get era(): number {
+    return this.#era;
   }
 
   /** No broker could be reached, and none was since. */
@@ -57,9 +64,16 @@ export class Requester implements LaneOwner {
 
   /**
    * Sends a request. Throws what is known at once: FAILED_PRECONDITION when closed, DEADLINE_EXCEEDED without time left, RESOURCE_EXHAUSTED
-   * for one call too many. `label` names it in messages.
+   * for one call too many. `label` names it in messages. `keptMs`: how long a request without a deadline is kept that nobody waits for.
    */
-  request(label: string, service: string, body: Frames, deadline: number | undefined, sink: ReplySink): Exchange {
+  request(
+    label: string,
+    service: string,
+    body: Frames,
+    deadline: number | undefined,
+    sink: ReplySink,
+    keptMs?: number,
+  ): Exchange {
     const { clock, timeoutMs, maxCallsInFlight } = this.settings;
     if (this.#closed)
       throw new RpcError("FAILED_PRECONDITION", `${label}: the transport is closed`, {
@@ -73,12 +87,13 @@ export class Requester implements LaneOwner {
         reason: "maxCallsInFlight",
         delivered: "no",
       });
-    const exchange = new Exchange(label, service, this.#frameOf(service), body, until, sink, (each) =>
-      this.abandon(each, late(label, each.isSent ? "unknown" : "no")),
+    const end = until ?? (keptMs === undefined ? undefined : clock.now() + keptMs);
+    const exchange = new Exchange(label, service, this.#frameOf(service), body, end, until, sink, (each) =>
+      this.#expired(each),
     );
-    this.#exchanges.add(exchange);
-    if (until !== undefined && until < Number.POSITIVE_INFINITY) this.#sweep.watch(until);
     this.#send(exchange);
+    this.#exchanges.add(exchange);
+    if (end !== undefined && end < Number.POSITIVE_INFINITY) this.#sweep.watch(end);
     return exchange;
   }
 
@@ -87,8 +102,10 @@ export class Requester implements LaneOwner {
     if (exchange.isSettled) return;
     const { lane } = exchange;
     this.#settle(exchange);
-    if (lane === undefined) this.#waiting.splice(this.#waiting.indexOf(exchange), 1);
-    else if (this.settings.correlation === "envelope") {
+    if (lane === undefined) {
+      const at = this.#waiting.indexOf(exchange);
+      if (at >= 0) this.#waiting.splice(at, 1);
+    } else if (this.settings.correlation === "envelope") {
       if (error.code === "DEADLINE_EXCEEDED") lane.forget(exchange);
       else lane.withdraw(exchange);
     } else {
@@ -96,12 +113,14 @@ export class Requester implements LaneOwner {
       // Without marks the late reply would be taken for that of the next call.
       this.#drop(lane);
     }
+    if (lane !== undefined) this.#dropRetired(lane);
     exchange.sink.failed(error);
     this.#next();
   }
 
   reply(lane: Lane, exchange: Exchange, message: Exclude<AtClient, { kind: "drop" }>): void {
     const { maxMessageBytes } = this.settings;
+    this.#heard += 1;
     if (bytesIn(message.body) > maxMessageBytes) {
       const text = `${exchange.label}: the reply is larger than ${maxMessageBytes} bytes`;
       const error = new RpcError("RESOURCE_EXHAUSTED", text, { reason: "maxMessageBytes" });
@@ -115,6 +134,7 @@ export class Requester implements LaneOwner {
   }
 
   stray(): void {
+    this.#heard += 1;
     this.#strayReplies += 1;
   }
 
@@ -130,23 +150,36 @@ export class Requester implements LaneOwner {
     lane.exchanges.clear();
     if (why === "lost") this.#connectionsLost += 1;
     else this.#failures += 1;
-    const { brokers } = this.settings;
-    if (lane.endpoint === this.endpoint) this.#broker = (this.#broker + 1) % brokers.length;
-    // What no broker has seen may be brought to the next one.
-    const again = why !== "lost" && this.#failures < brokers.length;
+    this.leave(lane.endpoint);
     for (const exchange of left) {
+      if (exchange.isSettled) continue;
       exchange.lane = undefined;
-      if (again) this.#send(exchange);
-      else this.#lose(exchange, lane.endpoint, why);
+      exchange.unreachable += 1;
+      // What no broker has seen may be brought to the next one.
+      if (why === "lost" || exchange.unreachable >= this.settings.brokers.length)
+        this.#lose(exchange, lossOf(exchange.label, lane.endpoint, why));
+      else this.#sendAgain(exchange);
     }
     this.#next();
   }
 
-  /** Makes the next request go over a socket of its own. What is open stays where it is. */
-  renew(): void {
+  /** Asks the next broker from now on, if there is one and this is the one that is asked. What is open stays where it is. */
+  leave(endpoint: string): void {
+    const { brokers } = this.settings;
+    if (endpoint !== this.endpoint) return;
+    this.#silences = 0;
+    if (brokers.length < 2) return;
+    this.#broker = (this.#broker + 1) % brokers.length;
+    this.renew(this.#era);
+  }
+
+  /** Makes the next request go over another socket than those of an era, for whoever found them wanting first. What is open stays where it is. */
+  renew(era: number): void {
+    if (era !== this.#era) return;
+    this.#era += 1;
     for (const lane of this.#lanes) {
-      if (lane.exchanges.size > 0) continue;
-      this.#drop(lane);
+      lane.isRetired = true;
+      this.#dropRetired(lane);
     }
     this.#idle.length = 0;
   }
@@ -184,31 +217,68 @@ export class Requester implements LaneOwner {
   }
 
   #send(exchange: Exchange): void {
-    const lane = this.#laneFor();
+    const lane = this.#laneFor(exchange.label);
     if (lane === undefined) this.#waiting.push(exchange);
-    else lane.send(exchange);
+    else this.#sendOver(lane, exchange);
   }
 
-  #laneFor(): Lane | undefined {
+  #sendOver(lane: Lane, exchange: Exchange): void {
+    exchange.heard = this.#heard;
+    lane.send(exchange);
+  }
+
+  /** The same for one whose caller waits already: what goes wrong is told to it. */
+  #sendAgain(exchange: Exchange): void {
+    try {
+      this.#send(exchange);
+    } catch (thrown) {
+      this.#lose(exchange, RpcError.from(thrown));
+    }
+  }
+
+  /** Undefined: it is to wait for one. */
+  #laneFor(label: string): Lane | undefined {
     if (this.settings.correlation === "socket") {
       const idle = this.#idle.pop();
       if (idle !== undefined) return idle;
-      return this.#lanes.size < this.settings.maxSockets ? this.#open() : undefined;
+      return this.#lanes.size < this.settings.maxSockets ? this.#open(label) : undefined;
     }
-    for (const lane of this.#lanes) if (lane.isOpen) return lane;
-    return this.#open();
+    for (const lane of this.#lanes) if (lane.isOpen && !lane.isRetired) return lane;
+    return this.#open(label);
   }
 
-  #open(): Lane {
-    const lane = new Lane(this.endpoint, this.settings, this);
-    this.#lanes.add(lane);
-    return lane;
+  #open(label: string): Lane | undefined {
+    try {
+      const lane = new Lane(this.endpoint, this.settings, this);
+      this.#lanes.add(lane);
+      return lane;
+    } catch (thrown) {
+      // ZeroMQ has no socket left; where each call has its own there will be one.
+      if (this.#lanes.size > 0 && this.settings.correlation === "socket") return undefined;
+      const text = `${label}: cannot open a socket to ${this.endpoint}: ${RpcError.from(thrown).message}`;
+      throw new RpcError("RESOURCE_EXHAUSTED", text, { reason: "SOCKETS", delivered: "no", cause: thrown });
+    }
   }
 
   #finish(lane: Lane, exchange: Exchange): void {
     this.#settle(exchange);
-    if (this.settings.correlation === "socket" && lane.isOpen && !this.#closed) this.#idle.push(lane);
+    this.#silences = 0;
+    if (lane.isRetired) this.#dropRetired(lane);
+    else if (this.settings.correlation === "socket" && lane.isOpen && !this.#closed) this.#idle.push(lane);
     this.#next();
+  }
+
+  #expired(exchange: Exchange): void {
+    const { lane, heard } = exchange;
+    this.abandon(exchange, late(exchange.label, exchange.isSent ? "unknown" : "no"));
+    // A broker that takes what it is given and never says a word is not there, whatever its connection says.
+    if (lane === undefined || lane.endpoint !== this.endpoint || this.#heard > heard) return;
+    this.#silences += 1;
+    if (this.#silences >= this.settings.silentTries) this.leave(lane.endpoint);
+  }
+
+  #dropRetired(lane: Lane): void {
+    if (lane.isRetired && lane.exchanges.size === 0) this.#drop(lane);
   }
 
   #settle(exchange: Exchange): void {
@@ -226,17 +296,24 @@ export class Requester implements LaneOwner {
   }
 
   #next(): void {
-    while (this.#waiting.length > 0) {
-      const lane = this.#laneFor();
-      const exchange = lane === undefined ? undefined : this.#waiting.shift();
+    for (;;) {
+      const [exchange] = this.#waiting;
       if (exchange === undefined) return;
-      lane?.send(exchange);
+      try {
+        const lane = this.#laneFor(exchange.label);
+        if (lane === undefined) return;
+        this.#waiting.shift();
+        this.#sendOver(lane, exchange);
+      } catch (thrown) {
+        this.#waiting.shift();
+        this.#lose(exchange, RpcError.from(thrown));
+      }
     }
   }
 
-  #lose(exchange: Exchange, endpoint: string, why: "unreachable" | "lost" | "refused"): void {
+  #lose(exchange: Exchange, error: RpcError): void {
     this.#settle(exchange);
-    exchange.sink.failed(lossOf(exchange.label, endpoint, why));
+    exchange.sink.failed(error);
   }
 
   #frameOf(service: string): Uint8Array {

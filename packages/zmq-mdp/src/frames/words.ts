@@ -54,6 +54,9 @@ export const BYTES_02: Readonly<Record<WorkerCommand, Uint8Array>> = {
   disconnect: Uint8Array.of(6),
 };
 
+/** Behind a worker's DISCONNECT: it has nothing in hand. Ours alone; others read no further than the command. */
+export const IDLE: Uint8Array = ascii("idle");
+
 /** Commands of a 0.2 client's side: its one request, and the two replies. */
 export const CLIENT_REQUEST_02: Uint8Array = Uint8Array.of(1);
 export const CLIENT_PARTIAL_02: Uint8Array = Uint8Array.of(2);

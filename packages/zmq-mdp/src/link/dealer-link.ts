@@ -1,11 +1,15 @@
 import type { Frames } from "../frames/words.ts";
 import { Dealer } from "zeromq";
 import { type MdpCredentials, securityOf } from "./credentials.ts";
+import { heartbeatsOf } from "./heartbeats.ts";
+import { isIpv6 } from "./ipv6.ts";
 
 export interface DealerLinkOptions {
   readonly credentials?: MdpCredentials | undefined;
   /** Largest message, of all frames together. Far more than that ends the connection. */
   readonly maxMessageBytes: number;
+  /** Of the connection itself; 0: nobody watches it. */
+  readonly linkHeartbeatMs: number;
 }
 
 /** What is told of a link. */
@@ -41,6 +45,8 @@ export class DealerLink {
       sendHighWaterMark: 0,
       receiveHighWaterMark: 0,
       maxMessageSize: Math.max(options.maxMessageBytes * 2, LEAST_FRAME_BYTES),
+      ipv6: isIpv6(endpoint),
+      ...heartbeatsOf(options.linkHeartbeatMs),
       ...securityOf(options.credentials),
     });
     const { events } = this.#socket;

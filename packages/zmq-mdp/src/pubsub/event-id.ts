@@ -5,6 +5,9 @@ export interface EventId {
   readonly time: number;
 }
 
+/** Longer ones are no ids: they are kept and compared. */
+export const MAX_EVENT_ID_BYTES = 4_096;
+
 const VERSION = "0_1";
 const ID = /^(.+)\.(\d{1,12})(?:_(\d{1,9}))?\.0_1$/s;
 
@@ -17,6 +20,7 @@ export function writeEventId(category: string, time: number): string {
 
 /** Undefined for what is no id of this version. */
 export function parseEventId(text: string): EventId | undefined {
+  if (text.length > MAX_EVENT_ID_BYTES) return undefined;
   const [, category, seconds, fraction = "0"] = ID.exec(text) ?? [];
   if (category === undefined) return undefined;
   return { category, time: Number(`${seconds}.${fraction}`) * 1_000 };

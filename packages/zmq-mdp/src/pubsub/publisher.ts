@@ -1,8 +1,10 @@
-import { type Clock, systemClock } from "@rpc/core";
+import { type Clock, type RpcError, systemClock } from "@rpc/core";
 import { XPublisher } from "zeromq";
 import { refused, wholeNumber } from "../calls/errors.ts";
 import { writeDomogikJson } from "../frames/domogik-json.ts";
-import { type MdpCredentials, securityOf } from "../link/credentials.ts";
+import { checkedCredentials, type MdpCredentials, notLetIn, securityOf } from "../link/credentials.ts";
+import { heartbeatsOf, LINK_HEARTBEAT_MS } from "../link/heartbeats.ts";
+import { isIpv6 } from "../link/ipv6.ts";
 import { checkedEndpoint } from "../worker/options.ts";
 import { writeEventId } from "./event-id.ts";
 
@@ -11,6 +13,8 @@ export interface MdpPublisherOptions {
   readonly settleMs?: number | undefined;
   /** Events that wait for the connection; of too many the oldest are dropped and counted. Default: 10,000. */
   readonly maxUnsent?: number | undefined;
+  /** How often ZeroMQ itself looks whether the connection is there; lost after two misses, and made again. 0: not at all. Default: 5,000. */
+  readonly linkHeartbeatMs?: number | undefined;
   readonly credentials?: MdpCredentials | undefined;
   /** Milliseconds since 1970. Default: `Date.now`. */
   readonly now?: (() => number) | undefined;
@@ -21,9 +25,9 @@ export interface MdpPublisherOptions {
 /** Publishes events at a forwarder. */
 export interface MdpPublisher extends AsyncDisposable {
   readonly endpoint: string;
-  /** Settles when what is published goes out at once; before that it waits. */
+  /** Settles when what is published goes out at once; before that it waits. Rejects UNAUTHENTICATED when the forwarder does not let us in. */
   readonly ready: Promise<void>;
-  /** Events that were dropped because the forwarder was not there. */
+  /** Events that were dropped because the forwarder was not there, or did not read. */
   readonly droppedCount: number;
   /**
    * Publishes one event: hands it over and returns. Its content is JSON; numbers that JSON does not have become null. Throws INVALID_ARGUMENT
@@ -49,6 +53,7 @@ class Publisher implements MdpPublisher {
   readonly #now: () => number;
   readonly #maxUnsent: number;
   #settle: () => void = () => undefined;
+  #refuse: (error: RpcError) => void = () => undefined;
   #timer: unknown = undefined;
   #waiting: [string, string][] | undefined = [];
   #isConnected = false;
@@ -66,9 +71,19 @@ class Publisher implements MdpPublisher {
       linger: LINGER_MS,
       sendTimeout: 0,
       sendHighWaterMark,
-      ...securityOf(options.credentials),
+      // There is one reader, and what it has no room for is to be told, not left out in silence.
+      noDrop: true,
+      ipv6: isIpv6(endpoint),
+      ...heartbeatsOf(wholeNumber("linkHeartbeatMs", options.linkHeartbeatMs, LINK_HEARTBEAT_MS, 0, 1_000_000_000)),
+      ...securityOf(checkedCredentials(options.credentials)),
     });
-    this.ready = new Promise((resolve) => (this.#settle = resolve));
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#refuse = reject;
+    });
+    // Not everybody waits for it.
+    this.ready.catch(() => undefined);
+    this.#socket.events.on("handshake:error:auth", () => this.#refuse(notLetIn(endpoint)));
     this.#socket.events.on("handshake", () => {
       this.#isConnected = true;
       if (this.#waiting !== undefined && this.#closed === undefined)
@@ -100,7 +115,7 @@ class Publisher implements MdpPublisher {
   }
 
   async #close(): Promise<void> {
-    if (this.#isConnected) await this.ready;
+    if (this.#isConnected) await this.ready.catch(() => undefined);
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.droppedCount += this.#waiting?.length ?? 0;
     this.#socket.close();
@@ -127,6 +142,7 @@ class Publisher implements MdpPublisher {
         await this.#socket.receive();
       } catch {
         if (this.#socket.closed) return;
+        continue;
       }
       this.#open();
     }

@@ -3,9 +3,11 @@ import type { MdpAuth } from "../broker/auth.ts";
 import { checkDoor } from "../broker/doors.ts";
 import { closeBound } from "../link/close-bound.ts";
 import { ZapHandler } from "../broker/zap.ts";
+import { bytesIn } from "../calls/body.ts";
 import { wholeNumber } from "../calls/errors.ts";
-import { parseEventId } from "./event-id.ts";
-import { readProbe } from "./probe.ts";
+import { isIpv6 } from "../link/ipv6.ts";
+import { MAX_EVENT_ID_BYTES, parseEventId } from "./event-id.ts";
+import { type Asked, readProbe } from "./probe.ts";
 
 export interface MdpForwarderOptions {
   /** Where publishers connect to: `tcp://127.0.0.1:40411`; port `*` takes a free one. */
@@ -21,6 +23,8 @@ export interface MdpForwarderOptions {
   readonly lastValues?: boolean | undefined;
   /** Categories that are kept; of too many the one that was silent longest is dropped. Default: 10,000. */
   readonly maxLastValues?: number | undefined;
+  /** Their bytes, all together. Default: 64 MiB. */
+  readonly maxLastBytes?: number | undefined;
   /** Messages that wait for a subscriber that does not read; more are dropped for it. Default: 1,000. */
   readonly maxUnsent?: number | undefined;
   /** Largest frame. Default: 16 MiB. */
@@ -34,7 +38,7 @@ export interface MdpForwarderOptions {
 /** What a forwarder has counted. */
 export interface MdpForwarderCounters {
   readonly forwarded: number;
-  /** Messages that are no event; they are forwarded all the same. */
+  /** Messages that are no event, where last values are kept; they are forwarded all the same. */
   readonly unreadable: number;
 }
 
@@ -49,6 +53,10 @@ export interface MdpForwarder extends AsyncDisposable {
 
 const ZAP_DOMAIN = "forwarder";
 const LINGER_MS = 500;
+/** Messages of one publisher that have come and are not read yet; then it waits, or leaves some out. */
+const MOST_UNREAD = 10_000;
+/** Last values that are sent at once; never more than half of what a subscriber's queue holds. */
+const PAGE = 500;
 
 /** Starts a forwarder: what publishers send goes to all who are subscribed. Rejects when an endpoint cannot be bound. */
 export async function runForwarder(options: MdpForwarderOptions): Promise<MdpForwarder> {
@@ -63,8 +71,13 @@ export async function runForwarder(options: MdpForwarderOptions): Promise<MdpFor
     ...(auth?.mechanism === "plain" && { plainServer: true }),
   };
   const maxUnsent = wholeNumber("maxUnsent", options.maxUnsent, 1_000, 1);
-  const near = new XSubscriber({ ...shared, receiveHighWaterMark: 0 });
-  const far = new XPublisher({ ...shared, sendHighWaterMark: maxUnsent, sendTimeout: 0 });
+  const near = new XSubscriber({ ...shared, ipv6: isIpv6(publishers), receiveHighWaterMark: MOST_UNREAD });
+  const far = new XPublisher({
+    ...shared,
+    ipv6: isIpv6(subscribers),
+    sendHighWaterMark: maxUnsent,
+    sendTimeout: 0,
+  });
   const zap =
     context === undefined || auth === undefined
       ? undefined
@@ -89,8 +102,12 @@ class Forwarder implements MdpForwarder {
   readonly #far: XPublisher;
   readonly #zap: ZapHandler | undefined;
   readonly #copies: boolean;
-  readonly #last: Map<string, readonly Buffer[]> | undefined;
+  readonly #last: Map<string, Kept> | undefined;
+  readonly #page: number;
+  #keptCount = 0;
   readonly #maxLast: number;
+  readonly #maxLastBytes: number;
+  #lastBytes = 0;
   #closed: Promise<unknown> | undefined;
   #forwarded = 0;
   #unreadable = 0;
@@ -102,8 +119,10 @@ class Forwarder implements MdpForwarder {
     this.publishers = near.lastEndpoint ?? options.publishers;
     this.subscribers = far.lastEndpoint ?? options.subscribers;
     this.#copies = options.upstream === "subscribed";
-    this.#last = options.lastValues === true ? new Map() : undefined;
+    this.#last = options.lastValues === true ? new Map<string, Kept>() : undefined;
     this.#maxLast = wholeNumber("maxLastValues", options.maxLastValues, 10_000, 0);
+    this.#page = Math.max(1, Math.min(PAGE, Math.floor(wholeNumber("maxUnsent", options.maxUnsent, 1_000, 1) / 2)));
+    this.#maxLastBytes = wholeNumber("maxLastBytes", options.maxLastBytes, 64 * 1024 * 1024, 0);
     if (!this.#copies) near.send(Buffer.of(1)).catch(nothing);
     void this.#forward();
     void this.#subscriptions();
@@ -146,17 +165,29 @@ class Forwarder implements MdpForwarder {
   }
 
   #keep(frames: readonly Buffer[]): void {
-    const id = parseEventId(frames[0]?.toString() ?? "");
+    const id = parseEventId(frames[0]?.toString("utf8", 0, MAX_EVENT_ID_BYTES + 1) ?? "");
     const last = this.#last;
-    if (id === undefined || last === undefined) {
+    if (id === undefined || frames.length < 2 || last === undefined) {
       this.#unreadable += 1;
       return;
     }
-    last.delete(id.category);
-    last.set(id.category, frames);
-    if (last.size <= this.#maxLast) return;
-    const [oldest] = last.keys();
-    if (oldest !== undefined) last.delete(oldest);
+    this.#forget(last, id.category);
+    const bytes = bytesIn(frames);
+    this.#keptCount += 1;
+    last.set(id.category, { frames, bytes, number: this.#keptCount });
+    this.#lastBytes += bytes;
+    while (last.size > this.#maxLast || this.#lastBytes > this.#maxLastBytes) {
+      const [oldest] = last.keys();
+      if (oldest === undefined) return;
+      this.#forget(last, oldest);
+    }
+  }
+
+  #forget(last: Map<string, Kept>, category: string): void {
+    const kept = last.get(category);
+    if (kept === undefined) return;
+    this.#lastBytes -= kept.bytes;
+    last.delete(category);
   }
 
   async #subscriptions(): Promise<void> {
@@ -180,17 +211,32 @@ class Forwarder implements MdpForwarder {
     }
   }
 
-  #answer(topic: Buffer, asked: readonly string[]): void {
-    if (this.#last !== undefined)
-      for (const [category, frames] of this.#last) {
+  /** One page of last values, and where it ended; or the last page, and that it is the last. */
+  #answer(topic: Buffer, { last: prefixes, after }: Asked): void {
+    const until = after?.until ?? this.#keptCount;
+    let left = this.#page;
+    if (prefixes.length > 0)
+      for (const [category, { frames, number }] of this.#last ?? []) {
+        // Whoever asks is subscribed already: what has come since the first page is on its way.
+        if (number <= (after?.seen ?? 0) || number > until) continue;
         // Subscribed is who asks for the beginning of an id, which goes on behind the category.
-        if (
-          asked.some((prefix) => `${category}.`.startsWith(prefix) || (frames[0]?.toString() ?? "").startsWith(prefix))
-        )
-          this.#far.send([topic, ...frames]).catch(nothing);
+        const id = frames[0]?.toString() ?? "";
+        if (!prefixes.some((prefix) => `${category}.`.startsWith(prefix) || id.startsWith(prefix))) continue;
+        this.#far.send([topic, ...frames]).catch(nothing);
+        left -= 1;
+        if (left > 0) continue;
+        this.#far.send([topic, `${number}-${until}`]).catch(nothing);
+        return;
       }
     this.#far.send([topic]).catch(nothing);
   }
+}
+
+interface Kept {
+  readonly frames: readonly Buffer[];
+  readonly bytes: number;
+  /** Counts up with each event that is kept, and so the categories stand in its order. */
+  readonly number: number;
 }
 
 function nothing(): void {

@@ -2,9 +2,11 @@ import { type Clock, RpcError, systemClock } from "@rpc/core";
 import { Subscriber } from "zeromq";
 import { wholeNumber } from "../calls/errors.ts";
 import { parseDomogikJson } from "../frames/domogik-json.ts";
-import { type MdpCredentials, securityOf } from "../link/credentials.ts";
+import { checkedCredentials, type MdpCredentials, notLetIn, securityOf } from "../link/credentials.ts";
+import { heartbeatsOf, LINK_HEARTBEAT_MS } from "../link/heartbeats.ts";
+import { isIpv6 } from "../link/ipv6.ts";
 import { checkedEndpoint } from "../worker/options.ts";
-import { parseEventId } from "./event-id.ts";
+import { MAX_EVENT_ID_BYTES, parseEventId } from "./event-id.ts";
 import { writeProbe } from "./probe.ts";
 
 /** An event as its subscriber sees it. */
@@ -24,11 +26,11 @@ export interface MdpSubscriberOptions {
   readonly filters?: readonly string[] | undefined;
   /** Whether a filter is the whole category. Default: false. */
   readonly exact?: boolean | undefined;
-  /** Whether the forwarder's last event of each category comes first, where it keeps them. Default: false. */
+  /** Whether the forwarder's last event of each category comes first, where it keeps them; after a lost connection again. Default: false. */
   readonly lastValues?: boolean | undefined;
   /** Called with every event, in order; without it events wait to be read. */
   readonly onEvent?: ((event: MdpEvent) => void) | undefined;
-  /** Told what `onEvent` throws; the next event comes all the same. Default: nobody is. */
+  /** Told what `onEvent` throws, and the next event comes all the same; and when the forwarder does not let us in. Default: nobody is. */
   readonly onError?: ((error: RpcError) => void) | undefined;
   /** Told when the connection was lost, each time: events may be missing from then on. It is made again by itself. */
   readonly onGap?: (() => void) | undefined;
@@ -38,6 +40,8 @@ export interface MdpSubscriberOptions {
   readonly settleMs?: number | undefined;
   /** Largest frame. Default: 16 MiB. */
   readonly maxFrameBytes?: number | undefined;
+  /** How often ZeroMQ itself looks whether the connection is there; lost after two misses, and made again. 0: not at all. Default: 5,000. */
+  readonly linkHeartbeatMs?: number | undefined;
   readonly credentials?: MdpCredentials | undefined;
   /** Default: the process's clock. */
   readonly clock?: Clock | undefined;
@@ -46,7 +50,10 @@ export interface MdpSubscriberOptions {
 /** Events of a forwarder. There is one reader: the callback, the loop, or whoever waits. */
 export interface MdpSubscriber extends AsyncIterable<MdpEvent>, AsyncDisposable {
   readonly endpoint: string;
-  /** Settles when nothing published from then on is missed, once last values have come; at a foreign forwarder, after `settleMs`. */
+  /**
+   * Settles when nothing published from then on is missed, once last values have come; at a foreign forwarder, after `settleMs`. Rejects
+   * UNAUTHENTICATED when the forwarder does not let us in, and so does whoever waits for an event.
+   */
   readonly ready: Promise<void>;
   /** Events that were dropped because nobody read them. */
   readonly droppedCount: number;
@@ -57,6 +64,8 @@ export interface MdpSubscriber extends AsyncIterable<MdpEvent>, AsyncDisposable 
   /** Idempotent; ends the loop. */
   close(): Promise<void>;
 }
+
+const MOST_CURSOR_BYTES = 100;
 
 /** A subscriber: `tcp://host:40412`. It connects at once. Throws INVALID_ARGUMENT for an endpoint or an option that cannot be right. */
 export function createMdpSubscriber(endpoint: string, options: MdpSubscriberOptions = {}): MdpSubscriber {
@@ -75,10 +84,13 @@ class EventSubscriber implements MdpSubscriber {
   readonly #maxUnread: number;
   readonly #unread: MdpEvent[] = [];
   /** Undefined once it is answered. */
-  #probe: Buffer | undefined;
+  #probe: Buffer | undefined = undefined;
   #settle: () => void = () => undefined;
+  #refuse: (error: RpcError) => void = () => undefined;
+  #failure: RpcError | undefined = undefined;
   #timer: unknown = undefined;
-  #wake: (() => void) | undefined = undefined;
+  readonly #waiters = new Set<() => void>();
+  #isConnected = false;
   #closed = false;
   droppedCount = 0;
   unreadableCount = 0;
@@ -96,22 +108,40 @@ class EventSubscriber implements MdpSubscriber {
       linger: 0,
       receiveHighWaterMark: 0,
       maxMessageSize: wholeNumber("maxFrameBytes", options.maxFrameBytes, 16 * 1024 * 1024, 1),
-      ...securityOf(options.credentials),
+      ipv6: isIpv6(endpoint),
+      ...heartbeatsOf(wholeNumber("linkHeartbeatMs", options.linkHeartbeatMs, LINK_HEARTBEAT_MS, 0, 1_000_000_000)),
+      ...securityOf(checkedCredentials(options.credentials)),
     });
-    this.ready = new Promise((resolve) => (this.#settle = resolve));
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#refuse = reject;
+    });
+    // Not everybody waits for it.
+    this.ready.catch(() => undefined);
+    const { onGap, lastValues = false } = options;
+    let hadGap = false;
     this.#socket.events.on("handshake", () => {
-      if (this.#probe !== undefined && !this.#closed)
-        this.#timer ??= this.#clock.setTimeout(() => this.#settled(), settleMs);
+      if (this.#closed) return;
+      this.#isConnected = true;
+      // What has happened meanwhile is known by what is last now.
+      if (hadGap && lastValues) {
+        if (this.#probe !== undefined) this.#socket.unsubscribe(this.#probe);
+        this.#ask(true);
+      }
+      hadGap = false;
+      if (this.#probe !== undefined) this.#timer ??= this.#clock.setTimeout(() => this.#settled(), settleMs);
     });
-    const { onGap } = options;
-    if (onGap !== undefined)
-      this.#socket.events.on("disconnect", () => {
-        if (!this.#closed) onGap();
-      });
+    this.#socket.events.on("disconnect", () => {
+      // ZeroMQ tells of a connection that never shook hands too.
+      if (this.#closed || !this.#isConnected) return;
+      this.#isConnected = false;
+      hadGap = true;
+      onGap?.();
+    });
+    this.#socket.events.on("handshake:error:auth", () => this.#fail(notLetIn(endpoint)));
     // The probe is the last one: when it is answered, those before it are in effect.
-    this.#probe = writeProbe(options.lastValues === true ? this.#filters : undefined);
     for (const filter of this.#filters) this.#socket.subscribe(filter);
-    this.#socket.subscribe(this.#probe);
+    this.#ask(lastValues);
     this.#socket.connect(endpoint);
     void this.#read();
   }
@@ -121,6 +151,7 @@ class EventSubscriber implements MdpSubscriber {
     for (;;) {
       const event = this.#unread.shift();
       if (event !== undefined) return event;
+      if (this.#failure !== undefined) throw this.#failure;
       if (this.#closed)
         throw new RpcError("CANCELLED", `the subscription at ${this.endpoint} is closed`, { reason: "CLOSED" });
       const leftMs = until === undefined ? undefined : until - this.#clock.now();
@@ -135,6 +166,7 @@ class EventSubscriber implements MdpSubscriber {
       for (;;) {
         const event = this.#unread.shift();
         if (event !== undefined) yield event;
+        else if (this.#failure !== undefined) throw this.#failure;
         else if (this.#closed) return;
         else await this.#news(undefined);
       }
@@ -149,7 +181,7 @@ class EventSubscriber implements MdpSubscriber {
     this.#clock.clearTimeout(this.#timer);
     this.#socket.close();
     this.#settle();
-    this.#wake?.();
+    this.#wake();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -158,13 +190,31 @@ class EventSubscriber implements MdpSubscriber {
 
   #news(timeoutMs: number | undefined): Promise<void> {
     return new Promise((resolve) => {
-      const timer = timeoutMs === undefined ? undefined : this.#clock.setTimeout(resolve, timeoutMs);
-      this.#wake = () => {
-        this.#wake = undefined;
+      const done = (): void => {
+        this.#waiters.delete(done);
         if (timer !== undefined) this.#clock.clearTimeout(timer);
         resolve();
       };
+      const timer = timeoutMs === undefined ? undefined : this.#clock.setTimeout(done, timeoutMs);
+      this.#waiters.add(done);
     });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiters) wake();
+  }
+
+  #ask(lastValues: boolean, after?: string): void {
+    this.#probe = writeProbe(lastValues ? this.#filters : undefined, after);
+    this.#socket.subscribe(this.#probe);
+  }
+
+  #fail(error: RpcError): void {
+    if (this.#closed) return;
+    this.#failure = error;
+    this.#refuse(error);
+    this.#onError?.(error);
+    void this.close();
   }
 
   async #read(): Promise<void> {
@@ -184,9 +234,14 @@ class EventSubscriber implements MdpSubscriber {
     }
   }
 
-  #answered([, id, content]: readonly Buffer[]): void {
-    if (id === undefined) this.#settled();
-    else this.#take(id, content, true);
+  #answered([topic, id, content]: readonly Buffer[]): void {
+    if (id === undefined) return this.#settled();
+    if (content !== undefined) return this.#take(id, content, true);
+    // One page is over: the answer to the next one takes its place.
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (topic !== undefined) this.#socket.unsubscribe(topic);
+    this.#ask(true, id.toString("latin1", 0, MOST_CURSOR_BYTES));
   }
 
   #settled(): void {
@@ -194,6 +249,7 @@ class EventSubscriber implements MdpSubscriber {
     if (probe === undefined) return;
     this.#probe = undefined;
     this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#socket.unsubscribe(probe);
     this.#settle();
   }
@@ -207,7 +263,7 @@ class EventSubscriber implements MdpSubscriber {
   }
 
   #take(idFrame: Buffer, json: Buffer | undefined, isLastValue: boolean): void {
-    const id = idFrame.toString();
+    const id = idFrame.toString("utf8", 0, MAX_EVENT_ID_BYTES + 1);
     const parsed = parseEventId(id);
     let content: unknown;
     try {
@@ -225,6 +281,6 @@ class EventSubscriber implements MdpSubscriber {
       this.#unread.shift();
       this.droppedCount += 1;
     }
-    this.#wake?.();
+    this.#wake();
   }
 }

@@ -17,6 +17,7 @@ import { createMdpSubscriber, type MdpEvent, type MdpSubscriber } from "./subscr
 export interface TopicPortOptions {
   readonly credentials: MdpCredentials | undefined;
   readonly clock: Clock;
+  readonly linkHeartbeatMs: number;
   readonly maxMetadataBytes: number;
 }
 
@@ -104,12 +105,13 @@ class ForwarderSource implements EventSource {
     if (this.#isClosed || this.#subscriber !== undefined) return;
     this.#credits += credits;
     const { name } = this.#context.method;
-    const { credentials, clock } = this.#options;
+    const { credentials, clock, linkHeartbeatMs } = this.#options;
     const subscriber = createMdpSubscriber(this.#endpoint, {
       filters: [name],
       lastValues: this.#request.lastValue,
       credentials,
       clock,
+      linkHeartbeatMs,
       onEvent: (event) => this.#take(event),
       onGap: () =>
         this.end(
@@ -117,12 +119,15 @@ class ForwarderSource implements EventSource {
         ),
     });
     this.#subscriber = subscriber;
-    void subscriber.ready.then(() => {
-      if (this.#isClosed) return;
-      this.#isReady = true;
-      this.#sink.subscribed();
-      this.#send();
-    });
+    subscriber.ready.then(
+      () => {
+        if (this.#isClosed) return;
+        this.#isReady = true;
+        this.#sink.subscribed();
+        this.#send();
+      },
+      (thrown: unknown) => this.end(RpcError.from(thrown)),
+    );
   }
 
   grant(credits: number): void {
@@ -234,7 +239,11 @@ function metadataIn(content: unknown, maxBytes: number): MetadataEntries | undef
 function patternLevels(pattern: string, name: string): readonly string[] {
   const levels = pattern === "" ? [] : pattern.split(".");
   const rest = levels.indexOf("**");
-  if (pattern.length > 256 || levels.includes("") || (rest >= 0 && rest !== levels.length - 1))
+  if (pattern.length > 256 || levels.length > 16)
+    throw new RpcError("RESOURCE_EXHAUSTED", `${name}: a pattern has 256 bytes and 16 levels at most`, {
+      reason: "maxTopicBytes",
+    });
+  if (!pattern.isWellFormed() || levels.includes("") || (rest >= 0 && rest !== levels.length - 1))
     throw refused(
       `${name}: pattern ${JSON.stringify(pattern.slice(0, 100))} is none: levels with dots between, ** last`,
     );

@@ -8,32 +8,53 @@ import type { TitanicState, TitanicStore } from "./titanic-store.ts";
 export function createTitanicFileStore(directory: string): TitanicStore {
   const requestOf = (id: string): string => join(directory, `${checked(id)}.request`);
   const replyOf = (id: string): string => join(directory, `${checked(id)}.reply`);
+  const turns = new Map<string, Promise<void>>();
+  /** One after the other for each request: a reply that comes while its request is removed is not to stay behind. */
+  const inTurn = async (id: string, work: () => Promise<void>): Promise<void> => {
+    const before = turns.get(id);
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      await work();
+    })();
+    turns.set(id, turn);
+    try {
+      await turn;
+    } finally {
+      if (turns.get(id) === turn) turns.delete(id);
+    }
+  };
   return {
     async put({ id, service, body }) {
       await fs.mkdir(directory, { recursive: true });
       await write(directory, requestOf(id), [Buffer.from(service), ...body]);
     },
-    async answer(id, reply) {
-      if ((await read(requestOf(id))) !== undefined) await write(directory, replyOf(id), reply);
+    answer(id, reply) {
+      return inTurn(id, async () => {
+        if (await exists(requestOf(id))) await write(directory, replyOf(id), reply);
+      });
     },
     async get(id): Promise<TitanicState> {
+      if (!(await exists(requestOf(id)))) return { kind: "unknown" };
       const reply = await read(replyOf(id));
-      if (reply !== undefined) return { kind: "answered", reply };
-      return { kind: (await read(requestOf(id))) === undefined ? "unknown" : "pending" };
+      return reply === undefined ? { kind: "pending" } : { kind: "answered", reply };
     },
-    async remove(id) {
-      // The request first: what is left by a crash in between is a reply that nobody asks for.
-      await fs.rm(requestOf(id), { force: true });
-      await fs.rm(replyOf(id), { force: true });
+    remove(id) {
+      return inTurn(id, async () => {
+        // The request first: without it nothing is done again, and a reply alone is nobody's.
+        await fs.rm(requestOf(id), { force: true });
+        await fs.rm(replyOf(id), { force: true });
+      });
     },
     async pending() {
       const names = await fs.readdir(directory).catch(noDirectory);
       const answered = new Set(names.filter((name) => name.endsWith(".reply")).map((name) => name.slice(0, 32)));
+      const requests = new Set(names.filter((name) => ID_OF_REQUEST.test(name)).map((name) => name.slice(0, 32)));
+      // What a crash has left of a removal.
+      for (const id of answered) if (!requests.has(id) && ID.test(id)) await fs.rm(replyOf(id), { force: true });
       const found = [];
-      for (const name of names) {
-        const id = name.slice(0, 32);
-        if (!ID_OF_REQUEST.test(name) || answered.has(id)) continue;
-        const [service, ...body] = (await read(join(directory, name))) ?? [];
+      for (const id of requests) {
+        if (answered.has(id)) continue;
+        const [service, ...body] = (await read(requestOf(id))) ?? [];
         if (service !== undefined) found.push({ id, service: Buffer.from(service).toString(), body });
       }
       return found;
@@ -41,17 +62,28 @@ export function createTitanicFileStore(directory: string): TitanicStore {
   };
 }
 
+const ID = /^[0-9a-f]{32}$/;
 const ID_OF_REQUEST = /^[0-9a-f]{32}\.request$/;
 
 /** An id is a part of a file's name, and comes from a peer. */
 function checked(id: string): string {
-  if (/^[0-9a-f]{32}$/.test(id)) return id;
+  if (ID.test(id)) return id;
   throw new RpcError("INVALID_ARGUMENT", "an id of Titanic is 32 hex digits", { reason: "INVALID_ARGUMENT" });
 }
 
 function noDirectory(thrown: unknown): string[] {
   if (isMissing(thrown)) return [];
   throw thrown;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await fs.access(path);
+    return true;
+  } catch (thrown) {
+    if (isMissing(thrown)) return false;
+    throw thrown;
+  }
 }
 
 function isMissing(thrown: unknown): boolean {

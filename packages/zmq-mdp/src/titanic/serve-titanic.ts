@@ -20,6 +20,8 @@ export interface TitanicOptions extends MdpWorkerOptions {
   readonly requestTimeoutMs?: number | undefined;
   /** Waits before a service that is not there is asked for again. Default: up to 1,000, growing to 60,000. */
   readonly retry?: BackoffOptions | undefined;
+  /** Requests kept without an answer; a further one is answered 500. Default: 100,000. */
+  readonly maxPending?: number | undefined;
   /** What the broker is. Default: `domogik`. */
   readonly dialect?: MdpClientDialect | undefined;
 }
@@ -28,7 +30,7 @@ export interface TitanicOptions extends MdpWorkerOptions {
 export interface Titanic extends AsyncDisposable {
   /** Kept requests whose services have not answered. */
   readonly pendingCount: number;
-  /** Idempotent. What is kept stays kept; what is with a service is asked for again the next time. */
+  /** Idempotent. What is kept stays kept; what is with a service is asked for again the next time. When it resolves the store is not used any more. */
   close(): Promise<void>;
 }
 
@@ -38,7 +40,12 @@ export interface Titanic extends AsyncDisposable {
  */
 export async function serveTitanic(options: TitanicOptions): Promise<Titanic> {
   const titanic = new TitanicWorker(options);
-  await titanic.resume();
+  try {
+    await titanic.resume();
+  } catch (thrown) {
+    await titanic.close();
+    throw thrown;
+  }
   return titanic;
 }
 
@@ -58,8 +65,11 @@ class TitanicWorker implements Titanic {
   /** By id; a request that is removed is no longer in here, and its turn passes. */
   readonly #requests = new Map<string, Kept>();
   readonly #waiting: Kept[] = [];
+  readonly #maxPending: number;
+  /** Verbs of the store, and requests that are with their services. */
+  readonly #busy = new Set<Promise<void>>();
   #running = 0;
-  #closed = false;
+  #closed: Promise<void> | undefined = undefined;
 
   constructor(options: TitanicOptions) {
     const settings = workerSettings(options);
@@ -68,8 +78,16 @@ class TitanicWorker implements Titanic {
     this.#inFlight = wholeNumber("inFlight", options.inFlight, 16, 1);
     this.#requestTimeoutMs = wholeNumber("requestTimeoutMs", options.requestTimeoutMs, 60_000, 1);
     this.#retry = { minMs: 1_000, maxMs: 60_000, ...options.retry };
-    this.#client = createMdpClient(broker, { dialect: options.dialect, credentials, clock, maxMessageBytes });
-    this.#pool = new WorkerPool(SERVICES, settings, { request: (request) => void this.#take(request) });
+    this.#maxPending = wholeNumber("maxPending", options.maxPending, 100_000, 0);
+    const { linkHeartbeatMs } = settings;
+    this.#client = createMdpClient(broker, {
+      dialect: options.dialect,
+      credentials,
+      clock,
+      maxMessageBytes,
+      linkHeartbeatMs,
+    });
+    this.#pool = new WorkerPool(SERVICES, settings, { request: (request) => this.#until(this.#take(request)) });
   }
 
   get pendingCount(): number {
@@ -80,19 +98,29 @@ class TitanicWorker implements Titanic {
     for (const request of await this.#store.pending()) this.#add(request);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     const { clock } = this.#pool.settings;
     for (const { timer } of this.#requests.values()) if (timer !== undefined) clock.clearTimeout(timer);
     this.#pool.close();
     await this.#client.close();
+    await Promise.all(this.#busy);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  #until(work: Promise<void>): void {
+    this.#busy.add(work);
+    void work.then(() => this.#busy.delete(work));
+  }
+
+  /** Never rejects. */
   async #take(request: WorkerRequest): Promise<void> {
     try {
       request.reply(await this.#answer(request.service, request.body));
@@ -121,6 +149,10 @@ class TitanicWorker implements Titanic {
     const service = name === undefined ? undefined : serviceNameOf(name);
     // What the broker and we ourselves serve is never kept: it would go round in circles.
     if (service === undefined || body.length === 0 || /^(mmi|titanic)\./.test(service)) return [UNKNOWN];
+    if (this.#requests.size >= this.#maxPending)
+      throw new RpcError("RESOURCE_EXHAUSTED", `${this.#maxPending} requests wait for their services already`, {
+        reason: "maxPending",
+      });
     const request = { id: randomUUID().replaceAll("-", ""), service, body };
     await this.#store.put(request);
     this.#add(request);
@@ -135,15 +167,17 @@ class TitanicWorker implements Titanic {
   }
 
   #next(): void {
-    while (this.#running < this.#inFlight && !this.#closed) {
+    while (this.#running < this.#inFlight && this.#closed === undefined) {
       const kept = this.#waiting.shift();
       if (kept === undefined) return;
       if (this.#requests.get(kept.request.id) !== kept) continue;
       this.#running += 1;
-      void this.#bring(kept).then(() => {
-        this.#running -= 1;
-        this.#next();
-      });
+      this.#until(
+        this.#bring(kept).then(() => {
+          this.#running -= 1;
+          this.#next();
+        }),
+      );
     }
   }
 
@@ -161,9 +195,9 @@ class TitanicWorker implements Titanic {
         return;
       }
     } catch (thrown) {
-      if (!this.#closed) onError(RpcError.from(thrown));
+      if (this.#closed === undefined) onError(RpcError.from(thrown));
     }
-    if (this.#closed || this.#requests.get(id) !== kept) return;
+    if (this.#closed !== undefined || this.#requests.get(id) !== kept) return;
     kept.timer = clock.setTimeout(() => {
       kept.timer = undefined;
       this.#waiting.push(kept);

@@ -2,7 +2,8 @@ import { type Clock, type RpcError, systemClock } from "@rpc/core";
 import type { BackoffOptions, GuardOptions } from "@rpc/core/transport";
 import { refused, wholeNumber } from "../calls/errors.ts";
 import type { MdpVersion } from "../frames/words.ts";
-import type { MdpCredentials } from "../link/credentials.ts";
+import { checkedCredentials, type MdpCredentials } from "../link/credentials.ts";
+import { LINK_HEARTBEAT_MS } from "../link/heartbeats.ts";
 
 /** What every worker says about its place at a broker. */
 export interface MdpWorkerOptions {
@@ -21,6 +22,11 @@ export interface MdpWorkerOptions {
   readonly liveness?: number | undefined;
   /** Waits before a socket is made again. Default: up to 1,000, growing to 30,000. */
   readonly reconnect?: BackoffOptions | undefined;
+  /**
+   * How often ZeroMQ itself looks whether the connection is there; lost after two misses. 0: not at all, for brokers on a libzmq before 4.2, which do
+   * not answer. Default: 5,000.
+   */
+  readonly linkHeartbeatMs?: number | undefined;
   readonly credentials?: MdpCredentials | undefined;
   /** Largest body, in bytes; a larger one is answered with an error. Default: 4 MiB. */
   readonly maxMessageBytes?: number | undefined;
@@ -50,6 +56,7 @@ export interface WorkerSettings {
   readonly heartbeatMs: number;
   readonly liveness: number;
   readonly reconnect: BackoffOptions;
+  readonly linkHeartbeatMs: number;
   readonly credentials: MdpCredentials | undefined;
   readonly maxMessageBytes: number;
   readonly onError: (error: RpcError) => void;
@@ -65,7 +72,8 @@ export function workerSettings(options: MdpWorkerOptions): WorkerSettings {
     heartbeatMs: wholeNumber("heartbeatMs", options.heartbeatMs, 1_000, 1),
     liveness: wholeNumber("liveness", options.liveness, 4, 2),
     reconnect: { minMs: 1_000, maxMs: 30_000, ...options.reconnect },
-    credentials: options.credentials,
+    linkHeartbeatMs: wholeNumber("linkHeartbeatMs", options.linkHeartbeatMs, LINK_HEARTBEAT_MS, 0, 1_000_000_000),
+    credentials: checkedCredentials(options.credentials),
     maxMessageBytes: wholeNumber("maxMessageBytes", options.maxMessageBytes, 4 * 1024 * 1024, 0),
     onError: options.onError ?? (() => undefined),
     clock: options.clock ?? systemClock,
@@ -74,7 +82,9 @@ export function workerSettings(options: MdpWorkerOptions): WorkerSettings {
 
 /** An endpoint that a socket can connect to. Throws INVALID_ARGUMENT. */
 export function checkedEndpoint(endpoint: string): string {
-  if (/^tcp:\/\/[^\s*/]+:\d{1,5}$/.test(endpoint) || /^(ipc|inproc):\/\/\S+$/.test(endpoint)) return endpoint;
+  const port = /^tcp:\/\/[^\s*/]+:(\d{1,5})$/.exec(endpoint)?.[1];
+  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return endpoint;
+  if (/^(ipc|inproc):\/\/\S+$/.test(endpoint)) return endpoint;
   throw refused(`an endpoint is tcp://host:port, ipc://path or inproc://name, got ${JSON.stringify(endpoint)}`);
 }
 

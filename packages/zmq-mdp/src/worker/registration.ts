@@ -1,6 +1,7 @@
+import { RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
 import { parseAtWorker } from "../frames/at-peers.ts";
-import type { Frames } from "../frames/words.ts";
+import { type Frames, IDLE } from "../frames/words.ts";
 import { writeDisconnect, writeHeartbeat, writeReady, writeWorkerReply } from "../frames/write.ts";
 import { DealerLink, type DealerLinkSink } from "../link/dealer-link.ts";
 import type { WorkerSettings } from "./options.ts";
@@ -36,8 +37,8 @@ export class WorkerRequest {
   reply(body: Frames): void {
     const registration = this.#registration;
     this.#registration = undefined;
-    registration?.done(this);
     registration?.send("final", this.#address, body);
+    registration?.done(this);
   }
 
   /** The broker is gone. */
@@ -49,6 +50,8 @@ export class WorkerRequest {
 /** Whom requests are brought to. */
 export interface RequestSink {
   request(request: WorkerRequest): void;
+  /** The broker that it came from is gone: nobody waits for its reply. */
+  lost?(request: WorkerRequest): void;
 }
 
 /** One place of a service at a broker: a socket after the other, READY on each, signs of life, and the requests that came. */
@@ -63,6 +66,7 @@ export class Registration implements DealerLinkSink {
   #lastHeard = 0;
   #hasHeard = false;
   #timer: unknown = undefined;
+  #leaving = false;
   #closed = false;
 
   constructor(service: string, frame: Uint8Array, settings: WorkerSettings, sink: RequestSink) {
@@ -73,9 +77,9 @@ export class Registration implements DealerLinkSink {
     this.#ready = writeReady(settings.version, frame);
   }
 
+  /** Throws when ZeroMQ has no socket left. */
   start(): void {
     const { broker, clock } = this.#settings;
-    this.#timer = undefined;
     this.#hasHeard = false;
     this.#lastHeard = clock.now();
     this.#link = new DealerLink(broker, this.#settings, this);
@@ -137,6 +141,13 @@ export class Registration implements DealerLinkSink {
     this.#open.delete(request);
     // The silence of a broker counts from here.
     this.#lastHeard = this.#settings.clock.now();
+    if (this.#leaving && this.#open.size === 0) this.close();
+  }
+
+  /** Goes when it has nothing in hand. Until then the broker sends it nothing else; one that stays would be asked first, being free first. */
+  leave(): void {
+    this.#leaving = true;
+    if (this.#open.size === 0) this.close();
   }
 
   /** Says DISCONNECT. Requests that are open are lost. */
@@ -145,7 +156,10 @@ export class Registration implements DealerLinkSink {
     this.#closed = true;
     const { clock, version } = this.#settings;
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
-    this.#link?.send(writeDisconnect(version));
+    const goodbye = writeDisconnect(version);
+    // A request that crosses it on the way was not begun: a broker of ours gives it to another.
+    if (this.#open.size === 0) goodbye.push(IDLE);
+    this.#link?.send(goodbye);
     // Long enough for the last replies and the DISCONNECT, and never longer where nobody reads them.
     this.#link?.close(LINGER_MS);
     this.#link = undefined;
@@ -159,14 +173,32 @@ export class Registration implements DealerLinkSink {
     this.#link.close(0);
     this.#link = undefined;
     this.#drop();
-    if (later) this.#timer = clock.setTimeout(() => this.start(), this.#backoff.nextMs());
-    else this.start();
+    if (this.#leaving) this.#closed = true;
+    else if (later) this.#timer = clock.setTimeout(() => this.#restart(), this.#backoff.nextMs());
+    else this.#restart();
+  }
+
+  /** ZeroMQ may have no socket left for the moment: closed ones are given back by another thread. */
+  #restart(): void {
+    this.#timer = undefined;
+    try {
+      this.start();
+    } catch (thrown) {
+      const { broker, clock, onError } = this.#settings;
+      const text = `${this.service}: no socket to ${broker}, tried again later: ${RpcError.from(thrown).message}`;
+      onError(new RpcError("RESOURCE_EXHAUSTED", text, { reason: "SOCKETS", cause: thrown }));
+      this.#timer = clock.setTimeout(() => this.#restart(), this.#backoff.nextMs());
+    }
   }
 
   /** What was asked over a connection that is gone may go on; its reply has nowhere to go. */
   #drop(): void {
-    for (const request of this.#open) request.forget();
+    const lost = [...this.#open];
     this.#open.clear();
+    for (const request of lost) {
+      request.forget();
+      this.#sink.lost?.(request);
+    }
   }
 }
 

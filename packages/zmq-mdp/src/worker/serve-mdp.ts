@@ -63,11 +63,17 @@ class MdpListener implements Listener, CallHost {
     this.report = onError;
     this.#sweep = new DeadlineSweep(clock, () => this.#open);
     if (options.events !== undefined) {
-      this.#publisher = createMdpPublisher(options.events, { credentials: settings.credentials, clock });
+      this.#publisher = createMdpPublisher(options.events, {
+        credentials: settings.credentials,
+        linkHeartbeatMs: settings.linkHeartbeatMs,
+        clock,
+      });
+      this.#publisher.ready.catch((thrown: unknown) => onError(RpcError.from(thrown)));
       this.#endEvents = publishEvents(this.#served, this.#publisher, onError);
     }
     this.#pool = new WorkerPool(servicesOf(handler, options.service), settings, {
       request: (request) => this.#take(request),
+      lost: (request) => this.#lost(request),
     });
   }
 
@@ -104,6 +110,7 @@ class MdpListener implements Listener, CallHost {
 
   async #close(drainMs: number): Promise<void> {
     this.#draining = true;
+    this.#pool.leave();
     const { clock } = this.#pool.settings;
     if (drainMs > 0 && this.#isBusy) {
       await new Promise<void>((resolve) => {
@@ -151,6 +158,15 @@ class MdpListener implements Listener, CallHost {
     }
   }
 
+  /** Nobody waits for the reply any more: whoever works on it is told. */
+  #lost(request: WorkerRequest): void {
+    for (const call of this.#open) {
+      if (call.request !== request) continue;
+      const text = `${call.method.name}: the broker is gone, and the request with it`;
+      return call.end(new RpcError("UNAVAILABLE", text, { reason: "PEER_LOST", delivered: "unknown" }));
+    }
+  }
+
   /** Throws what is wrong with a request before it is a call. */
   #start(request: WorkerRequest, body: ActionBody): void {
     const { data } = body;
@@ -177,17 +193,24 @@ class MdpListener implements Listener, CallHost {
     call.run(() => this.#served.call(input, call));
   }
 
-  /** Answered as soon as it is taken up; what becomes of it is the listener's affair. */
+  /**
+   * Answered as soon as it is taken up; what becomes of it is the listener's affair. Where too much runs already it is answered when it is over:
+   * so long the broker gives its place to nobody else.
+   */
   #notify(call: WorkerCall, input: unknown): void {
-    call.accepted();
+    if (this.#running <= MOST_RUNNING) call.accepted();
+    const ended = (): void => {
+      call.accepted();
+      this.finished();
+    };
     const failed = (thrown: unknown): void => {
       this.report(RpcError.from(thrown));
-      this.finished();
+      ended();
     };
     try {
       const output = this.#served.call(input, call);
-      if (isPromiseLike(output)) Promise.resolve(output).then(() => this.finished(), failed);
-      else this.finished();
+      if (isPromiseLike(output)) Promise.resolve(output).then(ended, failed);
+      else ended();
     } catch (thrown) {
       failed(thrown);
     }
@@ -214,6 +237,9 @@ class MdpListener implements Listener, CallHost {
     return this.#handler.method(action, kind);
   }
 }
+
+/** Handlers at the same time beyond which notifications are no longer acknowledged before they are over. */
+const MOST_RUNNING = 1_000;
 
 /** The JSON that a request's input is: `args`, or all of the data where somebody writes it without. */
 function inputJson(data: Readonly<Record<string, unknown>>): unknown {

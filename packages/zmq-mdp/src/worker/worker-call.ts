@@ -34,6 +34,7 @@ export class WorkerCall extends CallScope implements Expiring {
   readonly #host: CallHost;
   readonly #action: string;
   #peer: Peer | undefined = undefined;
+  #items: AsyncIterator<unknown> | undefined = undefined;
   #settled = false;
 
   constructor(
@@ -109,6 +110,8 @@ export class WorkerCall extends CallScope implements Expiring {
     if (this.#settled) return;
     this.fail(reason);
     this.cancelWith(reason);
+    // A source that waits for its next item ends when its signal does; one that is asked for it ends now.
+    this.#items?.return?.()?.catch(() => undefined);
   }
 
   /** Runs the handler; a handler that need not wait costs no promise. */
@@ -139,8 +142,10 @@ export class WorkerCall extends CallScope implements Expiring {
   /** Reads a stream's items into partial replies, the end into the last one. */
   async runStream(items: AsyncIterable<unknown>): Promise<void> {
     let count = 0;
+    const iterator = items[Symbol.asyncIterator]();
+    this.#items = iterator;
     try {
-      for await (const item of items) {
+      for await (const item of { [Symbol.asyncIterator]: () => iterator }) {
         // The broker is gone, or has had enough of it.
         if (this.#settled || !this.request.isOpen) break;
         // Nobody holds it back: a source that never waits would keep everything else from running.

@@ -30,6 +30,11 @@ export class WorkerPool {
     return bytesIn(request.body) > this.settings.maxMessageBytes;
   }
 
+  /** Takes nothing new: each place at the broker is given up as soon as it has nothing in hand. */
+  leave(): void {
+    for (const registration of this.#registrations) registration.leave();
+  }
+
   close(): void {
     this.settings.clock.clearTimeout(this.#timer);
     for (const registration of this.#registrations) registration.close();
