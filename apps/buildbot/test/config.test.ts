@@ -106,6 +106,13 @@ describe("what is wrong with a configuration", () => {
     expect(said("  docs:", "  __proto__:")).toContain("cannot be a name");
     expect(said("kind: dependent, upstream: core", "kind: dependent, upstream: docs")).toContain("depends on itself");
     expect(said("kind: nightly", "kind: sometimes")).toMatch(/^builders › core › schedulers › 2/);
+    const many = Array.from({ length: 1000 }, (_, at) => `      - { name: "${at}", command: "true" }\n`).join("");
+    expect(said("    steps:\n      - name: install", `    steps:\n${many}      - name: install`)).toContain("steps");
+    const alias = `      - { name: long, command: &long "${"x".repeat(60_000)}" }\n`;
+    const aliases = Array.from({ length: 20 }, (_, at) => `      - { name: "${at}", command: *long }\n`).join("");
+    expect(said("    steps:\n      - name: install", `    steps:\n${alias}${aliases}      - name: install`)).toContain(
+      "larger than 1048576 bytes",
+    );
   });
 });
 

@@ -106,6 +106,23 @@ describe("a bot", () => {
     expect(await desk.claim({ incarnation: "anna-1", max: 8 })).toEqual(first);
   });
 
+  test("is given no more at once than one message holds, and the rest at the next claim", async () => {
+    const steps = [{ name: "long", command: "x".repeat(900_000) }];
+    await configure(rig.store, { pack: { steps }, after: {} });
+    await rig.addBot("berta", 8);
+    const requests = [await wish(), await wish(), await wish(), await wish(), await wish()];
+    const desk = rig.desk("berta");
+    await desk.hello(HELLO);
+    const given: BuildOrder[] = [];
+    while (given.length < requests.length) {
+      const orders = await desk.claim({ incarnation: "anna-1", max: 8 - given.length });
+      expect(orders.length).toBeGreaterThan(0);
+      for (const { build } of orders) await desk.began({ build, incarnation: "anna-1", ...FOUND });
+      given.push(...orders);
+    }
+    expect(given.map(({ request }) => request.id)).toEqual(requests.map(({ id }) => id));
+  });
+
   test("that comes back as the same goes on; as another one it begins anew", async () => {
     const order = await beginOne(rig.desk("anna"));
     const again = rig.desk("anna");

@@ -1,8 +1,12 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect } from "node:net";
+import { duplexPair, PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bodies, Busy, TooLarge } from "../src/server/http/answers.ts";
+import { type HttpParts, HttpServer } from "../src/server/http/http-server.ts";
 import { ServerRig } from "./server-rig.ts";
 
 let rig: ServerRig;
@@ -221,6 +225,65 @@ describe("a webhook", () => {
     const odd = { ...push("refs/heads/main", "8"), commits: [{ ...commit("8"), id: "../../etc" }] };
     expect((await send(odd)).status).toBe(400);
     expect((await send("{}", { headers: { "content-type": "text/plain" } })).status).toBe(415);
+  });
+});
+
+describe("what comes from another machine", () => {
+  /** What only who comes from here gets to: nobody has a token, and scripts are answered by anything. */
+  const parts = {
+    origins: [],
+    webFolder: "",
+    auth: { identityOf: () => Promise.resolve(undefined), callerOf: () => Promise.resolve(undefined) },
+    xmlRpc: { node: (_: IncomingMessage, response: ServerResponse) => void response.end() },
+  } as unknown as HttpParts;
+  const other = async (words: string, remoteAddress: string): Promise<string> => {
+    const { server } = new HttpServer(parts);
+    const [near, far] = duplexPair();
+    near.on("error", () => undefined);
+    server.emit("connection", Object.assign(far, { remoteAddress }));
+    near.write(words.replaceAll("\n", "\r\n"));
+    const [first] = (await once(near, "data")) as [Buffer];
+    near.destroy();
+    return String(first).split("\r\n", 1)[0] ?? "";
+  };
+  const head = "Host: 192.0.2.7\nConnection: close\n";
+  const LOGIN = `POST /login HTTP/1.1\n${head}Content-Type: application/json\nContent-Length: 16\n\n{"token":"abcd"}`;
+  const WORDS: [string, string, string][] = [
+    ["Bearer", `GET /raw/1/1 HTTP/1.1\n${head}Authorization: Bearer abcd\n\n`, "401"],
+    ["Basic", `POST /RPC2 HTTP/1.1\n${head}Authorization: Basic YWRtaW46YWJjZA==\nContent-Length: 0\n\n`, "200"],
+    ["a login", LOGIN, "401"],
+    ["a login by another way", LOGIN.replace("login", "%6cogin"), "401"],
+  ];
+
+  test.each(WORDS)("without TLS has no token: %s", async (_, words, here) => {
+    for (const address of ["192.0.2.8", "::ffff:192.0.2.8", "fd00::127.0.0.1", "::ffff:c000:208"]) {
+      expect(await other(words, address)).toBe("HTTP/1.1 403 Forbidden");
+    }
+    for (const address of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+      expect(await other(words, address)).toContain(here);
+    }
+  });
+});
+
+describe("bodies", () => {
+  const request = (headers = {}): PassThrough & IncomingMessage =>
+    Object.assign(new PassThrough(), { headers }) as unknown as PassThrough & IncomingMessage;
+
+  test("of all who come at the same time are no more than what is set", async () => {
+    const bodies = new Bodies(10);
+    const [first, second, third] = [request(), request(), request({ "content-length": "9" })];
+    const kept = bodies.read(first, 8);
+    first.write("12345678");
+    await new Promise((resolve) => void setImmediate(resolve));
+    const refused = bodies.read(second, 8);
+    second.write("123");
+    await expect(refused).rejects.toBeInstanceOf(Busy);
+    await expect(bodies.read(third, 8)).rejects.toBeInstanceOf(TooLarge);
+    first.end();
+    expect(String(await kept)).toBe("12345678");
+    const next = request();
+    next.end("12345678");
+    expect(String(await bodies.read(next, 8))).toBe("12345678");
   });
 });
 

@@ -122,6 +122,15 @@ describe.each(DATABASES)("models over XML-RPC, of %s", (kind) => {
       buildrequest.create([], [{ builder: "cellar" }]),
       buildrequest.create([], [{ builder: "walls", state: "complete" }]),
       buildrequest.create([], [{ builder: "walls", priority: 10_000 }]),
+      buildrequest.create(
+        [],
+        [
+          {
+            builder: "walls",
+            properties: Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`p${at}`, "x".repeat(9_000)])),
+          },
+        ],
+      ),
     ];
     const outcomes = await Promise.all(asked.map((one) => one.catch((error: unknown) => error)));
     const refused: unknown = expect.objectContaining({ code: "INVALID_ARGUMENT", reason: "ValidationError" });

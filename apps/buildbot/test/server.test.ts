@@ -104,6 +104,34 @@ describe("a server", () => {
     await expect(rig.bot(token).desk.repositories()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   });
 
+  test("ends what follows the log of a build whose bot is removed", async () => {
+    await using rig = await ServerRig.start();
+    await rig.configure();
+    const { build, desk, incarnation } = await rig.runningBuild();
+    const { bots, builds } = rig.people(rig.admin);
+    await desk.stepBegan({ build, incarnation, seq: 1, name: "brick", at: 1 });
+    await desk.appendLog({ build, incarnation, seq: 1, offset: 0, pieces: [{ stream: "out", text: "one\n" }] });
+    const seen: boolean[] = [];
+    for await (const { ended } of builds.follow({ build, step: 1 })) {
+      seen.push(ended);
+      if (!ended) await bots.remove({ name: "one" });
+    }
+    expect(seen.at(-1)).toBe(true);
+  });
+
+  test("takes no wish that no message to a bot could hold", async () => {
+    await using rig = await ServerRig.start();
+    await rig.configure();
+    const { builds } = rig.people(await rig.newUser("dora", "developer"));
+    const large = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, "x".repeat(9_000)]));
+    await expect(builds.force({ builder: "walls", properties: large(300) })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("100000 characters together") as string,
+    });
+    expect(await builds.force({ builder: "walls", properties: large(11) })).toMatchObject({ state: "pending" });
+  });
+
   test("closes what it has opened when a port is taken", async () => {
     await using rig = await ServerRig.start();
     const port = Number(new URL(rig.server.httpUrl).port);

@@ -9,6 +9,8 @@ type Builder = Configuration["builders"][string];
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const NAME_TEXT = "a name begins with a letter or digit; letters, digits, _, . and - follow, at most 63 in all";
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** An order holds all of it, in one message. A short text may stand for much by its aliases. */
+const MOST_BUILDER_BYTES = 1024 * 1024;
 
 /** What is wrong although each word is right: names of nothing, times that never come, circles. */
 export function meaningProblems(configuration: Configuration, report: Report): void {
@@ -30,6 +32,9 @@ function builderProblems(configuration: Configuration, builder: Builder, report:
     report(["repository"], `there is no repository ${JSON.stringify(builder.repository)}`);
   }
   if (builder.branch === "" || builder.branch.startsWith("-")) report(["branch"], "this is no branch");
+  if (Buffer.byteLength(JSON.stringify(builder)) > MOST_BUILDER_BYTES) {
+    report([], `it is larger than ${MOST_BUILDER_BYTES} bytes: put what its steps do into files of the repository`);
+  }
   variableProblems(builder.env, report);
   for (const [index, name] of builder.secrets.entries()) {
     if (!VARIABLE.test(name)) report(["secrets", index], "this is no name of a variable");

@@ -37,18 +37,42 @@ export function answerJson(response: ServerResponse, status: number, value: unkn
 }
 
 export class TooLarge extends Error {}
+export class Busy extends Error {}
 
-/** Throws TooLarge before more than `maxBytes` are kept. */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw new TooLarge();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new TooLarge();
-    chunks.push(chunk);
+/** Bodies of those of whom nothing is known yet. */
+export class Bodies {
+  readonly #mostBytes: number;
+  #bytes = 0;
+
+  /** `mostBytes`: of all that come at the same time. */
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
   }
-  return Buffer.concat(chunks);
+
+  /** Throws TooLarge before more than `maxBytes` are kept, and Busy when others have sent too much. */
+  async read(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw new TooLarge();
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        this.#bytes += chunk.length;
+        if (bytes > maxBytes) throw new TooLarge();
+        if (this.#bytes > this.#mostBytes) throw new Busy();
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    } finally {
+      this.#bytes -= bytes;
+    }
+  }
+}
+
+/** By TLS, or without leaving this machine: nobody on the way reads what it shows. */
+export function isPrivate({ socket }: IncomingMessage): boolean {
+  const { remoteAddress = "" } = socket;
+  return "encrypted" in socket || remoteAddress === "::1" || /^(::ffff:)?127\./.test(remoteAddress);
 }
 
 /** Without parameters (`application/json; charset=utf-8`). */

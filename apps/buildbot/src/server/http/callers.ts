@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
 import { ANONYMOUS_TOKEN, type Auth, type Caller } from "../auth/index.ts";
-import { answer, answerJson, readBody, say, typeOf } from "./answers.ts";
+import { answer, answerJson, type Bodies, isPrivate, say, typeOf } from "./answers.ts";
 
 /** Cookies are a host's, whatever the port: two servers on one machine have two names. */
 const cookieName = (port: number): string => `buildbot-${port}`;
@@ -20,9 +20,11 @@ export interface Shown {
  */
 export class Callers {
   readonly #auth: Auth;
+  readonly #bodies: Bodies;
 
-  constructor(auth: Auth) {
+  constructor(auth: Auth, bodies: Bodies) {
     this.#auth = auth;
+    this.#bodies = bodies;
   }
 
   async of(request: IncomingMessage): Promise<Shown | undefined> {
@@ -37,7 +39,7 @@ export class Callers {
   async login(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // What a foreign page can send without asking first is no JSON.
     if (typeOf(request) !== "application/json") return say(response, 415, 'send application/json: { "token": "…" }');
-    const parsed = Login.safeParse(jsonOf(await readBody(request, MOST_LOGIN_BYTES)));
+    const parsed = Login.safeParse(jsonOf(await this.#bodies.read(request, MOST_LOGIN_BYTES)));
     const { token = "" } = parsed.data ?? {};
     const shown = await this.#shownBy(token);
     if (shown === undefined || token === ANONYMOUS_TOKEN) return say(response, 401, "nobody has this token");
@@ -73,6 +75,8 @@ function cookie(request: IncomingMessage, value: string, maxAgeS: number): strin
 }
 
 function cookieOf(request: IncomingMessage): string | undefined {
+  // Browsers show it on every way to the host, whichever it was given on.
+  if (!isPrivate(request)) return undefined;
   const wanted = `${cookieName(portOf(request))}=`;
   const pairs = (request.headers.cookie ?? "").split(";").map((pair) => pair.trim());
   const value = pairs.find((pair) => pair.startsWith(wanted))?.slice(wanted.length);

@@ -10,7 +10,7 @@ import type { Auth } from "../auth/index.ts";
 import type { Bus } from "../bus.ts";
 import type { Logs } from "../logs/index.ts";
 import { findArtefact, listBuilders, listBuilds, listSteps, type Store } from "../store/index.ts";
-import { answer, answerHead, answerJson, say, TooLarge } from "./answers.ts";
+import { answer, answerHead, answerJson, Bodies, Busy, isPrivate, say, TooLarge } from "./answers.ts";
 import { badge } from "./badge.ts";
 import { Callers } from "./callers.ts";
 import { StaticFiles } from "./static-files.ts";
@@ -19,6 +19,8 @@ import { webhook } from "./webhook.ts";
 /** Where WebSockets are taken, elsewhere: of pages and people, and of bots. */
 export const PAGE_PATH = "/ws";
 export const BOTS_PATH = "/ws/bots";
+/** Of webhooks, before it is known whose they are. */
+const MOST_BODIES_BYTES = 64 * 1024 * 1024;
 
 export interface HttpParts {
   readonly store: Store;
@@ -46,13 +48,14 @@ export class HttpServer {
   readonly server: Server;
   readonly #parts: HttpParts;
   readonly #callers: Callers;
+  readonly #bodies = new Bodies(MOST_BODIES_BYTES);
   readonly #files: StaticFiles;
   readonly #hosts: ReadonlySet<string>;
   #isOnLoopback = true;
 
   constructor(parts: HttpParts) {
     this.#parts = parts;
-    this.#callers = new Callers(parts.auth);
+    this.#callers = new Callers(parts.auth, this.#bodies);
     this.#files = new StaticFiles(parts.webFolder);
     this.#hosts = new Set(parts.origins.map((origin) => new URL(origin).hostname));
     this.server = createServer({ requestTimeout: 60_000, headersTimeout: 10_000 }, (request, response) => {
@@ -98,6 +101,9 @@ export class HttpServer {
         "this server is asked by the name localhost or an address; see the option origins for others",
       );
     }
+    // Webhooks prove what they are by a signature, whatever else they show.
+    const isWebhook = path.startsWith("/webhook/");
+    if (request.headers.authorization !== undefined && !isWebhook && !isPrivate(request)) return refuseToken(response);
     if (/^\/(?:RPC2|json)(?:\/|$)/.test(path) || path === "/web/version") {
       this.#parts.xmlRpc.node(request, response);
       return;
@@ -113,9 +119,10 @@ export class HttpServer {
   async #post({ request, response, words }: Exchange): Promise<void> {
     const [first, second] = words;
     if (first === "webhook" && second !== undefined && words.length === 2) {
-      return webhook(this.#parts, second, request, response);
+      return webhook({ ...this.#parts, bodies: this.#bodies }, second, request, response);
     }
     if (words.length === 1 && (first === "login" || first === "logout")) {
+      if (first === "login" && !isPrivate(request)) return refuseToken(response);
       if (!this.#isOwnPage(request)) return say(response, 403, "pages of other origins may not ask for this");
       return first === "login" ? this.#callers.login(request, response) : this.#callers.logout(request, response);
     }
@@ -223,14 +230,22 @@ export class HttpServer {
     const isGone = response.destroyed || (error as NodeJS.ErrnoException).code === "ERR_STREAM_PREMATURE_CLOSE";
     if (isGone) return;
     const isTooLarge = error instanceof TooLarge;
-    if (!isTooLarge) this.#parts.failed(error);
+    const isBusy = error instanceof Busy;
+    if (!isTooLarge && !isBusy) this.#parts.failed(error);
     if (response.headersSent) {
       response.destroy();
       return;
     }
     if (isTooLarge) say(response, 413, "this is too much", { connection: "close" });
+    else if (isBusy)
+      say(response, 503, "too much comes at once: send it again", { connection: "close", "retry-after": "60" });
     else say(response, 500, "the server could not do this; its log says why");
   }
+}
+
+function refuseToken(response: ServerResponse): void {
+  const advice = "ask the proxy that speaks TLS and stands in front of this server";
+  say(response, 403, `tokens are taken over TLS, or from this machine: ${advice}; others may have read this one`);
 }
 
 /** Undefined for what is no text, or means one path and looks like another. */

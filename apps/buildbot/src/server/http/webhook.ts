@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Bus } from "../bus.ts";
 import { addCommits, listRepositories, type NewCommit, type Store } from "../store/index.ts";
 import { fits } from "../store/patterns.ts";
-import { answerJson, readBody, say, typeOf } from "./answers.ts";
+import { answerJson, type Bodies, say, typeOf } from "./answers.ts";
 
 /** GitHub sends no more. */
 const MOST_BYTES = 25 * 1024 * 1024;
@@ -28,16 +28,17 @@ type Push = z.infer<typeof Push>;
 export interface WebhookParts {
   readonly store: Store;
   readonly bus: Bus;
+  readonly bodies: Bodies;
 }
 
 /** `POST /webhook/<repository>`: what GitHub, Gitea and Forgejo send after a push, signed with the repository's secret. */
 export async function webhook(
-  { store, bus }: WebhookParts,
+  { store, bus, bodies }: WebhookParts,
   repository: string,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = await readBody(request, MOST_BYTES);
+  const body = await bodies.read(request, MOST_BYTES);
   const found = (await listRepositories(store.db)).find(({ name }) => name === repository);
   if (!isSigned(request, body, found?.webhookSecret)) {
     return say(

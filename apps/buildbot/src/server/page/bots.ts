@@ -2,11 +2,12 @@ import { type ImplementationOf, RpcError } from "@rpc/core";
 import type { Bots } from "../../contracts/page.ts";
 import type { BotSummary } from "../../contracts/values.ts";
 import { isAtLeast, nameOf } from "../auth/index.ts";
+import { tellChanged } from "../desk/index.ts";
 import { type BotRow, createBot, findBot, listBots, listRunning, loseBuilds, removeBot } from "../store/index.ts";
 import type { PageParts } from "./page-parts.ts";
 
 export function bots(parts: PageParts): ImplementationOf<typeof Bots> {
-  const { store, auth, bus, commands } = parts;
+  const { store, auth, bus, commands, logs } = parts;
   return {
     list: () => botSummaries(parts),
     create: async ({ name, maxBuilds }) => {
@@ -31,9 +32,9 @@ export function bots(parts: PageParts): ImplementationOf<typeof Bots> {
         await commands.tellOfRequests(tx, changed.requests, { by: "server", isPutBack: true });
         return changed;
       });
-      for (const build of lost.builds) bus.emit("buildChanged", build);
-      for (const request of lost.requests) bus.emit("queueChanged", request);
+      tellChanged(bus, lost);
       bus.emit("botChanged", name);
+      for (const { id } of lost.builds) await logs.endAll(id);
       return {};
     },
     command: async ({ bot, method, graceful }, { peer }) => {

@@ -16,8 +16,11 @@ export interface ClaimOptions {
   readonly at: number;
 }
 
+/** One message holds 4 MiB, and text may take half as much again on its way. */
+const MOST_ORDER_BYTES = 2 * 1024 * 1024;
+
 export interface Claim {
-  /** Those that were claimed before and never began, then new ones. */
+  /** Those that were claimed before and never began, then new ones; what is too much for one answer is given at the next claim. */
   readonly orders: BuildOrder[];
   /** What is new of them: these builds and requests have changed. */
   readonly builds: BuildSummary[];
@@ -65,10 +68,20 @@ export async function claimRequests(kind: Kind, { db }: Tx, options: ClaimOption
   const builds = await Promise.all(orders.map(({ build }) => getBuildSummary(db, build)));
   const requests = await Promise.all(orders.map(({ request }) => getRequest(db, request.id)));
   return {
-    orders: [...again.slice(0, options.max), ...orders],
+    orders: atOnce([...again.slice(0, options.max), ...orders]),
     builds: builds.filter((build) => build !== undefined),
     requests: requests.filter((request) => request !== undefined),
   };
+}
+
+/** One at least. */
+function atOnce(orders: readonly BuildOrder[]): BuildOrder[] {
+  let bytes = 0;
+  const first = orders.findIndex((order, at) => {
+    bytes += Buffer.byteLength(JSON.stringify(order));
+    return at > 0 && bytes > MOST_ORDER_BYTES;
+  });
+  return first < 0 ? [...orders] : orders.slice(0, first);
 }
 
 interface Wanted {
