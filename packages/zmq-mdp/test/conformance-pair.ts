@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import type { TransportPair, TransportPairOptions } from "@rpc/testkit";
 import { context } from "zeromq";
 import {
@@ -10,6 +8,7 @@ import {
   runMdpBroker,
   serveMdp,
 } from "../src/index.ts";
+import { networkTo } from "./network.ts";
 
 // A case has a thousand calls under way, and each of them has a worker's socket to itself.
 context.maxSockets = 10_000;
@@ -62,50 +61,5 @@ export function pairOf(
         await network.close();
       },
     };
-  };
-}
-
-interface Network {
-  readonly endpoint: string;
-  cut(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Stands between the broker and all others, and can cut every connection from beneath. */
-async function networkTo(endpoint: string): Promise<Network> {
-  const port = Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
-  const sockets = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (near) => {
-    const far = connect({ port, host: "127.0.0.1", noDelay: true });
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one);
-      one.on("error", () => undefined);
-      one.on("close", () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-      one.pipe(other);
-    }
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const own = typeof address === "object" && address !== null ? address.port : 0;
-  const cut = async (): Promise<void> => {
-    const all = [...sockets];
-    const closed = all.map((socket) => once(socket, "close"));
-    for (const socket of all) socket.destroy();
-    await Promise.all(closed);
-  };
-  return {
-    endpoint: `tcp://127.0.0.1:${own}`,
-    cut,
-    close: async () => {
-      server.close();
-      await cut();
-    },
   };
 }
