@@ -84,6 +84,7 @@ test("what cannot be done is told in one line, without a stack", async () => {
     [house.run(["status"], { BUILDBOT_URL: house.tcpUrl, BUILDBOT_TOKEN: "a guess" }), 3, /does not know this token/],
     [house.run(["trigger", "tests"], { BUILDBOT_URL: house.pageUrl }), 3, /may not/],
     [house.run(["bot", "--server", house.tcpUrl]), 2, /--token/],
+    [house.run(["bot", "--token", "one:x", "--claim-seconds", "0"]), 2, /no whole number from 1/],
     [house.run(["bot", "--server", house.tcpUrl, "--token", "one:wrong", "--dir", "bots/x"]), 3, /./],
     [house.run(["server", "--http", house.pageUrl, "--tcp", ":0", "--data", "other"]), 3, /is taken/],
   ];

@@ -19,6 +19,8 @@ export interface HouseOptions {
   readonly databaseUrl?: string | undefined;
   /** Of `buildbot server`, beside the rig's. */
   readonly serverArgs?: readonly string[];
+  /** PEM of who has signed the server's certificate, where it has one. */
+  readonly caFile?: string;
   /** For programs to start, which takes long where hundreds of others run. Default: 60,000. */
   readonly patienceMs?: number;
 }
@@ -131,7 +133,9 @@ export class House implements AsyncDisposable {
   }
 
   async connect(): Promise<Connection> {
-    const connection = await connect({ url: this.tcpUrl, token: this.admin });
+    const { caFile } = this.#options;
+    const ca = caFile === undefined ? {} : { ca: caFile };
+    const connection = await connect({ url: this.tcpUrl, token: this.admin, ...ca });
     this.#connections.push(connection);
     return connection;
   }
@@ -147,7 +151,9 @@ export class House implements AsyncDisposable {
   async startBot(name: string, maxBuilds = 2, server: string = this.tcpUrl): Promise<Program> {
     const token = await this.addBot(name, maxBuilds);
     const dir = join(this.folder, "bots", name);
-    const args = ["bot", "--server", server, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0"];
+    const { caFile } = this.#options;
+    const ca = caFile === undefined ? [] : ["--ca", caFile];
+    const args = ["bot", "--server", server, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0", ...ca];
     const bot = this.run(args, { BUILDBOT_TOKEN: token });
     await bot.says(/^bot (\S+)/m, this.#options.patienceMs);
     await this.present(name, true);

@@ -119,7 +119,11 @@ describe.concurrent.each(DATABASES)("on %s", (kind) => {
       await until(() => existsSync(join(house.folder, "second")));
       const { incarnation = "" } = (await house.people.bots.list()).find(({ name }) => name === "victim") ?? {};
       await bot.end("SIGKILL");
+      const left = (): number[] =>
+        processesWith(MARK).filter((pid) => workFolderOf(pid)?.startsWith(join(house.folder, "bots", "victim")));
+      expect(left()).not.toEqual([]);
       await house.startBot("victim");
+      expect(left()).toEqual([]);
       const again = await house.ended(request);
       expect(again).toMatchObject({ results: "success" });
       expect(again.id).not.toBe(lost);

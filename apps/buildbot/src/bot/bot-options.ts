@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { type Clock, RpcError, type SessionTransport, systemClock } from "@rpc/core";
 import { createTcpTransport } from "@rpc/tcp";
@@ -12,8 +11,8 @@ export interface BotOptions {
   readonly token: string;
   /** Where mirrors, work trees and logs that wait are kept. One bot per folder. */
   readonly dir: string;
-  /** Of a certificate that no public authority has signed: a file of PEM. */
-  readonly caFile?: string | undefined;
+  /** PEM of who has signed the server's certificate, when no public authority has. */
+  readonly ca?: Buffer | undefined;
   /** What may wait for a server that is away, of one step's log. Then the step waits. Default: 256 MiB. */
   readonly maxUnsentBytes?: number | undefined;
   /** With less free where `dir` is, no build begins. Default: 512 MiB. */
@@ -96,10 +95,10 @@ export function botSettings(options: BotOptions): BotSettings {
 }
 
 function transportTo(
-  { server, caFile }: BotOptions,
+  { server, ca }: BotOptions,
   session: { readonly identity: string; readonly secret: string; readonly clock: Clock },
 ): SessionTransport {
-  const options = { ...session, ...(caFile === undefined ? {} : { tls: { ca: readFileSync(caFile) } }) };
+  const options = { ...session, ...(ca === undefined ? {} : { tls: { ca } }) };
   const { protocol, host } = URL.canParse(server) ? new URL(server) : { protocol: "", host: "" };
   switch (protocol) {
     case "tcp:":

@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { createClient, RpcError, type SessionTransport } from "@rpc/core";
 import { createTcpTransport } from "@rpc/tcp";
 import { createWsTransport } from "@rpc/ws";
 import type { Command } from "commander";
 import { Bots, Builds, House, Settings, Users } from "../contracts/page.ts";
 import { DEFAULT_TCP } from "./defaults.ts";
+import { pem } from "./pem.ts";
 import { UsageError } from "./problems.ts";
 
 /** Of who shows no token: the server's word for whoever may look without one. */
@@ -71,7 +71,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
 
 function transportTo(url: string, token: string, caFile: string | undefined): SessionTransport {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const tls = caFile === undefined ? {} : { tls: { ca: readFileSync(caFile) } };
+  const tls = caFile === undefined ? {} : { tls: { ca: pem(caFile) } };
   switch (parsed?.protocol) {
     case "tcp:":
     case "tcps:":

@@ -5,6 +5,7 @@ import type { RunningBot } from "../../bot/run-bot.ts";
 import { DEFAULT_TCP } from "../defaults.ts";
 import { wholeFrom } from "../numbers.ts";
 import { Output } from "../output.ts";
+import { pem } from "../pem.ts";
 import { EXIT, tellProblem, UsageError } from "../problems.ts";
 import { plain } from "../text.ts";
 import { aborted, Stop } from "../verb.ts";
@@ -55,7 +56,7 @@ async function serve(options: BotOptions, command: Command): Promise<void> {
       server: options.server ?? process.env["BUILDBOT_URL"] ?? DEFAULT_TCP,
       token,
       dir: dir ?? join(process.cwd(), `buildbot-${name}`),
-      caFile: ca,
+      ca: ca === undefined ? undefined : pem(ca),
       claimMs: claimSeconds === undefined ? undefined : claimSeconds * 1000,
       minFreeBytes: minFreeMib === undefined ? undefined : minFreeMib * MIB,
       env: withoutToken(process.env),

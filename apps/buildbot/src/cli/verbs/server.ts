@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_HTTP, DEFAULT_TCP } from "../defaults.ts";
 import { Output } from "../output.ts";
+import { pem } from "../pem.ts";
 import { EXIT, tellProblem, UsageError, warn } from "../problems.ts";
 import { aborted, Stop } from "../verb.ts";
 
@@ -86,14 +86,6 @@ function tlsOf({ tlsCert, tlsKey }: ServerOptions): { cert: Buffer; key: Buffer 
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) throw new UsageError("--tls-cert and --tls-key go together");
   return { cert: pem(tlsCert), key: pem(tlsKey) };
-}
-
-function pem(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (thrown) {
-    throw new UsageError(`${file} cannot be read: ${(thrown as Error).message}`);
-  }
 }
 
 function withAdvice(thrown: unknown): unknown {
