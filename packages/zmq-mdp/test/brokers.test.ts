@@ -249,11 +249,12 @@ describe("a link that goes silent", () => {
     onTestFinished(() => forwarder.close());
     const network = await networkTo(forwarder.subscribers);
     onTestFinished(() => network.close());
-    const gap = Promise.withResolvers<void>();
-    const subscriber = createMdpSubscriber(network.endpoint, { linkHeartbeatMs: 50, onGap: () => gap.resolve() });
+    const gap = Promise.withResolvers<string>();
+    const onGap = (): void => gap.resolve("a gap");
+    const subscriber = createMdpSubscriber(network.endpoint, { linkHeartbeatMs: 50, onGap });
     onTestFinished(() => subscriber.close());
     await subscriber.ready;
     network.silence();
-    await gap.promise;
+    expect(await gap.promise).toBe("a gap");
   });
 });

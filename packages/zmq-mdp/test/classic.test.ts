@@ -173,6 +173,18 @@ describe("a client for messages", () => {
     clock.advance(1_000);
     await heard(2);
     expect(told).toEqual(["config.result", "timeout"]);
+    // Nobody listens to errors: they are time-outs as well, which is all that Domogik's programs know.
+    client.request(new MqMessage("config.get"), 1_000);
+    const failed = await scripted.next();
+    const nobody = '{"status":false,"reason":"nobody","code":"NO_WORKER"}';
+    await scripted.send([...failed.slice(0, 5), "error", nobody]);
+    await heard(3);
+    client.on("error", ({ reason }) => told.push(reason));
+    client.request(new MqMessage("config.get"), 1_000);
+    const again = await scripted.next();
+    await scripted.send([...again.slice(0, 5), "error", nobody]);
+    await heard(4);
+    expect(told.slice(2)).toEqual(["timeout", "NO_WORKER"]);
     expect(client.isWaiting).toBe(false);
   });
 });

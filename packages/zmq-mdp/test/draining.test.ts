@@ -5,6 +5,7 @@ import {
   createMdpClient,
   createMdpTransport,
   type MdpBroker,
+  type MdpBrokerStats,
   type MdpListenerOptions,
   MdpWorker,
   MqMessage,
@@ -72,7 +73,9 @@ async function until(isSo: () => boolean): Promise<void> {
 
 describe("a worker that drains", () => {
   it("is asked for nothing more: the others are, and what runs ends", async () => {
-    const { endpoint, stats } = await broker();
+    const middle = await broker();
+    const { endpoint } = middle;
+    const stats = (): MdpBrokerStats => middle.stats();
     const old = await served("old", { broker: endpoint, concurrency: 8 });
     const client = clientOf(endpoint);
     const held = client.hold();
@@ -88,7 +91,9 @@ describe("a worker that drains", () => {
   });
 
   it("loses nothing of what waits, though each place is free for a moment", async () => {
-    const { endpoint, stats } = await broker();
+    const middle = await broker();
+    const { endpoint } = middle;
+    const stats = (): MdpBrokerStats => middle.stats();
     const old = await served("old", { broker: endpoint, concurrency: 4 });
     const client = clientOf(endpoint);
     const held = Array.from({ length: 4 }, () => client.hold());
@@ -105,7 +110,9 @@ describe("a worker that drains", () => {
   });
 
   it("of messages does the same, however often it is told", async () => {
-    const { endpoint, stats } = await broker();
+    const middle = await broker();
+    const { endpoint } = middle;
+    const stats = (): MdpBrokerStats => middle.stats();
     const gate = Promise.withResolvers<void>();
     const entered = Promise.withResolvers<void>();
     class Slow extends MdpWorker {
@@ -162,7 +169,9 @@ describe("a handler", () => {
 
 describe("notifications", () => {
   it("are no longer taken up at once when a thousand handlers run", async () => {
-    const { endpoint, stats } = await broker();
+    const middle = await broker();
+    const { endpoint } = middle;
+    const stats = (): MdpBrokerStats => middle.stats();
     const worker = await served("w", { broker: endpoint, concurrency: 2 });
     const client = clientOf(endpoint);
     for (let n = 0; n < 1_100; n += 1) await client.tell(n);

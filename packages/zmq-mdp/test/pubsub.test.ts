@@ -15,6 +15,7 @@ import {
   writeEventId,
 } from "../src/index.ts";
 import { bytesOf, VECTORS } from "./golden.ts";
+import { networkTo } from "./network.ts";
 
 async function forwarder(options: Partial<MdpForwarderOptions> = {}): Promise<MdpForwarder> {
   const started = await runForwarder({ publishers: "tcp://127.0.0.1:*", subscribers: "tcp://127.0.0.1:*", ...options });
@@ -124,6 +125,97 @@ describe("publish and subscribe", () => {
     publisher.publish("d", 1);
     expect(await take(early, 1)).toEqual([["d", 1]]);
     expect(await take(late, 1)).toEqual([["d", 1]]);
+  });
+
+  it("gives all last values, however many they are and however small a subscriber's queue is", async () => {
+    const { publishers, subscribers } = await forwarder({ lastValues: true, maxUnsent: 20, maxLastValues: 3_000 });
+    const publisher = publisherTo(publishers);
+    const early = subscriberTo(subscribers, { filters: ["last"] });
+    await early.ready;
+    for (let n = 0; n < 3_000; n += 1) publisher.publish(`many.${n}`, n);
+    publisher.publish("last", 0);
+    await early.waitForEvent();
+    const late = subscriberTo(subscribers, { lastValues: true, filters: ["many."] });
+    await late.ready;
+    // One and all, the oldest one excepted, which had to make room.
+    const kept = await take(late, 2_999);
+    expect(kept).toEqual(Array.from({ length: 2_999 }, (_, at) => [`many.${at + 1}`, at + 1]));
+  });
+
+  it("keeps last values within their bytes, and nothing that is no event", async () => {
+    const middle = await forwarder({ lastValues: true, maxLastBytes: 10_000 });
+    const { publishers, subscribers } = middle;
+    const publisher = publisherTo(publishers);
+    const early = subscriberTo(subscribers);
+    await early.ready;
+    for (const category of ["a", "b", "c"]) publisher.publish(category, "x".repeat(4_000));
+    publisher.publish("d".repeat(1_000), 1);
+    await take(early, 4);
+    const raw = new XPublisher({ linger: 500 });
+    onTestFinished(() => raw.close());
+    raw.connect(publishers);
+    await raw.receive();
+    await raw.send([`${"long".repeat(16_000)}.1_0.0_1`, "{}"]);
+    await raw.send(["alone.1_0.0_1"]);
+    while (early.unreadableCount < 2) await new Promise((resolve) => setImmediate(resolve));
+    const late = subscriberTo(subscribers, { lastValues: true });
+    await late.ready;
+    expect((await take(late, 3)).map((event) => (event as string[])[0]?.length)).toEqual([1, 1, 1_000]);
+    expect(middle.counters.unreadable).toBe(2);
+  });
+
+  it("asks for last values again when a connection was lost", async () => {
+    const middle = await forwarder({ lastValues: true });
+    const network = await networkTo(middle.subscribers);
+    onTestFinished(() => network.close());
+    const publisher = publisherTo(middle.publishers);
+    const subscriber = subscriberTo(network.endpoint, { lastValues: true });
+    await subscriber.ready;
+    publisher.publish("a", 1);
+    expect((await subscriber.waitForEvent()).isLastValue).toBe(false);
+    await network.cut();
+    publisher.publish("a", 2);
+    expect(await subscriber.waitForEvent()).toMatchObject({ category: "a", content: 2, isLastValue: true });
+  });
+
+  it("gives each event to one of those who wait, and ends all of them", async () => {
+    const { publishers, subscribers } = await forwarder();
+    const subscriber = subscriberTo(subscribers);
+    await subscriber.ready;
+    const waiting = [subscriber.waitForEvent(), subscriber.waitForEvent(), subscriber.waitForEvent()];
+    const publisher = publisherTo(publishers);
+    publisher.publish("n", 1);
+    publisher.publish("n", 2);
+    expect((await Promise.all(waiting.slice(0, 2))).map(({ content }) => content)).toEqual([1, 2]);
+    await subscriber.close();
+    await expect(waiting[2]).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+
+  it("tells who is not let in", async () => {
+    const auth = { mechanism: "plain", admit: { ada: "secret" } } as const;
+    const { publishers, subscribers } = await forwarder({ auth });
+    const credentials = { username: "ada", password: "guess" };
+    const refused = { code: "UNAUTHENTICATED" };
+    const errors: unknown[] = [];
+    const subscriber = subscriberTo(subscribers, { credentials, onError: (error) => errors.push(error) });
+    await expect(subscriber.ready).rejects.toMatchObject(refused);
+    await expect(subscriber.waitForEvent()).rejects.toMatchObject(refused);
+    expect(errors).toMatchObject([refused]);
+    await expect(publisherTo(publishers, { credentials }).ready).rejects.toMatchObject(refused);
+  });
+
+  it("counts what a forwarder that does not read makes it drop", async () => {
+    const middle = await forwarder();
+    const network = await networkTo(middle.publishers);
+    onTestFinished(() => network.close());
+    const publisher = publisherTo(network.endpoint, { maxUnsent: 10, linkHeartbeatMs: 0 });
+    await publisher.ready;
+    await network.close();
+    for (let n = 0; n < 100_000 && publisher.droppedCount === 0; n += 100) {
+      for (let at = 0; at < 100; at += 1) publisher.publish("n", "x".repeat(1_000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(publisher.droppedCount).toBeGreaterThan(0);
   });
 
   it("calls back, waits no longer than it is told, and goes through a loop until it is closed", async () => {

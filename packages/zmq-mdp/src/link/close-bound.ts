@@ -11,11 +11,16 @@ export async function closeBound(socket: BoundSocket, endpoint: string): Promise
     socket.close();
     return;
   }
-  const { events } = socket;
-  const closed = new Promise<void>((resolve) => {
-    events.on("close", () => resolve());
-    events.on("end", () => resolve());
-  });
+  let closed: Promise<void> | undefined;
+  try {
+    const { events } = socket;
+    closed = new Promise((resolve) => {
+      events.on("close", () => resolve());
+      events.on("end", () => resolve());
+    });
+  } catch {
+    // To listen takes a socket, and there is none left: it is closed all the same, a moment later.
+  }
   socket.close();
   await closed;
 }

@@ -49,6 +49,18 @@ export class DealerLink {
       ...heartbeatsOf(options.linkHeartbeatMs),
       ...securityOf(options.credentials),
     });
+    try {
+      this.#listen();
+      this.#socket.connect(endpoint);
+    } catch (thrown) {
+      // Listening takes a socket too, and there may be none.
+      this.#socket.close();
+      throw thrown;
+    }
+    void this.#read();
+  }
+
+  #listen(): void {
     const { events } = this.#socket;
     const tell = (what: "connected" | "unreachable" | "lost" | "refused") => (): void => {
       if (this.#open) this.#sink[what]();
@@ -58,8 +70,6 @@ export class DealerLink {
     events.on("disconnect", tell("lost"));
     events.on("handshake:error:auth", tell("refused"));
     events.on("handshake:error:protocol", tell("refused"));
-    this.#socket.connect(endpoint);
-    void this.#read();
   }
 
   get isOpen(): boolean {
