@@ -27,6 +27,18 @@ function tap(text: string, size = text.length) {
 }
 
 describe("TAP", () => {
+  it("may say of a failure what only YAML can", () => {
+    const text =
+      "not ok 1 - counts\n  ---\n  wanted: 5n\n  ...\nnot ok 2 - turns\n  ---\n  a: &a\n    b: *a\n  ...\n1..2\n";
+    expect(tap(text, 1000)).toMatchObject({
+      tests: [
+        { name: "counts", state: "fail" },
+        { name: "turns", state: "fail" },
+      ],
+    });
+    expect(tap(text, 1000).problem).toBeUndefined();
+  });
+
   it("is read out of other output, in whatever pieces", () => {
     const text = [
       "> npm test",
@@ -158,6 +170,8 @@ describe("vitest", () => {
       { suite: "", name: "test/b.test.ts", state: "error", message: "no such module" },
     ];
     expect(readVitest(JSON.stringify(report), "/work/tree")).toEqual({ tests });
+    // However many lines are empty before it.
+    expect(readVitest(`begin${"\n".repeat(200_000)}end\n  ${JSON.stringify(report)}`, "/work/tree")).toEqual({ tests });
     expect(readVitest(`> vitest\n${JSON.stringify(report)}\n`, "/work/tree")).toEqual({ tests });
     expect(readVitest("nothing", "/").problem).toContain("cannot be read");
     expect(readVitest('{"testResults": 3}', "/").problem).toContain("cannot be read");

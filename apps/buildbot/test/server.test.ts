@@ -125,11 +125,17 @@ describe("a server", () => {
     const { builds } = rig.people(await rig.newUser("dora", "developer"));
     const large = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, "x".repeat(9_000)]));
-    await expect(builds.force({ builder: "walls", properties: large(300) })).rejects.toMatchObject({
+    await expect(builds.force({ builder: "walls", properties: large(3) })).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
-      message: expect.stringContaining("100000 characters together") as string,
+      message: expect.stringContaining("20000 characters together") as string,
     });
-    expect(await builds.force({ builder: "walls", properties: large(11) })).toMatchObject({ state: "pending" });
+    await expect(builds.force({ builder: "walls", branch: "b".repeat(501) })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    await expect(builds.force({ builder: "walls", revision: "f".repeat(501) })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    expect(await builds.force({ builder: "walls", properties: large(2) })).toMatchObject({ state: "pending" });
   });
 
   test("closes what it has opened when a port is taken", async () => {

@@ -52,7 +52,9 @@ export class Polling {
         if (call.signal.aborted) throw error;
         const problem = error instanceof Error ? error.message : String(error);
         problems.push(`${name}: ${problem}`);
-        await this.#add({ repository: name, commits: [], problem: problem.slice(0, 2000) }, call);
+        const told = this.#add({ repository: name, commits: [], problem: problem.slice(0, 2000) }, call);
+        // It may have left the configuration meanwhile: the others are looked at all the same.
+        await told.catch(() => undefined);
       }
     }
     if (problems.length > 0) throw new CommandFailure("Not all could be looked at", problems.join("\n"));

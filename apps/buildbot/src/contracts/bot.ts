@@ -1,6 +1,6 @@
 import { clientStream, defineContract, unary } from "@rpc/core";
 import { z } from "zod";
-import { BuildRequest, NewProperties, Properties, Results, Step, TestResult } from "./values.ts";
+import { BuildRequest, NewProperties, Properties, Ref, Results, Step, TestResult } from "./values.ts";
 
 const Ok = z.object({});
 const Id = z.int().positive();
@@ -149,8 +149,8 @@ export const Desk = defineContract("buildbot.v1.Desk", {
         .array(
           z.object({
             hash: z.string(),
-            parent: z.string().optional(),
-            branch: z.string(),
+            parent: Ref.optional(),
+            branch: Ref,
             author: z.string(),
             at: z.int(),
             subject: z.string(),

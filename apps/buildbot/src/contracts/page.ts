@@ -10,6 +10,7 @@ import {
   Commit,
   LogLines,
   NewProperties,
+  Ref,
   Results,
   ROLES,
   TEST_STATES,
@@ -55,8 +56,8 @@ export const Builds = defineContract("buildbot.v1.Builds", {
   force: unary({
     input: z.object({
       builder: z.string(),
-      branch: z.string().optional(),
-      revision: z.string().optional(),
+      branch: Ref.optional(),
+      revision: Ref.optional(),
       reason: z.string().max(500).default("forced"),
       properties: NewProperties.default({}),
       priority: z.int().min(-100).max(100).optional(),

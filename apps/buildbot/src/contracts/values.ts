@@ -11,7 +11,7 @@ const Id = z.int().positive();
 export const Properties = z.record(z.string().max(100), z.string().max(10_000));
 export type Properties = z.infer<typeof Properties>;
 
-const MOST_PROPERTY_CHARS = 100_000;
+const MOST_PROPERTY_CHARS = 20_000;
 /** As they come in: an order holds those of its builder and of its request, and travels in one message. */
 export const NewProperties = Properties.refine(
   (properties) =>
@@ -19,6 +19,9 @@ export const NewProperties = Properties.refine(
     MOST_PROPERTY_CHARS,
   { error: `properties have at most ${MOST_PROPERTY_CHARS} characters together` },
 );
+
+/** A branch, or what else git takes for a revision. */
+export const Ref = z.string().max(500);
 
 /** Of a build: the checkout, and what its builder names. */
 export const MOST_STEPS = 1_000;

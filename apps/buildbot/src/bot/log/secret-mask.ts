@@ -39,11 +39,13 @@ const OPEN: MaskStream = { push: (text) => text, end: () => "" };
 
 class Stream implements MaskStream {
   readonly #secrets: readonly string[];
+  readonly #firsts: ReadonlySet<string | undefined>;
   readonly #pattern: RegExp;
   #kept = "";
 
   constructor(secrets: readonly string[]) {
     this.#secrets = secrets;
+    this.#firsts = new Set(secrets.map((secret) => secret[0]));
     // The first alternative that fits is taken, and the longest stand first.
     this.#pattern = new RegExp(
       secrets.map((secret) => secret.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|"),
@@ -80,6 +82,7 @@ class Stream implements MaskStream {
   #openFrom(text: string, from: number): number {
     const longest = this.#secrets[0]?.length ?? 0;
     for (let at = Math.max(from, text.length - longest + 1); at < text.length; at += 1) {
+      if (!this.#firsts.has(text[at])) continue;
       const length = text.length - at;
       if (this.#secrets.some((secret) => secret.length > length && text.startsWith(secret.slice(0, length), at)))
         return at;

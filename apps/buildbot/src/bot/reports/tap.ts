@@ -101,5 +101,11 @@ function messageOf(diag: unknown): string | undefined {
     const text = fieldOf(diag, name);
     if (typeof text === "string") return text;
   }
-  return diag === undefined || diag === null ? undefined : JSON.stringify(diag, undefined, 1);
+  if (diag === undefined || diag === null) return undefined;
+  try {
+    return JSON.stringify(diag, undefined, 1);
+  } catch {
+    // YAML knows numbers, and circles, that JSON does not.
+    return undefined;
+  }
 }

@@ -51,6 +51,7 @@ export function readVitest(text: string, root: string, found: FoundTests = new F
 
 /** On standard output other lines may stand before it. */
 function jsonIn(text: string): string {
-  const begin = text.search(/^\s*\{/m);
+  // Not `\s`: of many empty lines it would try each, to the end of all.
+  const begin = text.search(/^[ \t]*\{/m);
   return begin < 0 ? text : text.slice(begin);
 }

@@ -1,6 +1,6 @@
 import { createRouter, type Handler, type HandlerContext, type ImplementationOf, type Peer, RpcError } from "@rpc/core";
 import { Desk } from "../../contracts/bot.ts";
-import { type BuildSummary, MOST_STEPS } from "../../contracts/values.ts";
+import { type BuildSummary, MOST_STEPS, type TestResult } from "../../contracts/values.ts";
 import { type Artefacts } from "../artefacts/index.ts";
 import type { Bus } from "../bus.ts";
 import { addressOf, type Commands } from "../commands/index.ts";
@@ -114,7 +114,7 @@ class BotsDesk {
     appendLog: (input, context) => this.#appendLog(input, context),
     addTests: async ({ part, tests, ...writer }, context) => {
       await this.#write(context, writer, async (tx, build) => {
-        await addTests(tx.db, build.id, { part, tests });
+        await addTests(tx.db, build.id, { part, tests: tests.map(shortenedTest) });
         return undefined;
       });
       return DONE;
@@ -353,6 +353,12 @@ function noBot(name: string): RpcError {
 
 function checkStep(seq: number): void {
   if (seq >= MOST_STEPS) throw new RpcError("INVALID_ARGUMENT", `a build has at most ${MOST_STEPS} steps`);
+}
+
+/** As bots do themselves: what is shown together is to fit into one message. */
+function shortenedTest({ suite, name, message, ...test }: TestResult): TestResult {
+  const told = message === undefined ? {} : { message: message.slice(0, 10_000).toWellFormed() };
+  return { ...test, suite: suite.slice(0, 500).toWellFormed(), name: name.slice(0, 500).toWellFormed(), ...told };
 }
 
 function shortened(about: Record<string, string>): Record<string, string> {

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
+import { Ref } from "../../contracts/values.ts";
 import type { Bus } from "../bus.ts";
 import { addCommits, listRepositories, type NewCommit, type Store } from "../store/index.ts";
 import { fits } from "../store/patterns.ts";
@@ -17,7 +18,7 @@ const PushedCommit = z.object({
   author: z.object({ name: z.string().default(""), email: z.string().default("") }),
 });
 const Push = z.object({
-  ref: z.string(),
+  ref: Ref,
   after: z.string(),
   deleted: z.boolean().optional(),
   commits: z.array(PushedCommit).default([]),

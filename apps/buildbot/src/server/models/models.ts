@@ -2,7 +2,7 @@ import { createRouter, defineContract, type Handler, unary } from "@rpc/core";
 import { databaseCall, MissingError, Records, ValidationError } from "@rpc/xmlrpc";
 import { sql } from "kysely";
 import { z } from "zod";
-import { NewProperties } from "../../contracts/values.ts";
+import { NewProperties, Ref } from "../../contracts/values.ts";
 import { nameOf } from "../auth/index.ts";
 import { type PageParts, wishFor } from "../page/index.ts";
 import type { Db } from "../store/index.ts";
@@ -30,8 +30,8 @@ const reading = {
 
 const NewRequest = z.strictObject({
   builder: z.string(),
-  branch: z.string().optional(),
-  revision: z.string().optional(),
+  branch: Ref.optional(),
+  revision: Ref.optional(),
   reason: z.string().max(500).default("over XML-RPC"),
   priority: z.int().min(-100).max(100).optional(),
   properties: NewProperties.default({}),
