@@ -151,6 +151,19 @@ describe("a bot", () => {
     expect(retried).toMatchObject({ number: 2, request: { id: order.request.id } });
   });
 
+  test("that is lost again and again takes others with it no longer: the request ends", async () => {
+    const desk = rig.desk("anna");
+    const { id } = await wish();
+    for (let life = 1; life <= 10; life += 1) {
+      expect(await getRequest(rig.store.db, id)).toMatchObject({ state: "pending" });
+      const incarnation = `anna-${life}`;
+      await desk.hello({ ...HELLO, incarnation });
+      expect(await desk.claim({ incarnation, max: 8 })).toHaveLength(1);
+      await desk.hello({ ...HELLO, incarnation: `anna-${life}-after` });
+    }
+    expect(await getRequest(rig.store.db, id)).toMatchObject({ state: "complete", results: "exception" });
+  });
+
   test("wishes for a rebuild once, however often it says so", async () => {
     const desk = rig.desk("anna");
     const order = await beginOne(desk);

@@ -7,6 +7,9 @@ import { getBuildSummary } from "./reading-builds.ts";
 import { getRequest } from "./requests.ts";
 import { fromJson, IS_RUNNING } from "./rows.ts";
 
+/** A request that has lost so many bots may be what they are lost of, and is given to no more. */
+const MOST_LOST = 10;
+
 export interface Writer {
   readonly build: number;
   /** The bot's name. */
@@ -126,8 +129,8 @@ export async function setProperties(db: Db, build: number, properties: Propertie
 }
 
 /**
- * Ends a build and its request, and makes the requests that depend on it; `retry` puts its request back instead. Nothing, when it has ended
- * before. Call in a transaction.
+ * Ends a build and its request, and makes the requests that depend on it; `retry` puts its request back instead, but after ten lost bots, when
+ * it ends as `exception`. Nothing, when it has ended before. Call in a transaction.
  */
 export async function finishBuild(
   tx: Tx,
@@ -143,7 +146,8 @@ export async function finishBuild(
     .executeTakeFirst();
   if (row === undefined) return { builds: [], requests: [] };
   await closeSteps(db, end);
-  const goesBack = end.results === "retry" && row.cancel_reason === null;
+  const isCancelled = row.cancel_reason !== null;
+  const goesBack = end.results === "retry" && !isCancelled && (await countLost(db, row.request_id)) < MOST_LOST;
   await db
     .updateTable("requests")
     .set(
@@ -151,7 +155,7 @@ export async function finishBuild(
         ? { state: "pending", claimed_by: null, build_id: null }
         : {
             state: "complete",
-            results: end.results === "retry" ? "cancelled" : end.results,
+            results: end.results !== "retry" ? end.results : isCancelled ? "cancelled" : "exception",
             complete_at: end.at,
           },
     )
@@ -162,6 +166,17 @@ export async function finishBuild(
   const request = await getRequest(db, row.request_id);
   if (build === undefined || request === undefined) throw new Error(`build ${end.build} has gone`);
   return { builds: [build], requests: [request, ...(await requestDependents(tx, build, end.at))] };
+}
+
+/** Its builds that were taken from their bots. */
+async function countLost(db: Db, request: number): Promise<number> {
+  const { count } = await db
+    .selectFrom("builds")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("request_id", "=", request)
+    .where("lost", "=", 1)
+    .executeTakeFirstOrThrow();
+  return count;
 }
 
 /** Whether somebody has wished its end before it came. The bot that runs it hears of it by a command. */
