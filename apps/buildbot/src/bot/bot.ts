@@ -21,7 +21,7 @@ const DRAIN_MS = 3_000;
 const SHUT_DOWN = "its bot was shut down";
 const NOT_TOLD = "it gives the request to a bot again";
 const CLEAN_MS = 3_600_000;
-/** What a bot that is not to wait for its builds gives them to end and to be told. */
+/** What a bot that is not to wait for its builds gives them to end and to be told, when somebody is there to be told. */
 const CLOSE_MS = 20_000;
 /** What it gives a server that is away, after its builds: for so long that one keeps them for it. */
 const AWAY_MS = 600_000;
@@ -143,7 +143,11 @@ export class Bot implements Commanded {
     this.wake();
     if (graceful) return;
     for (const runner of this.running.values()) runner.interrupt(SHUT_DOWN);
-    this.#timers.push(clock.setTimeout(() => this.#over.abort(), CLOSE_MS));
+    const endAlone = (): void => (transport.connected ? undefined : this.#over.abort());
+    this.#timers.push(
+      clock.setTimeout(endAlone, DRAIN_MS),
+      clock.setTimeout(() => this.#over.abort(), CLOSE_MS),
+    );
   }
 
   stop(build: number, reason: string): boolean {
