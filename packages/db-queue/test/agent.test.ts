@@ -1,4 +1,5 @@
 import { createRouter, defineContract, dynamicRouter, type HandlerContext, type RpcError, unary } from "@rpc/core";
+import { faultyStore } from "./faulty-store.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CommandFailure } from "../src/command/command-failure.ts";
@@ -358,6 +359,34 @@ describe("leases and cancellation", () => {
     expect(reasons).toHaveLength(1);
     expect(await rig.row(id)).toMatchObject({ state: "cancelled" });
     expect(leaseUntilAt).toBeDefined();
+  });
+
+  it("asks about all that were cancelled together at once, and reads nothing of rows but that", async () => {
+    const faulty = faultyStore(rig.store);
+    let ended = 0;
+    await rig.serve(
+      bot((_input, { signal }) => {
+        const { promise, reject } = Promise.withResolvers<never>();
+        signal.addEventListener("abort", () => {
+          ended++;
+          reject(signal.reason as Error);
+        });
+        return promise;
+      }),
+      { store: faulty.store, concurrency: 50 },
+    );
+    const ids: number[] = [];
+    for (let count = 0; count < 50; count++) ids.push(await rig.insert("run"));
+    await rig.until(async () => (await rig.row(ids.at(-1) ?? 0)).state === "claimed");
+    await rig.store.cancel(ids.slice(0, 40).map((id) => ({ id })));
+    await rig.until(() => ended === 40);
+    expect(faulty.calls.get("extend")).toBe(1);
+    // From another process, which tells only that something has changed.
+    await rig.another().cancel(ids.slice(40).map((id) => ({ id })));
+    await rig.advance(600, 10);
+    expect(ended).toBe(50);
+    expect(faulty.calls.get("extend")).toBe(1);
+    expect(faulty.calls.get("read")).toBeUndefined();
   });
 
   it("never starts a prefetched command that was cancelled or has expired meanwhile", async () => {

@@ -77,3 +77,33 @@ it("looks at a locked database each millisecond at first, so that a busy process
   expect((await answer).name).toBe("late");
   exec.mockRestore();
 });
+
+it("leaves others a gap now and then while it commits without a pause, where others write as well", async () => {
+  const rig = await openSqliteRig();
+  open.push(rig);
+  await rig.store.ensureAddress("first");
+  /** One commit each millisecond, as fast as this clock can tell; how many it took until one had to wait. */
+  const untilGap = async (): Promise<number> => {
+    for (let count = 1; count <= 200; count++) {
+      let isDone = false;
+      const commit = rig.store.publish(["x"]).then(() => (isDone = true));
+      await turns(2);
+      if (!isDone) {
+        await rig.advance(2);
+        await commit;
+        return count;
+      }
+      await rig.advance(1);
+    }
+    return Infinity;
+  };
+  // Alone it needs none.
+  expect(await untilGap()).toBe(Infinity);
+  const other = rig.another();
+  await other.ensureAddress("second");
+  expect(await untilGap()).toBeLessThan(50);
+  await other.ensureAddress("third");
+  expect(await untilGap()).toBeLessThan(50);
+  await rig.advance(5000);
+  expect(await untilGap()).toBe(Infinity);
+});

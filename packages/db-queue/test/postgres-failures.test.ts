@@ -63,6 +63,35 @@ describe("connections that are lost", () => {
     expect(good((await answer)[0]).state).toBe("done");
   });
 
+  it("H191 says of an answer whose connection was killed, and that finds no other, that it may have been kept", async () => {
+    const server = await startPostgres();
+    const url = await createDatabase(server.url());
+    const store = createPostgresStore({ connection: url });
+    const other = new Pool({ connectionString: url, max: 1 });
+    other.on("error", () => undefined);
+    try {
+      await store.migrate();
+      await subscribed(store, "a");
+      await inserted(store, {});
+      const claim = await claimedOne(store, "a");
+      const lock = await other.connect();
+      lock.on("error", () => undefined);
+      await lock.query("BEGIN; SELECT 1 FROM rpc_command FOR UPDATE");
+      const answer = store.settle([done(claim)]).catch((error: unknown) => error);
+      for (let isWaiting = false; !isWaiting;) {
+        const { rows } = await lock.query<{ count: number }>(WAITING);
+        isWaiting = rows[0]?.count !== 0;
+      }
+      await server.down();
+      expect(await answer).toMatchObject({ code: "UNAVAILABLE", delivered: "unknown" });
+      lock.release(true);
+    } finally {
+      await store.close();
+      await other.end();
+      await server.stop();
+    }
+  });
+
   it("H191 does not call its own first answer a lost lease", async () => {
     await inserted(rig.store, {}, { notification: true });
     const claims = await claimed(rig.store, "a");
@@ -251,6 +280,29 @@ describe("a pool of the program's own", () => {
     await rig.close();
   });
 
+  it("H192 is waited for no longer by who asks when a connection is idle and another has asked for it before", async () => {
+    const rig = await openPostgresRig();
+    await subscribed(rig.store, "a");
+    // Of the program's own, which waits for ever.
+    const pool = new Pool({ connectionString: rig.url, max: 1 });
+    const clock = createFakeClock();
+    const store = createPostgresStore({ connection: pool, clock, connectTimeoutMs: 5000 });
+    await store.listAddresses();
+    expect(pool.idleCount).toBe(1);
+    const lock = await rig.begin();
+    await (lock.handle as Client).query("SELECT 1 FROM rpc_address FOR UPDATE");
+    const first = store.insert([{ address: ADDRESS, method: "x" }]);
+    const second = rejection(store.listAddresses());
+    await untilOneWaits(rig);
+    clock.advance(5000);
+    expect(await second).toBe("RESOURCE_EXHAUSTED POOL_EXHAUSTED");
+    await lock.rollback();
+    expect(good((await first)[0]).state).toBe("queued");
+    await store.close();
+    await pool.end();
+    await rig.close();
+  });
+
   it("is refused when its server is older than 14", async () => {
     const client = Object.assign(new EventEmitter(), {
       query: async () => ({ rows: [{ version: "130011" }] }),
@@ -336,6 +388,14 @@ describe("errors of the server", () => {
   ] as const)("H196 %s is %s %s", ([state, code, reason, retryable]) => {
     const error = Object.assign(new Error("what the server says"), { code: state, severity: "ERROR" });
     expect(postgresError(error, "postgres://here/db")).toMatchObject({ code, reason, retryable, cause: error });
+  });
+
+  it("knows what a pooler says to settings of which it was not told", () => {
+    const message = "unsupported startup parameter: statement_timeout";
+    const error = Object.assign(new Error(message), { code: "08P01", severity: "FATAL" });
+    const told = postgresError(error, "postgres://here/db");
+    expect(told).toMatchObject({ code: "FAILED_PRECONDITION", reason: "POOLER", retryable: false });
+    expect(told.message).toContain("give the store the option pooler");
   });
 
   it("takes a fault of the language for what it is", () => {

@@ -110,7 +110,8 @@ it("locks copies before their broadcast, whoever answers and whoever cancels", {
     ]);
     await Promise.all(["a", "b"].map((agent) => claimed(rig.store, agent)));
   }
-  await rig.query("SELECT pg_stat_force_next_flush()");
+  // Version 14 has no such function, and writes by itself in this time.
+  await rig.query("SELECT pg_stat_force_next_flush()").catch(() => undefined);
   await rig.query("SELECT pg_sleep(1.1)");
   expect(await rig.query(deadlocks)).toEqual([{ count: 0 }]);
 });

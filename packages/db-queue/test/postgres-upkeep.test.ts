@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { storeStatements } from "../src/postgres/statements.ts";
 import { openPostgresRig, type PostgresRig } from "./postgres-rig.ts";
-import { inserted, subscribed } from "./store-rig.ts";
+import { listCommands, readStatements } from "../src/postgres/reading.ts";
+import type { Row, Session } from "../src/postgres/connections.ts";
+import { ADDRESS, inserted, subscribed } from "./store-rig.ts";
 
 let rig: PostgresRig;
 beforeEach(async () => {
@@ -25,4 +27,55 @@ it("Q59 deletes what is old without a walk through what is kept longer, or has e
   expect(plan).toMatch(/Index Cond: \(\(state = \$1\) AND \(finished_at <= /);
   expect(plan).not.toContain("Rows Removed");
   expect((await rig.query("SELECT count(*)::int AS left FROM rpc_command"))[0]).toEqual({ left: 299 });
+});
+
+/** The most rows that one step of a plan has looked at in vain. */
+function mostInVain(plan: string): number {
+  return Math.max(0, ...[...plan.matchAll(/Rows Removed by Filter: (\d+)/g)].map(([, rows]) => Number(rows)));
+}
+
+it("Q10 claims without a walk through what waits for an agent that is away", async () => {
+  const away = Array.from({ length: 300 }, () => ({ targetAgent: "b" }));
+  const inOrder = Array.from({ length: 300 }, () => ({ targetAgent: "b", orderingKey: "k" }));
+  await inserted(rig.store, ...away, ...inOrder);
+  await inserted(rig.store, {}, {}, { orderingKey: "l" }, { targetAgent: "a" });
+  for (const setting of ["enable_seqscan = off", "enable_sort = off", "plan_cache_mode = force_generic_plan"])
+    await rig.query(`SET ${setting}`);
+  const { plain, claim } = storeStatements("public", "app").claim;
+  const values = `'${ADDRESS}', 10, 'a', 'a-1', 1000`;
+  await rig.query(`PREPARE plain AS ${plain.text}`);
+  await rig.query(`PREPARE every AS ${claim.text}`);
+  for (const call of [`plain(${values})`, `every(${values}, false)`]) {
+    const rows = await rig.query(`EXPLAIN (ANALYZE, BUFFERS OFF) EXECUTE ${call}`);
+    expect(mostInVain(rows.map((row) => String(row["QUERY PLAN"])).join("\n"))).toBeLessThan(10);
+  }
+  expect(await rig.query("SELECT count(*)::int AS claimed FROM rpc_command WHERE state = 'claimed'")).toEqual([
+    { claimed: 4 },
+  ]);
+});
+
+it("Q29 lists the commands of one address, or of one broadcast, without a walk through those of others", async () => {
+  const [id = 0] = await inserted(rig.store, { broadcast: true });
+  await rig.store.ensureAddress("other");
+  await inserted(rig.store, ...Array.from({ length: 500 }, () => ({ address: "other" })));
+  await rig.query("UPDATE rpc_command SET id = id + 50000 WHERE id > (SELECT max(parent_id) FROM rpc_command) + 1");
+  await rig.query("ANALYZE rpc_command");
+  for (const setting of ["enable_seqscan = off", "enable_sort = off"]) await rig.query(`SET ${setting}`);
+  const plans: string[] = [];
+  const session: Session = {
+    rows: async ({ text }, values) => {
+      const plan = await rig.admin.query({ text: `EXPLAIN (ANALYZE, BUFFERS OFF) ${text}`, values: [...values] });
+      plans.push(plan.rows.map((row: Record<string, unknown>) => String(row["QUERY PLAN"])).join("\n"));
+      const { rows } = await rig.admin.query<Row & unknown[]>({ text, values: [...values], rowMode: "array" });
+      return rows;
+    },
+  };
+  const read = readStatements((text) => ({ text, name: "" }));
+  expect(await listCommands(session, read, { address: ADDRESS, limit: 10 })).toHaveLength(2);
+  // Those of others that are newest are looked through first, and were few.
+  expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
+  expect(await listCommands(session, read, { parentId: id })).toHaveLength(1);
+  expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
+  expect(await listCommands(session, read, { beforeId: id + 2, limit: 1 })).toHaveLength(1);
+  expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
 });

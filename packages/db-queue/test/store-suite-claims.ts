@@ -110,6 +110,31 @@ export function claimCases(open: StoreSuiteOptions["open"]): void {
     expect(await claimedIds(rig.store, "b")).toEqual([forB]);
   });
 
+  it("Q10 gives what is for an agent alone in its turn among the rest, whatever else waits for another", async () => {
+    await inserted(rig.store, ...Array.from({ length: 150 }, () => ({ targetAgent: "b" })));
+    const ids = await inserted(
+      rig.store,
+      {},
+      { targetAgent: "a" },
+      { targetAgent: "a", priority: 5 },
+      { orderingKey: "k" },
+      { targetAgent: "a", orderingKey: "k" },
+      { targetAgent: "a", orderingKey: "k" },
+      { targetAgent: "a", expiresMs: 1000 },
+      { targetAgent: "a", delayMs: 60_000 },
+      { priority: 5 },
+    );
+    await rig.advance(1000);
+    const of = (...indexes: number[]): (number | undefined)[] => indexes.map((index) => ids[index]);
+    expect(await claimedIds(rig.store, "a", { max: 3 })).toEqual(of(2, 8, 0));
+    expect(await claimedIds(rig.store, "a")).toEqual(of(1, 3, 4));
+    expect(await claimedIds(rig.store, "a")).toEqual([]);
+    await rig.advance(60_000);
+    expect(await claimedIds(rig.store, "a")).toEqual(of(7));
+    const [stats] = await rig.store.stats();
+    expect(stats).toMatchObject({ readyCount: 151, delayedCount: 0, claimedCount: 7 });
+  });
+
   it("Q57 gives nothing before its delay is over, and says how long that is", async () => {
     const [late, later] = await inserted(rig.store, { delayMs: 60_000 }, { delayMs: 120_000, priority: 9 });
     const [none] = await rig.store.claim([{ ...agentRef("a"), max: 5, leaseMs: LEASE_MS }]);

@@ -214,6 +214,42 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
     expect(await list()).toHaveLength(4);
   });
 
+  it("Q29 finds what an address has behind thousands of newer commands of others, newest first", async () => {
+    await subscribed(rig.store, "bot");
+    await rig.store.ensureAddress("other");
+    const ids = await inserted(
+      rig.store,
+      { method: "done" },
+      { method: "failed" },
+      { method: "claimed" },
+      { method: "plain" },
+      { method: "keyed", orderingKey: "k" },
+      { method: "targeted", targetAgent: "bot" },
+      { method: "delayed", delayMs: 1000 },
+    );
+    const [first, second] = await claimed(rig.store, "bot", { max: 3 });
+    if (first !== undefined) await settled(rig.store, { ...first, outcome: "done", result: "1" });
+    if (second !== undefined) await settled(rig.store, { ...second, outcome: "failed", error: "{}" });
+    const [all] = await rig.store.insert([{ address: ADDRESS, method: "broadcast", broadcast: true }]);
+    const { id } = good(all);
+    await inserted(rig.store, { address: "other" });
+    await rig.query("UPDATE rpc_command SET id = id + 50000 WHERE id = (SELECT max(id) FROM rpc_command)");
+    const own = { address: ADDRESS };
+    const list = async (filter: CommandFilter): Promise<string[]> =>
+      (await rig.store.list(filter)).map((row) => row.method);
+    const methods = ["done", "failed", "claimed", "plain", "keyed", "targeted", "delayed", "broadcast", "broadcast"];
+    expect(await list(own)).toEqual(methods.toReversed());
+    expect(await list({ ...own, limit: 3 })).toEqual(["broadcast", "broadcast", "delayed"]);
+    expect(await list({ ...own, beforeId: id, limit: 2 })).toEqual(["delayed", "targeted"]);
+    expect(await list({ ...own, states: ["done", "claimed"] })).toEqual(["claimed", "done"]);
+    expect(await list({ ...own, states: ["failed"] })).toEqual(["failed"]);
+    expect(await list({ ...own, states: ["queued"], method: "keyed" })).toEqual(["keyed"]);
+    expect(await list({ ...own, agent: "bot", limit: 2 })).toEqual(["claimed", "failed"]);
+    expect(await list({ ...own, parentId: id })).toEqual(["broadcast"]);
+    expect(await list({ address: "nobody" })).toEqual([]);
+    expect((await rig.store.list({ beforeId: 10_000 })).at(-1)?.id).toBe(ids[0]);
+  });
+
   it("Q56 gives the first command for a repeated key, whatever has become of it", async () => {
     await subscribed(rig.store, "bot");
     const command = { address: ADDRESS, method: "build", args: '[{"a":1,"b":2}]', idempotencyKey: "k" };
@@ -240,6 +276,45 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
     ]);
     for (const answer of answers.slice(0, 3)) expect(refusal(answer)).toBe("ALREADY_EXISTS CONFLICT");
     expect(good(answers[3]).existing).toBe(false);
+  });
+
+  it("Q56 refuses a key of a broadcast to a command for one, the other way round, and that of a notification to who waits", async () => {
+    await subscribed(rig.store, "bot");
+    await rig.store.ensureAddress("empty");
+    const one = { address: ADDRESS, method: "build" };
+    const kinds = [
+      { ...one, idempotencyKey: "all", broadcast: true },
+      { ...one, idempotencyKey: "none", broadcast: true, address: "empty" },
+      { ...one, idempotencyKey: "cancelled", broadcast: true },
+      { ...one, idempotencyKey: "one" },
+      { ...one, idempotencyKey: "given up" },
+      { ...one, idempotencyKey: "told", notification: true },
+    ];
+    const answers = await rig.store.insert(kinds);
+    const [all, none, cancelled, only, givenUp, told] = answers.map((answer) => good(answer).id);
+    await rig.store.cancel([{ id: cancelled ?? 0 }, { id: givenUp ?? 0 }]);
+    expect((await rig.store.insert(kinds)).map((answer) => good(answer).id)).toEqual(
+      answers.map((answer) => good(answer).id),
+    );
+    const others = kinds.map(({ address, method, idempotencyKey }) => ({
+      address,
+      method,
+      idempotencyKey,
+      broadcast: idempotencyKey === "one" || idempotencyKey === "given up",
+    }));
+    const refused = await rig.store.insert(others);
+    expect(refused.map(refusal)).toEqual(others.map(() => "ALREADY_EXISTS CONFLICT"));
+    expect(refused.map((error) => (error as Error).message.replace(/.* belongs to /, ""))).toEqual([
+      `command ${all}, which is a broadcast`,
+      `command ${none}, which is a broadcast`,
+      `command ${cancelled}, which is a broadcast`,
+      `command ${only}, which is no broadcast`,
+      `command ${givenUp}, which is no broadcast`,
+      `command ${told}, which is a notification, whose outcome nobody can have`,
+    ]);
+    // Whoever does not wait takes what is there.
+    const [again] = await rig.store.insert([{ ...one, idempotencyKey: "one", notification: true }]);
+    expect(again).toMatchObject({ id: only, existing: true });
   });
 
   it("Q56 holds nothing against the others of a batch when a row of that key is no JSON", async () => {

@@ -299,6 +299,28 @@ export function endingCases(open: StoreSuiteOptions["open"]): void {
     expect(await rig.store.read(ids)).toEqual([undefined, undefined, undefined, undefined]);
   });
 
+  it("Q52 tells of claims which are to end, and why", async () => {
+    const ids = await inserted(rig.store, {}, {}, {}, {});
+    const claims = await claimed(rig.store, "a");
+    const asked = claims.map(({ id, token }) => ({ id, token }));
+    expect(await rig.store.cancellations(asked)).toEqual([undefined, undefined, undefined, undefined]);
+    await rig.store.cancel([{ id: ids[1] ?? 0, reason: "too slow" }, { id: ids[2] ?? 0 }, { id: ids[3] ?? 0 }]);
+    const [, , , last] = claims;
+    if (last !== undefined) await settled(rig.store, { ...last, outcome: "done", result: "1" });
+    const others = [
+      { id: ids[1] ?? 0, token: claims[0]?.token ?? "" },
+      { id: 987_654, token: claims[1]?.token ?? "" },
+      { id: ids[1] ?? 0, token: "another's" },
+    ];
+    expect(await rig.store.cancellations([...asked, ...others])).toEqual([
+      undefined,
+      "too slow",
+      "",
+      ...Array.from({ length: 4 }, () => undefined),
+    ]);
+    expect(await rig.store.cancellations([])).toEqual([]);
+  });
+
   it("Q55 gives each subscribed agent a copy, and the broadcast their outcomes", async () => {
     const [answer] = await rig.store.insert([{ address: ADDRESS, method: "reload", broadcast: true }]);
     const { id, copies, state } = good(answer);

@@ -82,12 +82,16 @@ CREATE INDEX rpc_command_expiry ON public.rpc_command USING btree (expires_at) W
 CREATE INDEX rpc_command_finished ON public.rpc_command USING btree (state, finished_at) WHERE (finished_at IS NOT NULL)
 CREATE UNIQUE INDEX rpc_command_idempotency ON public.rpc_command USING btree (address_id, idempotency_key) WHERE (idempotency_key IS NOT NULL)
 CREATE INDEX rpc_command_key ON public.rpc_command USING btree (address_id, COALESCE(target_agent, ''::text), ordering_key, id) WHERE ((state = 'queued'::text) AND (ordering_key IS NOT NULL))
-CREATE INDEX rpc_command_keyed ON public.rpc_command USING btree (address_id, priority DESC, id, not_before) WHERE ((state = 'queued'::text) AND (NOT delayed) AND (ordering_key IS NOT NULL))
 CREATE INDEX rpc_command_lease ON public.rpc_command USING btree (lease_until) WHERE (state = 'claimed'::text)
 CREATE UNIQUE INDEX rpc_command_one_per_key ON public.rpc_command USING btree (address_id, ordering_key, COALESCE(target_agent, ''::text)) WHERE ((state = 'claimed'::text) AND (ordering_key IS NOT NULL))
 CREATE INDEX rpc_command_parent ON public.rpc_command USING btree (parent_id) WHERE (parent_id IS NOT NULL)
 CREATE UNIQUE INDEX rpc_command_pkey ON public.rpc_command USING btree (id)
-CREATE INDEX rpc_command_ready ON public.rpc_command USING btree (address_id, priority DESC, id, not_before) WHERE ((state = 'queued'::text) AND (NOT delayed) AND (ordering_key IS NULL))
+CREATE INDEX rpc_command_ready ON public.rpc_command USING btree (address_id, priority DESC, id, not_before) WHERE ((state = 'queued'::text) AND (NOT delayed) AND (ordering_key IS NULL) AND (target_agent IS NULL))
+CREATE INDEX rpc_command_special ON public.rpc_command USING btree (address_id, COALESCE(target_agent, ''::text), (
+CASE
+    WHEN (ordering_key IS NULL) THEN 0
+    ELSE 1
+END), priority DESC, id, not_before) WHERE ((state = 'queued'::text) AND (NOT delayed) AND ((ordering_key IS NOT NULL) OR (target_agent IS NOT NULL)))
 CREATE INDEX rpc_command_undone ON public.rpc_command USING btree (state, id) WHERE (state = ANY (ARRAY['failed'::text, 'expired'::text, 'cancelled'::text]))
 CREATE INDEX rpc_command_waiting ON public.rpc_command USING btree (address_id) WHERE (state = 'waiting'::text)
 CREATE UNIQUE INDEX rpc_migration_pkey ON public.rpc_migration USING btree (number)

@@ -164,7 +164,7 @@ export class Agent implements WakeListener, ClaimOwner, LeaseOwner, OutboxOwner,
   }
 
   tokens(): readonly string[] {
-    return [...this.#held.keys(), ...this.#outbox.givenUp];
+    return [...this.#held.keys(), ...this.#outbox.givenUp.tokens];
   }
 
   take(claims: readonly Claim[], sentAt: number): void {

@@ -6,7 +6,7 @@ import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand } from "./held-command.ts";
 import { answeredWithin } from "./pauses.ts";
 
-/** After a wake-up that may have meant any topic, cancellations are read no more often than this: rows are read whole. */
+/** After a wake-up that may have meant any topic, cancellations are read no more often than this. */
 const READ_CANCELS_MS = 250;
 
 /** Signs of life come this often even under long leases: an agent is taken for gone after three times this. */
@@ -33,6 +33,9 @@ export class LeaseKeeper {
   #aliveTimer: unknown = undefined;
   #readTimer: unknown = undefined;
   #isRenewing = false;
+  /** Commands whose end was asked for since they were last renewed for it. */
+  #pushed = new Set<number>();
+  #isTakingPushed = false;
   #isReading = false;
   #lastReadAt = Number.NEGATIVE_INFINITY;
   #isStopped = false;
@@ -56,8 +59,11 @@ export class LeaseKeeper {
 
   /** Somebody has asked for the end of this command, which may be of this agent; why, the next renewal says. */
   cancelPushed(id: number): void {
-    const meant = [...this.#owner.held].filter((command) => command.claim.id === id && isOurs(command));
-    if (meant.length > 0 && !this.#isStopped) void this.#extend(meant);
+    this.#pushed.add(id);
+    if (this.#isTakingPushed || this.#isStopped) return;
+    this.#isTakingPushed = true;
+    // The next turn: of many that are cancelled together each is told by itself, and they are asked about together.
+    setImmediate(() => void this.#takePushed());
   }
 
   /**
@@ -111,6 +117,17 @@ export class LeaseKeeper {
     });
   }
 
+  /** Never rejects. What comes while it asks is asked about next, all of it at once. */
+  async #takePushed(): Promise<void> {
+    while (this.#pushed.size > 0 && !this.#isStopped) {
+      const ids = this.#pushed;
+      this.#pushed = new Set();
+      const meant = [...this.#owner.held].filter((command) => ids.has(command.claim.id) && isOurs(command));
+      if (meant.length > 0) await this.#extend(meant);
+    }
+    this.#isTakingPushed = false;
+  }
+
   /** Never rejects; says whether the database has answered for all of them. */
   async #extend(commands: readonly HeldCommand[]): Promise<boolean> {
     const { store, clock, leaseMs, onError } = this.#settings;
@@ -161,14 +178,11 @@ export class LeaseKeeper {
     this.#isReading = true;
     this.#lastReadAt = clock.now();
     try {
-      const ids = commands.map(({ claim }) => claim.id);
-      const rows = await answeredWithin(store.read(ids), leaseMs, clock);
+      const claims = commands.map(({ claim: { id, token } }) => ({ id, token }));
+      const reasons = await answeredWithin(store.cancellations(claims), leaseMs, clock);
       for (const [index, command] of commands.entries()) {
-        const row = rows[index];
-        const isTheirs = row?.incarnation !== this.#settings.ref.incarnation || row.state !== "claimed";
-        // That the row is another's, the renewal says for certain.
-        if (row === undefined || isTheirs || row.cancelRequestedAt === undefined || !isOurs(command)) continue;
-        this.#owner.cancelRequested(command, row.cancelReason ?? "");
+        const why = reasons[index];
+        if (why !== undefined && isOurs(command)) this.#owner.cancelRequested(command, why);
       }
     } catch (thrown) {
       // The next renewal brings it.

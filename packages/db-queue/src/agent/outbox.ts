@@ -6,6 +6,7 @@ import { lateAnswerError, unstoredError } from "./agent-errors.ts";
 import type { AgentSettings } from "./agent-options.ts";
 import type { HeldCommand } from "./held-command.ts";
 import { RetryPause } from "../retry-pause.ts";
+import { GivenUp } from "./given-up.ts";
 import { answeredWithin } from "./pauses.ts";
 import { writeParts } from "./spill-parts.ts";
 
@@ -30,8 +31,7 @@ export interface OutboxOwner {
  * database is away it is kept and tried again.
  */
 export class Outbox {
-  /** Tokens of those whose rows take no answer, and are claimed until their leases are over. They have run. */
-  readonly givenUp: string[] = [];
+  readonly givenUp: GivenUp;
   readonly #settings: AgentSettings;
   readonly #owner: OutboxOwner;
   readonly #backoff: Backoff;
@@ -46,6 +46,7 @@ export class Outbox {
   #onRound: ((isDone: boolean) => void) | undefined = undefined;
 
   constructor(settings: AgentSettings, owner: OutboxOwner) {
+    this.givenUp = new GivenUp(settings.store);
     this.#settings = settings;
     this.#owner = owner;
     this.#backoff = new Backoff({ minMs: 1000, maxMs: 30_000 }, settings.random);
@@ -280,7 +281,7 @@ export class Outbox {
     const error = unstoredError(`command ${id} (${method}): its answer could not be stored`, result);
     this.#settings.onError(error);
     if (command.isAnswerReplaced) {
-      this.givenUp.push(command.claim.token);
+      this.givenUp.add(command.claim);
       this.#answered.delete(command);
       this.#owner.over(command);
       return;

@@ -1,6 +1,6 @@
 import type { RpcError } from "@rpc/core";
 import { noCommandError } from "../store/store-errors.ts";
-import type { Cancel, Cancelled, CommandState } from "../store/store-words.ts";
+import type { Cancel, Cancelled, ClaimRef, CommandState } from "../store/store-words.ts";
 import type { Session, Statement } from "./connections.ts";
 import { afterwards, outcomeError, TOUCHED } from "./ending.ts";
 import { busyStatement, LOCK_WAIT_MS, patience, withoutLocked } from "./row-locks.ts";
@@ -11,6 +11,7 @@ export interface CancelStatements {
   /** The same for a transaction of the caller's own, which waits for as long as the caller has it wait. */
   readonly cancelWithin: Statement;
   readonly states: Statement;
+  readonly asked: Statement;
   readonly busy: Statement;
 }
 
@@ -42,6 +43,8 @@ SELECT id, ${afterwards("touched", wakes)} FROM u`);
     cancelWithin: cancel("clock_timestamp() AS now"),
     busy: busyStatement(make),
     states: make("SELECT id, state FROM rpc_command WHERE id = ANY ($1::bigint[])"),
+    asked: make(`SELECT id, claim_token, coalesce(cancel_reason, '') FROM rpc_command
+ WHERE id = ANY ($1::bigint[]) AND (state || '') = 'claimed' AND cancel_requested_at IS NOT NULL`),
   };
 }
 
@@ -61,6 +64,17 @@ export function cancelWithin(
   cancels: readonly Cancel[],
 ): Promise<(Cancelled | RpcError)[]> {
   return cancelWith(session, cancel, states, cancels);
+}
+
+export async function cancellations(
+  session: Session,
+  { asked }: CancelStatements,
+  claims: readonly ClaimRef[],
+): Promise<(string | undefined)[]> {
+  const rows = await session.rows(asked, [claims.map(({ id }) => id).filter(isId)]);
+  const found = rows as readonly (readonly [number, string, string])[];
+  const reasons = new Map(found.map(([id, token, reason]) => [`${id} ${token}`, reason]));
+  return claims.map(({ id, token }) => reasons.get(`${id} ${token}`));
 }
 
 async function cancelWith(

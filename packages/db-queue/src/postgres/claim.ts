@@ -11,10 +11,10 @@ const MAX_CLAIMS = 1000;
 const MAX_DUE = 1000;
 
 export interface ClaimStatements {
-  /** Where no command has an ordering key. Most addresses know none, and to begin the other takes as long again. */
+  /** Where no command has an ordering key, or is for this agent alone. Most addresses know neither, and to begin the other takes as long again. */
   readonly plain: Statement;
-  /** Addresses whose commands had keys at the last look. */
-  readonly withKeys: Set<string>;
+  /** Addresses, each with an agent, that had such commands at the last look. */
+  readonly special: Set<string>;
   readonly claim: Statement;
   /** The first of each ordering key, going from key to key: where there are too many that wait behind the first of theirs. */
   readonly firsts: Statement;
@@ -25,7 +25,20 @@ export interface ClaimStatements {
 /** Commands with an ordering key at which a claim looks one by one. What it has not found among them it looks for key by key. */
 const NEAR = 128;
 
-const MAY_START = `(q.expires_at IS NULL OR q.expires_at > (SELECT now FROM who)) AND (q.target_agent IS NULL OR q.target_agent = $3)`;
+const DUE = `q.not_before <= (SELECT now FROM who) AND (q.expires_at IS NULL OR q.expires_at > (SELECT now FROM who))`;
+/** What is for one agent alone, or has a key: by the words of its index. `target`: the empty text is nobody's name. */
+const special = (
+  address: string,
+  target: string,
+  isKeyed: 0 | 1,
+): string => `q.address_id = ${address} AND coalesce(q.target_agent, '') = ${target}
+     AND (CASE WHEN q.ordering_key IS NULL THEN 0 ELSE 1 END) = ${isKeyed} AND q.state = 'queued' AND NOT q.delayed
+     AND (q.ordering_key IS NOT NULL OR q.target_agent IS NOT NULL)`;
+// Not the difference of two instants: before version 17 the server cannot tell it from one that never comes, which somebody else may have written.
+const DUE_MS = `(date_part('epoch', (SELECT min(d.not_before) FROM rpc_command d
+           WHERE d.address_id = who.id AND d.state = 'queued' AND d.delayed)) - date_part('epoch', who.now)) * 1000`;
+const READY = `q.state = 'queued' AND NOT q.delayed AND q.ordering_key IS NULL AND q.target_agent IS NULL AND ${DUE}
+   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED`;
 // Not as NOT EXISTS, of which the planner makes a join that reads all that is claimed.
 const NONE_CLAIMED = `(SELECT o.id FROM rpc_command o
   WHERE o.address_id = q.address_id AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
@@ -51,7 +64,7 @@ u AS (
          last_batch = 0
     FROM who WHERE r.id = ANY (ARRAY(SELECT id FROM c))
   RETURNING r.id, r.claim_token, r.method, r.args, r.kwargs, r.meta, r.attempts, r.max_attempts, r.priority, r.ordering_key, r.idempotency_key,
-    r.created_by, floor(extract(epoch FROM r.created_at) * 1000), extract(epoch FROM r.expires_at - who.now) * 1000, r.notification)
+    r.created_by, floor(extract(epoch FROM r.created_at) * 1000), CASE WHEN isfinite(r.expires_at) THEN extract(epoch FROM r.expires_at - who.now) * 1000 END, r.notification)
 SELECT EXISTS (SELECT 1 FROM live), ${told}, u.* FROM who LEFT JOIN u ON true`;
 
 /**
@@ -64,44 +77,39 @@ SELECT EXISTS (SELECT 1 FROM live), ${told}, u.* FROM who LEFT JOIN u ON true`;
  */
 export function claimStatements(make: (text: string) => Statement, wakes: boolean): ClaimStatements {
   // What is locked for nothing, others have passed over meanwhile.
-  const surplus = `(SELECT count(*) FROM ready) + (SELECT count(*) FROM keyed) > $2::int`;
+  const surplus = `(SELECT count(*) FROM ready) + (SELECT count(*) FROM mine) + (SELECT count(*) FROM keyed) > $2::int`;
   const wake = wakes ? `CASE WHEN ${surplus} THEN rpc_wake(ARRAY['command on: ' || $1::text]) END` : "NULL";
   return {
-    withKeys: new Set(),
+    special: new Set(),
     plain: make(
       claimText(
         `here AS MATERIALIZED (
   SELECT who.id, (SELECT k.id FROM rpc_command k
-           WHERE k.address_id = who.id AND k.state = 'queued' AND NOT k.delayed AND k.ordering_key IS NOT NULL LIMIT 1) IS NOT NULL AS has_keys,
-         extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
-           WHERE d.address_id = who.id AND d.state = 'queued' AND d.delayed) - who.now) * 1000 AS due_ms
+           WHERE k.address_id = who.id AND coalesce(k.target_agent, '') = ANY (ARRAY['', $3::text]) AND k.state = 'queued' AND NOT k.delayed
+             AND (k.ordering_key IS NOT NULL OR k.target_agent IS NOT NULL) LIMIT 1) IS NOT NULL AS has_special,
+         ${DUE_MS} AS due_ms
     FROM who JOIN live ON live.address_id = who.id WHERE NOT paused),
 c AS MATERIALIZED (
   SELECT q.id FROM rpc_command q
-   WHERE q.address_id = (SELECT id FROM here WHERE NOT has_keys AND coalesce(due_ms, 1) > 0) AND q.state = 'queued' AND NOT q.delayed
-     AND q.ordering_key IS NULL AND q.not_before <= (SELECT now FROM who) AND ${MAY_START}
-   ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED)`,
-        "(SELECT due_ms FROM here), coalesce((SELECT has_keys FROM here), false), NULL",
+   WHERE q.address_id = (SELECT id FROM here WHERE NOT has_special AND coalesce(due_ms, 1) > 0) AND ${READY})`,
+        "(SELECT due_ms FROM here), coalesce((SELECT has_special FROM here), false), NULL::boolean, NULL",
       ),
     ),
     claim: make(
       claimText(
         `due AS MATERIALIZED (
-  SELECT extract(epoch FROM (SELECT min(d.not_before) FROM rpc_command d
-           WHERE d.address_id = who.id AND d.state = 'queued' AND d.delayed) - who.now) * 1000 AS ms
+  SELECT ${DUE_MS} AS ms
     FROM who JOIN live ON live.address_id = who.id WHERE NOT paused),
 here AS MATERIALIZED (
   SELECT id FROM who JOIN live ON live.address_id = id WHERE NOT paused AND ($6::boolean OR coalesce((SELECT ms FROM due), 1) > 0)),
-ready AS MATERIALIZED (
-  SELECT q.id, q.priority FROM rpc_command q
-   WHERE q.address_id = (SELECT id FROM here) AND q.state = 'queued' AND NOT q.delayed AND q.ordering_key IS NULL
-     AND q.not_before <= (SELECT now FROM who) AND ${MAY_START}
+ready AS MATERIALIZED (SELECT q.id, q.priority FROM rpc_command q WHERE q.address_id = (SELECT id FROM here) AND ${READY}),
+mine AS MATERIALIZED (
+  SELECT q.id, q.priority FROM rpc_command q WHERE ${special("(SELECT id FROM here)", "$3", 0)} AND ${DUE}
    ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED),
 near AS MATERIALIZED (
-  SELECT q.id, q.target_agent, q.ordering_key FROM rpc_command q
-   WHERE q.address_id = (SELECT id FROM here) AND q.state = 'queued' AND NOT q.delayed AND q.ordering_key IS NOT NULL
-     AND q.not_before <= (SELECT now FROM who) AND ${MAY_START}
-   ORDER BY q.priority DESC, q.id LIMIT ${NEAR}),
+  SELECT found.* FROM unnest(ARRAY['', $3::text]) AS t(target) CROSS JOIN LATERAL (
+    SELECT q.id, q.target_agent, q.ordering_key FROM rpc_command q WHERE ${special("(SELECT id FROM here)", "t.target", 1)} AND ${DUE}
+     ORDER BY q.priority DESC, q.id LIMIT ${NEAR}) AS found),
 keyed AS MATERIALIZED (
   SELECT q.id, q.priority FROM rpc_command q
    WHERE q.id = ANY (ARRAY(SELECT min(id) FROM near GROUP BY target_agent, ordering_key)) AND q.state = 'queued' AND ${NONE_CLAIMED}
@@ -111,8 +119,8 @@ keyed AS MATERIALIZED (
          AND (o.expires_at IS NULL OR o.expires_at > (SELECT now FROM who)) LIMIT 1) IS NULL
    ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED),
 c AS MATERIALIZED (
-  SELECT id FROM (SELECT * FROM ready UNION ALL SELECT * FROM keyed) AS both_kinds ORDER BY priority DESC, id LIMIT $2::int)`,
-        `(SELECT ms FROM due), (SELECT count(*) FROM near) = ${NEAR}, ${wake}`,
+  SELECT id FROM (SELECT * FROM ready UNION ALL SELECT * FROM mine UNION ALL SELECT * FROM keyed) AS all_kinds ORDER BY priority DESC, id LIMIT $2::int)`,
+        `(SELECT ms FROM due), (SELECT count(*) FROM near) >= ${NEAR}, (SELECT count(*) FROM near) + (SELECT count(*) FROM mine) > 0, ${wake}`,
       ),
     ),
     firsts: make(
@@ -126,9 +134,9 @@ c AS MATERIALIZED (
                       AND o.state = 'queued' AND o.ordering_key IS NOT NULL
                       AND (o.expires_at IS NULL OR o.expires_at > (SELECT now FROM who))
                     ORDER BY o.ordering_key, o.id LIMIT 1) FROM k))
-     AND q.state = 'queued' AND NOT q.delayed AND q.not_before <= (SELECT now FROM who) AND ${MAY_START} AND ${NONE_CLAIMED}
+     AND q.state = 'queued' AND NOT q.delayed AND ${DUE} AND ${NONE_CLAIMED}
    ORDER BY q.priority DESC, q.id LIMIT $2::int FOR UPDATE OF q SKIP LOCKED)`,
-        "NULL::float8, false, NULL",
+        "NULL::float8, false, NULL::boolean, NULL",
       ),
     ),
     due: make(`WITH c AS MATERIALIZED (
@@ -142,6 +150,7 @@ type ClaimRow = readonly [
   isLive: boolean,
   dueMs: number | null,
   hasMore: boolean,
+  isSpecial: boolean | null,
   woken: number | null,
   id: number | null,
   token: string,
@@ -169,13 +178,13 @@ export async function claimCommands(
   const fault = durationFault("leaseMs", request.leaseMs);
   if (fault !== undefined) return fault;
   const max = Math.min(Math.max(0, Math.floor(request.max)), MAX_CLAIMS);
-  const { withKeys } = statements;
-  let found = withKeys.has(request.address) ? undefined : await claimOnce(session, statements.plain, request, max, []);
+  const { special: places } = statements;
+  const place = `${request.agent}\0${request.address}`;
+  let found = places.has(place) ? undefined : await claimOnce(session, statements.plain, request, max, []);
   if (found === undefined || (!(found instanceof RpcError) && found.hasMore)) {
     found = await claimOnce(session, statements.claim, request, max, [false]);
-    const isKeyed = !(found instanceof RpcError) && found.claims.some(({ orderingKey }) => orderingKey !== undefined);
-    if (isKeyed) withKeys.add(request.address);
-    else withKeys.delete(request.address);
+    if (!(found instanceof RpcError) && found.isSpecial) places.add(place);
+    else places.delete(place);
   }
   if (!(found instanceof RpcError) && found.nextDueMs === 0 && max > 0) {
     await session.rows(statements.due, [request.address]);
@@ -189,8 +198,10 @@ export async function claimCommands(
 }
 
 interface Found extends Claimed {
-  /** There are more commands with keys than were looked at. */
+  /** There are more commands with keys, or for this agent alone, than were looked at. */
   readonly hasMore: boolean;
+  /** There were some of these. */
+  readonly isSpecial: boolean;
 }
 
 async function withFirsts(
@@ -230,7 +241,7 @@ async function claimOnce(
     }
   }
   // Others take the keys faster than we see them go.
-  return { claims: [], nextDueMs: 10, hasMore: false };
+  return { claims: [], nextDueMs: 10, hasMore: false, isSpecial: true };
 }
 
 function answerOf(agent: AgentRef, rows: readonly Row[]): Found | RpcError {
@@ -238,11 +249,16 @@ function answerOf(agent: AgentRef, rows: readonly Row[]): Found | RpcError {
   const found = rows as unknown as readonly ClaimRow[];
   const [first] = found;
   if (first === undefined) return noAddressError(agent.address);
-  const [isLive, dueMs, hasMore] = first;
+  const [isLive, dueMs, hasMore, isSpecial] = first;
   if (!isLive) return fencedError(agent);
   // RETURNING gives no order.
   const claims = found.flatMap(toClaim).toSorted(byRank);
-  return { claims, nextDueMs: dueMs === null ? undefined : Math.max(0, Math.ceil(dueMs)), hasMore };
+  return {
+    claims,
+    nextDueMs: dueMs === null || dueMs === Infinity ? undefined : Math.max(0, Math.ceil(dueMs)),
+    hasMore,
+    isSpecial: isSpecial === true,
+  };
 }
 
 function byRank(one: Claim, other: Claim): number {
@@ -250,9 +266,9 @@ function byRank(one: Claim, other: Claim): number {
 }
 
 function toClaim(row: ClaimRow): Claim[] {
-  const [, , , , id, token, method, args, kwargs, meta, attempt, maxAttempts, priority] = row;
+  const [, , , , , id, token, method, args, kwargs, meta, attempt, maxAttempts, priority] = row;
   if (id === null) return [];
-  const [orderingKey, idempotencyKey, createdBy, createdAt, remainingMs, notification] = row.slice(13) as unknown as [
+  const [orderingKey, idempotencyKey, createdBy, createdAt, remainingMs, notification] = row.slice(14) as unknown as [
     string | null,
     string | null,
     string | null,

@@ -51,9 +51,7 @@ const PLANS = [
   "enable_hashjoin=off",
   "enable_mergejoin=off",
   "enable_sort=off",
-]
-  .map((setting) => `-c ${setting}`)
-  .join(" ");
+];
 
 const INT8 = 20;
 const NUMBERS: ReadonlySet<number> = new Set([INT8, 21, 23, 700, 701, 1700]);
@@ -83,6 +81,8 @@ export class Connections {
   readonly #ownsPool: boolean;
   readonly #endpoint: string;
   readonly #busy = new Set<Promise<unknown>>();
+  /** Connections through a pooler that have been told what others say at their beginning. */
+  readonly #told = new WeakSet<PoolClient>();
   #version: Promise<void> | undefined;
   #isClosed = false;
 
@@ -143,7 +143,9 @@ export class Connections {
   ): Promise<T> {
     let isRepeat = false;
     for (let tries = 1; ; tries += 1) {
-      const client = await this.#acquire();
+      const client = await this.#acquire().catch((thrown: unknown) => {
+        throw isRepeat ? perhapsKept(RpcError.from(thrown)) : thrown;
+      });
       let isUseless = false;
       try {
         return await verb(new ClientSession(client, this.#settings, options.timeoutMs), isRepeat);
@@ -168,6 +170,7 @@ export class Connections {
     try {
       this.#version ??= checkVersion(client, this.#endpoint);
       await this.#version;
+      if (this.#ownsPool && this.#settings.pooler === "session") await this.#tell(client);
       return client;
     } catch (thrown) {
       this.#version = undefined;
@@ -176,18 +179,27 @@ export class Connections {
     }
   }
 
+  async #tell(client: PoolClient): Promise<void> {
+    if (this.#told.has(client)) return;
+    const settings = [...PLANS, `statement_timeout=${this.#settings.statementTimeoutMs}`];
+    await client.query(settings.map((setting) => `SET ${setting}`).join("; "));
+    this.#told.add(client);
+  }
+
   #connect(): Promise<PoolClient> {
     const { clock, connectTimeoutMs } = this.#settings;
     return new Promise((resolve, reject) => {
       let isLate = false;
-      const isWaiting = this.#pool.idleCount === 0 && this.#pool.totalCount >= (this.#pool.options.max ?? 10);
-      const timer =
-        this.#pool.idleCount > 0
-          ? undefined
-          : clock.setTimeout(() => {
-              isLate = true;
-              reject(isWaiting ? this.#exhausted() : this.#unreachable());
-            }, connectTimeoutMs);
+      const { idleCount, waitingCount, totalCount, options } = this.#pool;
+      // An idle one is given out in the next turn, and to those first who have asked before. Only then is there nothing to wait for.
+      const isServed = idleCount > waitingCount;
+      const isWaiting = !isServed && totalCount >= (options.max ?? 10);
+      const timer = isServed
+        ? undefined
+        : clock.setTimeout(() => {
+            isLate = true;
+            reject(isWaiting ? this.#exhausted() : this.#unreachable());
+          }, connectTimeoutMs);
       this.#pool.connect().then(
         (client) => {
           clock.clearTimeout(timer);
@@ -274,8 +286,13 @@ export function connectionConfig(settings: PostgresSettings): PoolConfig {
     // A connection that nobody uses keeps no process alive.
     allowExitOnIdle: true,
     keepAlive: true,
-    // Poolers know few parameters of a session, and refuse it for the others.
-    ...(settings.isPooled ? {} : { statement_timeout: settings.statementTimeoutMs, options: PLANS }),
+    // Poolers know few parameters of a session's beginning, and refuse it for the others.
+    ...(settings.pooler === "none"
+      ? {
+          statement_timeout: settings.statementTimeoutMs,
+          options: PLANS.map((setting) => `-c ${setting}`).join(" "),
+        }
+      : {}),
   };
 }
 
@@ -295,6 +312,11 @@ async function checkVersion(client: PoolClient, endpoint: string): Promise<void>
       delivered: "no",
     },
   );
+}
+
+/** That there is no connection now says nothing of the try before. */
+function perhapsKept({ code, message, reason, retryable, cause }: RpcError): RpcError {
+  return new RpcError(code, message, { reason, retryable, cause, delivered: "unknown" });
 }
 
 function isLostUnderIt(thrown: unknown): boolean {

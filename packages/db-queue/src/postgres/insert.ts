@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { commandFault } from "../store/checked-command.ts";
-import { isSameJson } from "../store/same-json.ts";
-import { conflictError, noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
+import { answerFor } from "../store/earlier-command.ts";
+import { noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
 import type { CommandState, Inserted, NewCommand } from "../store/store-words.ts";
 import type { Session, Statement, Value } from "./connections.ts";
 import { LOCK_WAIT_MS, patience } from "./row-locks.ts";
@@ -161,7 +161,8 @@ SELECT n, id, ${wake} FROM p`),
       FROM q JOIN made ON made.id = q.id CROSS JOIN clock CROSS JOIN unnest(q.agents) AS g(name) WHERE to_all ORDER BY q.n, g.name)
 SELECT q.n, q.id, made.id IS NOT NULL, seen_ms IS NOT NULL AND paused, alone, to_all, coalesce(cardinality(agents), 0), ${wake}
   FROM q LEFT JOIN made ON made.id = q.id`),
-    earlier: make(`SELECT i.n, c.id, c.state, c.method, c.args::text, c.kwargs::text
+    earlier:
+      make(`SELECT i.n, c.id, c.state, c.method, c.args::text, c.kwargs::text, c.notification, c.attempts, c.result IS NOT NULL
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(address, key, n)
   JOIN rpc_address a ON a.name = i.address JOIN rpc_command c ON c.address_id = a.id AND c.idempotency_key = i.key`),
   };
@@ -294,25 +295,21 @@ async function findEarlier(
     keyed.map(({ command }) => command.address),
     keyed.map(({ command }) => command.idempotencyKey ?? null),
   ]);
-  for (const [n, id, state, method, args, kwargs] of rows as readonly [
+  for (const [n, id, state, method, args, kwargs, notification, attempts, hasResult] of rows as readonly [
     number,
     number,
     CommandState,
     string,
     string,
     string,
+    boolean,
+    number,
+    boolean,
   ][]) {
     const one = keyed[n - 1];
     if (one === undefined) continue;
-    const { command, index } = one;
-    const isSame =
-      method === command.method && isSameJson(args, command.args ?? "[]") && isSameJson(kwargs, command.kwargs ?? "{}");
-    found.set(
-      index,
-      isSame
-        ? { id, state, existing: true, copies: 0 }
-        : conflictError(command.address, command.idempotencyKey ?? "", id),
-    );
+    const earlier = { id, state, method, args, kwargs, notification, attempts, hasResult };
+    found.set(one.index, answerFor(one.command, earlier));
   }
   return found;
 }

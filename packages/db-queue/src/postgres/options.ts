@@ -18,8 +18,12 @@ export interface PostgresStoreOptions {
    * `migrate()` makes and removes the triggers: the same for all processes on one schema. Default: `app`.
    */
   readonly notify?: "app" | "trigger" | "off" | undefined;
-  /** `transaction`: between here and the server is a pooler that gives out connections by the transaction. No LISTEN, no named statements. Default: `none`. */
-  readonly pooler?: "none" | "transaction" | undefined;
+  /**
+   * What is between here and the server. `session`: a pooler that gives out connections for as long as they are open; all works, and settings are
+   * made after connecting, as it refuses them before. `transaction`: one that gives them out by the transaction. No LISTEN, no named statements.
+   * Default: `none`.
+   */
+  readonly pooler?: "none" | "session" | "transaction" | undefined;
   /** Without LISTEN (`notify: "off"`, or a pooler): how often those who watch are told to look. Default: 1000. */
   readonly pollIntervalMs?: number | undefined;
   /** How long a verb waits for a connection; then RESOURCE_EXHAUSTED, reason `POOL_EXHAUSTED`, or UNAVAILABLE. Default: 10,000. */
@@ -37,6 +41,8 @@ export interface PostgresSettings {
   readonly maxConnections: number;
   readonly schema: string;
   readonly notify: "app" | "trigger" | "off";
+  readonly pooler: "none" | "session" | "transaction";
+  /** By the transaction. */
   readonly isPooled: boolean;
   readonly pollIntervalMs: number;
   readonly connectTimeoutMs: number;
@@ -48,12 +54,13 @@ export interface PostgresSettings {
 export function postgresSettings(options: PostgresStoreOptions): PostgresSettings {
   const { notify = "app", pooler = "none" } = options;
   oneOf("notify", notify, ["app", "trigger", "off"]);
-  oneOf("pooler", pooler, ["none", "transaction"]);
+  oneOf("pooler", pooler, ["none", "session", "transaction"]);
   return {
     connection: options.connection,
     maxConnections: whole("maxConnections", options.maxConnections ?? 10, 1000),
     schema: checkedIdentifier("schema", options.schema ?? "public"),
     notify,
+    pooler,
     isPooled: pooler === "transaction",
     pollIntervalMs: whole("pollIntervalMs", options.pollIntervalMs ?? 1000, 3_600_000),
     connectTimeoutMs: whole("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 3_600_000),

@@ -13,7 +13,7 @@ import {
   subscribe,
   unsubscribe,
 } from "./addresses.ts";
-import { cancelCommands } from "./cancel.ts";
+import { cancelCommands, cancellations } from "./cancel.ts";
 import { claimCommands } from "./claim.ts";
 import { Connections, connectionConfig, createPool } from "./connections.ts";
 import { byHalves } from "./by-halves.ts";
@@ -129,6 +129,7 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
         // A connection may be dead without anybody having been told: there has to be time left for another one.
         timeoutMs: Math.max(LEAST_RENEWAL_MS, shortest(given) / 3),
       }),
+    cancellations: (claims) => main.run((session) => cancellations(session, statements.cancel, claims), AGAIN),
     appendEvents: async (batches) => {
       mustBeOpen();
       const appended = await byHalves(

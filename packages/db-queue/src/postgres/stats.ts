@@ -10,8 +10,8 @@ export function statsStatement(make: (text: string) => Statement): Statement {
     `percentile_disc(ARRAY[0.5, 0.95, 1]) WITHIN GROUP (ORDER BY ${name}_ms) FILTER (WHERE ${name}_ms >= 0)`;
   // Each is the condition of an index.
   const parts = [
-    "state = 'queued' AND NOT delayed AND ordering_key IS NULL",
-    "state = 'queued' AND NOT delayed AND ordering_key IS NOT NULL",
+    "state = 'queued' AND NOT delayed AND ordering_key IS NULL AND target_agent IS NULL",
+    "state = 'queued' AND NOT delayed AND (ordering_key IS NOT NULL OR target_agent IS NOT NULL)",
     "state = 'queued' AND delayed",
     "state = 'waiting'",
   ];
@@ -24,13 +24,13 @@ live AS (
     SELECT count(*) FILTER (WHERE state = 'queued' AND not_before <= now) AS ready,
            count(*) FILTER (WHERE state = 'queued' AND not_before > now) AS delayed,
            count(*) FILTER (WHERE state = 'waiting') AS waiting,
-           extract(epoch FROM now - min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now)) * 1000 AS oldest_ms
+           extract(epoch FROM now - min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now AND isfinite(not_before))) * 1000 AS oldest_ms
       FROM (${parts.map((part) => `SELECT state, not_before, expires_at FROM rpc_command WHERE address_id = a.id AND ${part}`).join(" UNION ALL ")}) AS part
      WHERE state = 'waiting' OR expires_at IS NULL OR expires_at > now) AS each_one),
 ended AS (
   SELECT a.id AS address_id, e.* FROM asked a CROSS JOIN LATERAL (
     SELECT state, greatest(attempts - 1, 0) AS retries,
-           extract(epoch FROM claimed_at - not_before) * 1000 AS wait_ms, extract(epoch FROM finished_at - claimed_at) * 1000 AS run_ms
+           CASE WHEN isfinite(not_before) THEN extract(epoch FROM claimed_at - not_before) * 1000 END AS wait_ms, extract(epoch FROM finished_at - claimed_at) * 1000 AS run_ms
       FROM rpc_command WHERE address_id = a.id AND finished_at >= (SELECT now FROM clock) - $2::float8 * interval '1 ms' AND finished_at IS NOT NULL
      ORDER BY finished_at DESC
      LIMIT (SELECT greatest(${least}, least(${ofEach}, ${ofAll} / greatest(count(*), 1))) FROM asked)) AS e),

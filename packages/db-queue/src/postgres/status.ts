@@ -79,6 +79,14 @@ const TIMED_OUT = row(
   "the server has not answered within statementTimeoutMs",
 );
 
+/** What PgBouncer says to settings that come with the connection. */
+const UNDECLARED = row(
+  "FAILED_PRECONDITION",
+  "POOLER",
+  false,
+  'a pooler is between here and the server: give the store the option pooler, "session" or "transaction", as the pooler\'s mode is',
+);
+
 const OF_THE_LANGUAGE = [TypeError, RangeError, SyntaxError, ReferenceError];
 
 /** `delivered`: what is known about the statement when a connection is lost under it; whatever the server has refused did not happen. */
@@ -144,6 +152,8 @@ function sqlState(thrown: unknown): string | undefined {
 
 function rowOf(thrown: unknown): Row | undefined {
   const state = sqlState(thrown);
+  if (state === "08P01" && thrown instanceof Error && thrown.message.startsWith("unsupported startup parameter"))
+    return UNDECLARED;
   if (state !== undefined) return ROWS.get(state) ?? ROWS.get(state.slice(0, 2));
   if (!isConnectionLost(thrown)) return undefined;
   return isTimeout(thrown) ? TIMED_OUT : LOST;

@@ -151,6 +151,10 @@ class RemoteStore implements QueueStore {
     this.#over(leases, results, () => false);
     return results;
   };
+  cancellations: QueueStore["cancellations"] = async (claims) => {
+    const reasons = await this.#askList(claims, this.#client.cancellations, shapes.cancelReason);
+    return reasons.map((reason) => (reason instanceof RpcError ? undefined : reason));
+  };
   appendEvents: QueueStore["appendEvents"] = (batches) => {
     const safe = batches.map(({ events, ...claim }) => ({ ...claim, events: events.map(withSafeTexts) }));
     return this.#askList(safe, this.#client.appendEvents, shapes.appended, ({ events }) =>

@@ -9,6 +9,7 @@ import type {
   Cancelled,
   Claim,
   Claimed,
+  ClaimRef,
   ClaimRequest,
   CommandFilter,
   CommandRow,
@@ -110,6 +111,11 @@ export class Desk {
   extend(caller: Caller, leases: readonly LeaseExtension[]): Promise<Results<Extended>> {
     answering(caller);
     return this.#extensions.ask(leases);
+  }
+
+  cancellations(caller: Caller, claims: readonly ClaimRef[]): Promise<readonly (string | undefined)[]> {
+    answering(caller);
+    return this.store.cancellations(claims);
   }
 
   appendEvents(caller: Caller, batches: readonly EventBatch[]): Promise<Results<Appended>> {

@@ -76,6 +76,7 @@ export const StoreService: Contract<{
   readonly claim: ListVerb<Words.ClaimRequest, Words.Claimed>;
   readonly settle: ListVerb<shapes.AnswerWords, Words.Settled>;
   readonly extend: ListVerb<Words.LeaseExtension, Words.Extended>;
+  readonly cancellations: ListVerb<Words.ClaimRef, string | undefined>;
   readonly appendEvents: ListVerb<Words.EventBatch, Words.Appended>;
   readonly cancel: ListVerb<Words.Cancel, Words.Cancelled>;
   readonly outcomes: Verb<Ids, readonly shapes.Item<Words.Outcome>[]>;
@@ -181,6 +182,7 @@ function storeVerbs() {
     claim: listVerb(shapes.claimRequest, shapes.claimed),
     settle: listVerb(shapes.answer, shapes.settled),
     extend: listVerb(shapes.leaseExtension, shapes.extended, true),
+    cancellations: listVerb(shapes.claimRef, shapes.cancelReason, true),
     appendEvents: listVerb(shapes.eventBatch, shapes.appended),
     cancel: listVerb(shapes.cancel, shapes.cancelled, true),
     outcomes: unary({ input: ids, output: shapes.itemsOf(shapes.outcome), idempotent: true }),

@@ -186,6 +186,8 @@ export const answer: Shape<AnswerWords> = loose<AnswerWords>({
   retryDelayMs: optional(milliseconds()),
 });
 export const settled: Shape<Words.Settled> = loose<Words.Settled>({ state, delayMs: optional(milliseconds()) });
+export const claimRef: Shape<Words.ClaimRef> = loose<Words.ClaimRef>(claim);
+export const cancelReason: Shape<string | undefined> = optional(shownText);
 export const leaseExtension: Shape<Words.LeaseExtension> = loose<Words.LeaseExtension>({ ...claim, leaseMs });
 export const extended: Shape<Words.Extended> = loose<Words.Extended>({
   leaseUntilAt: milliseconds(),

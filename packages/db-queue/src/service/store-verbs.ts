@@ -65,6 +65,7 @@ export function storeVerbs(desk: Desk, clock: Clock, callerOf: CallerOf): Handle
     claim: async ({ items }, context) => itemsOf(await desk.claim(callerOf(context), items, context)),
     settle: async ({ items }, context) => itemsOf(await desk.settle(callerOf(context), items)),
     extend: async ({ items }, context) => itemsOf(await desk.extend(callerOf(context), items)),
+    cancellations: async ({ items }, context) => itemsOf(await desk.cancellations(callerOf(context), items)),
     appendEvents: async ({ items }, context) => itemsOf(await desk.appendEvents(callerOf(context), items)),
     cancel: async ({ items }, context) => itemsOf(await desk.cancel(callerOf(context), items)),
     outcomes: async ({ ids }, context) => itemsOf(await desk.outcomes(callerOf(context), ids)),

@@ -1,7 +1,7 @@
 import type { RpcError } from "@rpc/core";
 import { CANCELLED_CLAIMED_ERROR, CANCELLED_QUEUED_ERROR, noCommandError } from "../store/store-errors.ts";
 import { cancelTopic } from "../store/store.ts";
-import type { Cancel, Cancelled, CommandState } from "../store/store-words.ts";
+import type { Cancel, Cancelled, ClaimRef, CommandState } from "../store/store-words.ts";
 import { ENDABLE, type Endable, endBroadcast, endCommand } from "./ending.ts";
 import type { Work } from "./work.ts";
 
@@ -49,4 +49,14 @@ function cancelOne(work: Work, row: Cancellable, reason: string | undefined): Co
 
 function ask(work: Work, id: number, reason: string | undefined): void {
   work.connection.run(ASK, work.now(), reason ?? null, id);
+}
+
+// Row by row, and nothing but this of each: an index of those that are to end would cost every command something, and not only the few that have it.
+const CANCELLATION = `SELECT coalesce(cancel_reason, '') AS reason FROM rpc_command
+  WHERE id = ? AND claim_token = ? AND state = 'claimed' AND cancel_requested_at IS NOT NULL`;
+
+export function cancellations(work: Work, claims: readonly ClaimRef[]): (string | undefined)[] {
+  return claims.map(
+    ({ id, token }) => work.connection.get<{ readonly reason: string }>(CANCELLATION, id, token)?.reason,
+  );
 }

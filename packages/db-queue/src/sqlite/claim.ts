@@ -18,27 +18,43 @@ const LARGEST = 8_640_000_000_000_000;
 /** Commands with an ordering key at which a claim looks one by one. What it has not found among them it looks for key by key. */
 const NEAR = 128;
 
-const MAY_START = "(q.expires_at IS NULL OR q.expires_at > ?1) AND (q.target_agent IS NULL OR q.target_agent = ?3)";
+const UNEXPIRED = "(q.expires_at IS NULL OR q.expires_at > ?1)";
 const NONE_CLAIMED = `NOT EXISTS (SELECT 1 FROM rpc_command o
   WHERE o.address_id = ?5 AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
     AND o.state = 'claimed' AND o.ordering_key IS NOT NULL)`;
 
 const READY = `SELECT q.id, q.priority FROM rpc_command q
-  WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0 AND q.ordering_key IS NULL AND ${MAY_START}
+  WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0 AND q.ordering_key IS NULL AND q.target_agent IS NULL AND ${UNEXPIRED}
   ORDER BY q.priority DESC, q.id LIMIT ?6`;
 
+/** What is for one agent alone, or has a key: by the words of its index. `target`: the empty text is nobody's name. */
+const special = (
+  target: string,
+  isKeyed: 0 | 1,
+): string => `q.address_id = ?5 AND coalesce(q.target_agent, '') = ${target}
+    AND (CASE WHEN q.ordering_key IS NULL THEN 0 ELSE 1 END) = ${isKeyed} AND q.state = 'queued' AND q.delayed = 0
+    AND (q.ordering_key IS NOT NULL OR q.target_agent IS NOT NULL)`;
+
+const isThere = (target: string): string => `EXISTS (SELECT 1 FROM rpc_command
+  WHERE address_id = ?1 AND coalesce(target_agent, '') = ${target} AND state = 'queued' AND delayed = 0
+    AND (ordering_key IS NOT NULL OR target_agent IS NOT NULL))`;
+// Not IN: for the list of two a table is made, each time.
+const IS_SPECIAL = `SELECT 1 WHERE ${isThere("''")} OR ${isThere("?2")}`;
+
 const IS_KEYED = `SELECT 1 FROM rpc_command
-  WHERE address_id = ? AND state = 'queued' AND delayed = 0 AND ordering_key IS NOT NULL ORDER BY priority DESC, id LIMIT 1 OFFSET ?`;
+  WHERE address_id = ? AND coalesce(target_agent, '') = ? AND (CASE WHEN ordering_key IS NULL THEN 0 ELSE 1 END) = 1
+    AND state = 'queued' AND delayed = 0 AND (ordering_key IS NOT NULL OR target_agent IS NOT NULL) LIMIT 1 OFFSET ?`;
+
+const MINE = `SELECT q.id, q.priority FROM rpc_command q WHERE ${special("?3", 0)} AND ${UNEXPIRED} ORDER BY q.priority DESC, q.id LIMIT ?6`;
+
+const near = (target: string): string => `SELECT * FROM (
+  SELECT q.id, q.target_agent, q.ordering_key FROM rpc_command q WHERE ${special(target, 1)} AND ${UNEXPIRED}
+   ORDER BY q.priority DESC, q.id LIMIT ${NEAR})`;
 
 // The tests of the ordering key are two, because each has a partial index of its own. Of two ready rows of one key the second fails the
 // second test, so that one claim never takes both.
 const KEYED = `SELECT q.id, q.priority FROM rpc_command q
-  WHERE q.id IN (
-      SELECT min(id) FROM (
-        SELECT q.id, q.target_agent, q.ordering_key FROM rpc_command q
-         WHERE q.address_id = ?5 AND q.state = 'queued' AND q.delayed = 0 AND q.ordering_key IS NOT NULL AND ${MAY_START}
-         ORDER BY q.priority DESC, q.id LIMIT ${NEAR})
-       GROUP BY target_agent, ordering_key)
+  WHERE q.id IN (SELECT min(id) FROM (${near("''")} UNION ALL ${near("?3")}) GROUP BY target_agent, ordering_key)
     AND ${NONE_CLAIMED}
     AND NOT EXISTS (SELECT 1 FROM rpc_command o
       WHERE o.address_id = ?5 AND o.ordering_key = q.ordering_key AND coalesce(o.target_agent, '') = coalesce(q.target_agent, '')
@@ -69,12 +85,12 @@ RETURNING id, claim_token, method, args, kwargs, meta, attempts, min(max_attempt
   max(min(priority, ${LARGEST}), -${LARGEST}) AS priority, ordering_key, idempotency_key, created_by, min(created_at, ${LARGEST}) AS created_at,
   min(expires_at, ${LARGEST}) AS expires_at, notification`;
 const CLAIM = claim(READY);
-const CLAIM_BOTH = claim(
-  `SELECT * FROM (${READY}) UNION ALL SELECT * FROM (${KEYED}) ORDER BY priority DESC, id LIMIT ?6`,
+const CLAIM_ALL = claim(
+  `SELECT * FROM (${READY}) UNION ALL SELECT * FROM (${MINE}) UNION ALL SELECT * FROM (${KEYED}) ORDER BY priority DESC, id LIMIT ?6`,
 );
 const CLAIM_FIRSTS = claim(FIRST_OF_KEYS);
 
-const MINE = `SELECT ${HELD_COLUMNS}, claim_token FROM rpc_command
+const HELD_BY_ME = `SELECT ${HELD_COLUMNS}, claim_token FROM rpc_command
   WHERE state = 'claimed' AND lease_until IS NOT NULL AND address_id = ? AND agent_name = ? AND agent_incarnation = ?`;
 
 const NEXT_DUE = `SELECT not_before FROM rpc_command WHERE address_id = ? AND state = 'queued' AND delayed = 1 ORDER BY not_before LIMIT 1`;
@@ -118,13 +134,11 @@ export function claimCommands(work: Work, request: ClaimRequest): Claimed | RpcE
   const { agent: name, incarnation } = request;
   const take = (sql: string, count: number): StoredClaim[] =>
     connection.all(sql, now, Math.ceil(request.leaseMs), name, incarnation, address.id, count);
-  const isKeyed = connection.get(IS_KEYED, address.id, 0) !== undefined;
-  const rows = take(isKeyed ? CLAIM_BOTH : CLAIM, max);
-  if (
-    isKeyed &&
-    rows.length < max &&
-    connection.get(IS_KEYED, address.id, Math.max(0, NEAR - 1 - rows.length)) !== undefined
-  ) {
+  const isSpecial = connection.get(IS_SPECIAL, address.id, name) !== undefined;
+  const rows = take(isSpecial ? CLAIM_ALL : CLAIM, max);
+  const isMore = (target: string): boolean =>
+    connection.get(IS_KEYED, address.id, target, Math.max(0, NEAR - 1 - rows.length)) !== undefined;
+  if (isSpecial && rows.length < max && (isMore("") || isMore(name))) {
     rows.push(...take(CLAIM_FIRSTS, max - rows.length));
   }
   // RETURNING gives no order.
@@ -141,7 +155,12 @@ function giveBackLost(
   { agent, incarnation }: ClaimRequest,
   held: ReadonlySet<string>,
 ): void {
-  const mine = work.connection.all<Held & { readonly claim_token: string | null }>(MINE, addressId, agent, incarnation);
+  const mine = work.connection.all<Held & { readonly claim_token: string | null }>(
+    HELD_BY_ME,
+    addressId,
+    agent,
+    incarnation,
+  );
   for (const row of mine) if (row.claim_token !== null && !held.has(row.claim_token)) release(work, row);
 }
 

@@ -12,6 +12,11 @@ const MAX_VERBS = 1000;
 const LONGEST_PAUSE_MS = 10;
 /** It begins to grow after this: between two commits of a busy process there is less than a millisecond, which long pauses never hit. */
 const EAGER_MS = 50;
+/** Of a process that commits without a pause while others want to write as well: so long it may go on, then it leaves them so long a gap. */
+const TURN_MS = 20;
+const GAP_MS = 2;
+/** Others who have written so lately may be waiting to write again. */
+const COMPANY_MS = 2000;
 
 const MAX_ENDED = 10_000;
 const ENDED_SINCE = `SELECT id FROM rpc_command
@@ -44,6 +49,12 @@ export class GroupCommit {
   /** When it was first found locked. */
   #lockedSince: number | undefined;
   #pauseMs = 1;
+  /** Since when it has committed without a gap. */
+  #turnSince = Number.NEGATIVE_INFINITY;
+  #committedAt = Number.NEGATIVE_INFINITY;
+  /** Of others' commits, as far as was looked, and when they were seen. */
+  #othersVersion: number | undefined;
+  #othersAt = Number.NEGATIVE_INFINITY;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(settings: SqliteSettings, followers: Followers) {
@@ -105,6 +116,7 @@ export class GroupCommit {
   readonly #flush = (): void => {
     this.#isScheduled = false;
     const isWrite = this.#verbs.some((verb) => verb.isWrite);
+    if (isWrite && this.#leavesGap()) return;
     const connection = this.#begin(isWrite);
     if (connection === undefined) return;
     const verbs = this.#verbs.splice(0, MAX_VERBS);
@@ -119,11 +131,31 @@ export class GroupCommit {
       }
     }
     const lost = this.#commit(connection, results);
+    if (isWrite) this.#committedAt = this.#settings.clock.now();
     if (lost === undefined && work.topics.size > 0) this.#followers.committed(work, served);
     answer(verbs, lost ?? results);
     if (this.#verbs.length > 0) this.#schedule();
     else if (this.#closing !== undefined) this.#end();
   };
+
+  /**
+   * Nobody else finds the lock free between commits that follow each other at once: SQLite has no queue. True: this one comes after a gap.
+   * Others are looked for once in a turn, not before each commit.
+   */
+  #leavesGap(): boolean {
+    const { clock } = this.#settings;
+    const now = clock.now();
+    if (now - this.#committedAt >= GAP_MS) this.#turnSince = now;
+    if (now - this.#turnSince < TURN_MS) return false;
+    this.#turnSince = now;
+    const version = this.dataVersion();
+    if (this.#othersVersion !== undefined && version !== this.#othersVersion) this.#othersAt = now;
+    this.#othersVersion = version;
+    if (now - this.#othersAt >= COMPANY_MS) return false;
+    this.#isScheduled = true;
+    clock.setTimeout(this.#flush, GAP_MS);
+    return true;
+  }
 
   /** Undefined: it is locked, and tried again later, or nothing can be done and all have been told. */
   #begin(isWrite: boolean): Connection | undefined {
@@ -135,6 +167,8 @@ export class GroupCommit {
       return this.#connection;
     } catch (thrown) {
       if (isBusy(thrown) && this.#mayWait()) {
+        // Whoever has the lock needs no gap.
+        this.#committedAt = Number.NEGATIVE_INFINITY;
         this.#isScheduled = true;
         // Spread, so that those who wait do not all come back at once.
         this.#settings.clock.setTimeout(this.#flush, this.#pauseMs * (0.5 + this.#settings.random()));

@@ -1,7 +1,7 @@
 import type { RpcError } from "@rpc/core";
 import { commandFault } from "../store/checked-command.ts";
-import { isSameJson } from "../store/same-json.ts";
-import { conflictError, noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
+import { answerFor, type EarlierCommand } from "../store/earlier-command.ts";
+import { noAddressError, noAgentError, pausedError } from "../store/store-errors.ts";
 import type { AddressRow, CommandState, Inserted, NewCommand } from "../store/store-words.ts";
 import { findAddress } from "./addresses.ts";
 import type { Work } from "./work.ts";
@@ -11,12 +11,12 @@ const INSERT = `INSERT INTO rpc_command
    not_before, delayed, expires_at, created_at, created_by, finished_at, result)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-interface Earlier {
-  readonly id: number;
-  readonly state: CommandState;
-  readonly method: string;
-  readonly args: string;
-  readonly kwargs: string;
+const EARLIER = `SELECT id, state, method, args, kwargs, notification, attempts, result IS NOT NULL AS has_result FROM rpc_command
+  WHERE address_id = ? AND idempotency_key = ?`;
+
+interface Earlier extends Pick<EarlierCommand, "id" | "state" | "method" | "args" | "kwargs" | "attempts"> {
+  readonly notification: number;
+  readonly has_result: number;
 }
 
 export function insertCommands(work: Work, commands: readonly NewCommand[]): (Inserted | RpcError)[] {
@@ -34,18 +34,13 @@ export function insertCommands(work: Work, commands: readonly NewCommand[]): (In
 
 function earlierOne(work: Work, command: NewCommand, address: AddressRow): Inserted | RpcError | undefined {
   if (command.idempotencyKey === undefined) return undefined;
-  const earlier = work.connection.get<Earlier>(
-    "SELECT id, state, method, args, kwargs FROM rpc_command WHERE address_id = ? AND idempotency_key = ?",
-    address.id,
-    command.idempotencyKey,
-  );
+  const earlier = work.connection.get<Earlier>(EARLIER, address.id, command.idempotencyKey);
   if (earlier === undefined) return undefined;
-  const isSame =
-    earlier.method === command.method &&
-    isSameJson(earlier.args, command.args ?? "[]") &&
-    isSameJson(earlier.kwargs, command.kwargs ?? "{}");
-  if (!isSame) return conflictError(address.name, command.idempotencyKey, earlier.id);
-  return { id: earlier.id, state: earlier.state, existing: true, copies: 0 };
+  return answerFor(command, {
+    ...earlier,
+    notification: earlier.notification === 1,
+    hasResult: earlier.has_result === 1,
+  });
 }
 
 function refusal(work: Work, command: NewCommand, address: AddressRow): RpcError | undefined {

@@ -12,7 +12,7 @@ import {
   subscribe,
   unsubscribe,
 } from "./addresses.ts";
-import { cancelCommand } from "./cancel.ts";
+import { cancelCommand, cancellations } from "./cancel.ts";
 import { claimCommands } from "./claim.ts";
 import { appendEvents, readEvents } from "./events.ts";
 import { GroupCommit, inSavepoint } from "./group-commit.ts";
@@ -74,6 +74,7 @@ export function createSqliteStore(options: SqliteStoreOptions): QueueStore {
     claim: (requests) => commits.write((work) => requests.map((request) => claimCommands(work, request))),
     settle: (answers) => commits.write((work) => answers.map((answer) => settleClaim(work, answer))),
     extend: (leases) => commits.write((work) => leases.map((lease) => extendLease(work, lease))),
+    cancellations: (claims) => commits.read((work) => cancellations(work, claims)),
     appendEvents: (batches) => commits.write((work) => batches.map((batch) => appendEvents(work, batch))),
     cancel: (cancels) => commits.write((work) => cancels.map((cancel) => cancelCommand(work, cancel))),
 

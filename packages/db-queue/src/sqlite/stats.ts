@@ -6,10 +6,10 @@ import type { Work } from "./work.ts";
 const WINDOW_MS = 300_000;
 
 // One for each of the two indexes that claims walk through.
-const READY = (keyed: string): string => `SELECT count(*) AS count, min(not_before) AS since FROM rpc_command
-  WHERE address_id = ?1 AND state = 'queued' AND delayed = 0 AND ordering_key IS ${keyed} AND (expires_at IS NULL OR expires_at > ?2)`;
-const READY_FREE = READY("NULL");
-const READY_KEYED = READY("NOT NULL");
+const READY = (kind: string): string => `SELECT count(*) AS count, min(not_before) AS since FROM rpc_command
+  WHERE address_id = ?1 AND state = 'queued' AND delayed = 0 AND (${kind}) AND (expires_at IS NULL OR expires_at > ?2)`;
+const READY_FREE = READY("ordering_key IS NULL AND target_agent IS NULL");
+const READY_SPECIAL = READY("ordering_key IS NOT NULL OR target_agent IS NOT NULL");
 const DELAYED = `SELECT count(*) AS count, coalesce(sum(not_before <= ?2), 0) AS due, min(not_before) AS since FROM rpc_command
   WHERE address_id = ?1 AND state = 'queued' AND delayed = 1`;
 const CLAIMED =
@@ -46,18 +46,18 @@ export function readStats(work: Work, address: string | undefined, windowMs: num
   const newest = Math.max(least, Math.min(ofEach, Math.floor(ofAll / Math.max(1, addresses.length))));
   return addresses.map(({ id, name, paused }) => {
     const free = connection.get<Ready>(READY_FREE, id, now);
-    const keyed = connection.get<Ready>(READY_KEYED, id, now);
+    const special = connection.get<Ready>(READY_SPECIAL, id, now);
     const delayed = connection.get<Ready & { readonly due: number }>(DELAYED, id, now);
     const due = delayed?.due ?? 0;
     const since = Math.min(
       free?.since ?? Infinity,
-      keyed?.since ?? Infinity,
+      special?.since ?? Infinity,
       due > 0 ? (delayed?.since ?? Infinity) : Infinity,
     );
     return {
       address: name,
       paused,
-      readyCount: (free?.count ?? 0) + (keyed?.count ?? 0) + due,
+      readyCount: (free?.count ?? 0) + (special?.count ?? 0) + due,
       delayedCount: (delayed?.count ?? 0) - due,
       claimedCount: claimed.get(id) ?? 0,
       waitingCount: connection.get<Count>(WAITING, id)?.count ?? 0,

@@ -35,10 +35,15 @@ export function leaseLostError(id: number): RpcError {
   );
 }
 
-export function conflictError(address: string, key: string, id: number): RpcError {
+/** `other`: what the command that has the key has, or is. */
+export function conflictError(
+  address: string,
+  key: string,
+  { id, other }: { readonly id: number; readonly other: string },
+): RpcError {
   return new RpcError(
     "ALREADY_EXISTS",
-    `idempotency key "${key}" at "${address}" belongs to command ${id}, which has another method or other arguments`,
+    `idempotency key "${key}" at "${address}" belongs to command ${id}, which ${other}`,
     { reason: "CONFLICT", delivered: "no" },
   );
 }

@@ -135,7 +135,7 @@ export interface Claim {
   readonly notification: boolean;
 }
 
-interface ClaimRef {
+export interface ClaimRef {
   readonly id: number;
   readonly token: string;
 }

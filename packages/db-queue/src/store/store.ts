@@ -7,6 +7,7 @@ import type {
   Appended,
   Cancel,
   Cancelled,
+  ClaimRef,
   ClaimRequest,
   Claimed,
   CommandFilter,
@@ -85,6 +86,8 @@ export interface QueueStore extends AsyncDisposable {
   settle(answers: readonly Answer[]): Promise<readonly (Settled | RpcError)[]>;
   /** Prolongs leases from now on. LEASE_LOST. */
   extend(leases: readonly LeaseExtension[]): Promise<readonly (Extended | RpcError)[]>;
+  /** Why claims are to end; undefined: nobody wants that, or it is this claim's no more. Reads nothing else of them. */
+  cancellations(claims: readonly ClaimRef[]): Promise<readonly (string | undefined)[]>;
   /** LEASE_LOST. A batch with a number is written once. A `progress` event becomes the row's `progress` as well. Wakes `events of: <id>`. */
   appendEvents(batches: readonly EventBatch[]): Promise<readonly (Appended | RpcError)[]>;
   /**
