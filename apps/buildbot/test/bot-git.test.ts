@@ -159,6 +159,13 @@ describe("commits", () => {
     expect(await since(one, 1)).toEqual([three]);
     expect(await since(undefined)).toEqual([three]);
     expect(await since("f".repeat(40))).toEqual([three]);
+    // Half a character would keep the server from hearing of it.
+    const face = "\u{1F600}";
+    const long = source.commit("x".repeat(499) + face);
+    await mirrors.update(source.path, call);
+    expect((await describeCommits([long], inMirror)).map(({ subject }) => subject)).toEqual([
+      `${"x".repeat(499)}\uFFFD`,
+    ]);
     expect(
       (await describeCommits([three, "nonsense", "e".repeat(40), one ?? ""], inMirror)).map(({ hash }) => hash),
     ).toEqual([three, one]);

@@ -86,6 +86,20 @@ describe("a bot in trouble", () => {
     expect(told.summary).toContain("artefact kept");
   });
 
+  it("tells its end whatever it says of it", async () => {
+    await rig.start();
+    const names = Array.from({ length: 100 }, (_, at) => `${"\u{1F600}".repeat(10)}${at}`);
+    const build = rig.order([{ name: "x", command: "true", artefacts: names, flunkOnFailure: false }]);
+    const told = await rig.finished(build);
+    expect(told.results).toBe("warnings");
+    expect(told.steps.get(1)).toMatchObject({
+      results: "warnings",
+      summary: expect.stringContaining("no file fits") as string,
+    });
+    const other = rig.order([{ name: "x", command: "true", artefacts: names.map((name) => `x${name}`) }]);
+    expect((await rig.finished(other)).results).toBe("warnings");
+  });
+
   it("waits for a server that is not there, and ends when it is told to", async () => {
     await rig.hangUp();
     const bot = await rig.start();

@@ -50,6 +50,11 @@ describe("artefacts", () => {
     expect(readdirSync(join(folder, "spool"))).toEqual([]);
   });
 
+  it("whose names are no text are told of", async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff]), Buffer.from(".bin")]), "");
+    expect((await keep("*.bin")).outcome).toEqual({ kept: 0, problem: "\uFFFD.bin cannot be read" });
+  });
+
   it("have the time that a slow line needs for them", async () => {
     await sized("a.bin", 1);
     await sized("b.bin", 64 * MIB);

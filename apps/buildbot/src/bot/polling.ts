@@ -1,6 +1,7 @@
 import type { ClientOf } from "@rpc/core";
 import { CommandFailure } from "@rpc/db-queue";
 import type { Desk } from "../contracts/bot.ts";
+import { cut } from "../cut.ts";
 import type { PatientDesk } from "./desk/patient-desk.ts";
 import { describe, type FoundCommit, newCommits } from "./git/commits.ts";
 import type { GitSettings, MirrorCall, Mirrors } from "./git/mirror.ts";
@@ -52,7 +53,7 @@ export class Polling {
         if (call.signal.aborted) throw error;
         const problem = error instanceof Error ? error.message : String(error);
         problems.push(`${name}: ${problem}`);
-        const told = this.#add({ repository: name, commits: [], problem: problem.slice(0, 2000) }, call);
+        const told = this.#add({ repository: name, commits: [], problem: cut(problem, 2000) }, call);
         // It may have left the configuration meanwhile: the others are looked at all the same.
         await told.catch(() => undefined);
       }

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildOrder } from "../../contracts/bot.ts";
 import type { Properties, Results } from "../../contracts/values.ts";
+import { cut } from "../../cut.ts";
 import { secretsIn } from "../../repository-url.ts";
 import { Delivery } from "../desk/delivery.ts";
 import { removeTree } from "../disk.ts";
@@ -102,7 +103,7 @@ export class BuildRunner {
       const { refused } = this.#delivery;
       for (const each of refused) settings.onTrouble(`build ${this.order.build}: the server refuses ${each}`);
       const told = refused.length === 0 ? why : `${why === "" ? "" : `${why}; `}not delivered: ${refused.join("; ")}`;
-      const end = { ...writer, at, summary: this.#mask.mask(told).slice(0, 1000) };
+      const end = { ...writer, at, summary: cut(this.#mask.mask(told), 1000) };
       const isLess = refused.length > 0 && results === "success";
       await ask("the end", (desk, call) => desk.finished({ ...end, results: isLess ? "warnings" : results }, call));
       this.#untold = undefined;

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { cut } from "../../cut.ts";
 import type { Delivery } from "../desk/delivery.ts";
 import { LogPump } from "../log/log-pump.ts";
 import type { SecretMask } from "../log/secret-mask.ts";
@@ -52,7 +53,7 @@ export function beginStep(options: StepLogOptions): StepLog {
     ended: ({ results, summary, exitCode }) => {
       pump.end();
       const code = exitCode === undefined ? {} : { exitCode };
-      const end = { ...writer, seq, at: now(), results, summary: mask.mask(summary).slice(0, 1000), ...code };
+      const end = { ...writer, seq, at: now(), results, summary: cut(mask.mask(summary), 1000), ...code };
       delivery.post(`end of step ${name}`, (desk, call) => desk.stepEnded(end, call));
       void delivery
         .done()

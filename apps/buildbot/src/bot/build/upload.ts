@@ -35,7 +35,11 @@ export async function keepArtefacts(
   const problems: string[] = [];
   for (const name of names.slice(0, MOST_FILES)) {
     const from = await pathBelow(root, name);
-    if (from === undefined) continue;
+    if (from === undefined) {
+      // Its name is no text, or it has gone meanwhile.
+      problems.push(`${name} cannot be read`);
+      continue;
+    }
     // The server takes none; a copy could be all that the disk has left.
     if ((await stat(from)).size > MOST_ARTEFACT_BYTES) {
       problems.push(`${name} is larger than ${MOST_ARTEFACT_BYTES} bytes`);

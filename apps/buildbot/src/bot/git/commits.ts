@@ -1,3 +1,4 @@
+import { cut } from "../../cut.ts";
 import { git, GitError, type GitOptions } from "./git.ts";
 import { isFullHash } from "./mirror.ts";
 
@@ -76,9 +77,9 @@ function parseLog(text: string): FoundCommit[] {
     commits.push({
       hash: hash.trim(),
       ...(parent === undefined || parent === "" ? {} : { parent }),
-      author: author.slice(0, MOST_TEXT),
+      author: cut(author, MOST_TEXT),
       at: Number(seconds) * 1000,
-      subject: subject.slice(0, MOST_TEXT),
+      subject: cut(subject, MOST_TEXT),
     });
   }
   return commits;

@@ -1,6 +1,7 @@
 import { createRouter, type Handler, type HandlerContext, type ImplementationOf, type Peer, RpcError } from "@rpc/core";
 import { Desk } from "../../contracts/bot.ts";
 import { type BuildSummary, MOST_STEPS, type TestResult } from "../../contracts/values.ts";
+import { cut } from "../../cut.ts";
 import { type Artefacts } from "../artefacts/index.ts";
 import type { Bus } from "../bus.ts";
 import { addressOf, type Commands } from "../commands/index.ts";
@@ -85,16 +86,14 @@ class BotsDesk {
       return claim.orders;
     },
     began: async ({ revision, subject, author, ...writer }, context) => {
-      const found = { revision: revision.slice(0, 200), subject: subject.slice(0, 1000), author: author.slice(0, 200) };
+      const found = { revision: cut(revision, 200), subject: cut(subject, 1000), author: cut(author, 200) };
       await this.#write(context, writer, (tx, build) => beginBuild(tx.db, build.id, found));
       return DONE;
     },
     stepBegan: async ({ seq, name, at, ...writer }, context) => {
       checkStep(seq);
       await this.#write(context, writer, async (tx, { id }) =>
-        (await beginStep(tx.db, { build: id, seq, name: name.slice(0, 200), at }))
-          ? getBuildSummary(tx.db, id)
-          : undefined,
+        (await beginStep(tx.db, { build: id, seq, name: cut(name, 200), at })) ? getBuildSummary(tx.db, id) : undefined,
       );
       return DONE;
     },
@@ -170,8 +169,8 @@ class BotsDesk {
       const added = await store.transaction(async (tx) => {
         const short = commits.map((commit) => ({
           ...commit,
-          author: commit.author.slice(0, 200),
-          subject: commit.subject.slice(0, 1000),
+          author: cut(commit.author, 200),
+          subject: cut(commit.subject, 1000),
         }));
         const fresh = await addCommits(tx, { repository, commits: short, at });
         if (fresh !== undefined) await setPolled(tx.db, { repository, at, problem });
@@ -357,11 +356,11 @@ function checkStep(seq: number): void {
 
 /** As bots do themselves: what is shown together is to fit into one message. */
 function shortenedTest({ suite, name, message, ...test }: TestResult): TestResult {
-  const told = message === undefined ? {} : { message: message.slice(0, 10_000).toWellFormed() };
-  return { ...test, suite: suite.slice(0, 500).toWellFormed(), name: name.slice(0, 500).toWellFormed(), ...told };
+  const told = message === undefined ? {} : { message: cut(message, 10_000) };
+  return { ...test, suite: cut(suite, 500), name: cut(name, 500), ...told };
 }
 
 function shortened(about: Record<string, string>): Record<string, string> {
   const entries = Object.entries(about).slice(0, 50);
-  return Object.fromEntries(entries.map(([name, value]) => [name.slice(0, 100), value.slice(0, 500)]));
+  return Object.fromEntries(entries.map(([name, value]) => [cut(name, 100), cut(value, 500)]));
 }

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
 import { Ref } from "../../contracts/values.ts";
+import { cut } from "../../cut.ts";
 import type { Bus } from "../bus.ts";
 import { addCommits, listRepositories, type NewCommit, type Store } from "../store/index.ts";
 import { fits } from "../store/patterns.ts";
@@ -84,7 +85,7 @@ function commitsOf({ commits, after, head_commit: head }: Push, branch: string):
     branch,
     author: author.email === "" ? author.name : `${author.name} <${author.email}>`,
     at: Number.isNaN(Date.parse(timestamp)) ? 0 : Date.parse(timestamp),
-    subject: (message.split("\n", 1)[0] ?? "").slice(0, MOST_SUBJECT_CHARS).toWellFormed(),
+    subject: cut(message.split("\n", 1)[0] ?? "", MOST_SUBJECT_CHARS),
   }));
 }
 

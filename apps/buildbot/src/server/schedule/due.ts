@@ -1,4 +1,5 @@
 import type { BuildRequest, Scheduler } from "../../contracts/values.ts";
+import { cut } from "../../cut.ts";
 import type { Db, Tx } from "../store/open-store.ts";
 import { getRequest, insertRequest, type NewRequest } from "../store/requests.ts";
 import { fromJson, IS_PENDING } from "../store/rows.ts";
@@ -70,7 +71,7 @@ async function dueChanges({ db }: Tx, at: number): Promise<(BuildRequest | undef
       builder: name,
       branch,
       revision: commit.hash,
-      reason: `${what} on ${branch}: ${commit.subject}`.slice(0, 500),
+      reason: cut(`${what} on ${branch}: ${commit.subject}`, 500),
       by: "scheduler",
       at,
       cause: `change:${id}:${row.commit_id}`,
