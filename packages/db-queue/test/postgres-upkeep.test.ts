@@ -3,7 +3,7 @@ import { storeStatements } from "../src/postgres/statements.ts";
 import { openPostgresRig, type PostgresRig } from "./postgres-rig.ts";
 import { listCommands, readStatements } from "../src/postgres/reading.ts";
 import type { Row, Session } from "../src/postgres/connections.ts";
-import { ADDRESS, inserted, subscribed } from "./store-rig.ts";
+import { ADDRESS, claimed, inserted, subscribed } from "./store-rig.ts";
 
 let rig: PostgresRig;
 beforeEach(async () => {
@@ -78,4 +78,24 @@ it("Q29 lists the commands of one address, or of one broadcast, without a walk t
   expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
   expect(await listCommands(session, read, { beforeId: id + 2, limit: 1 })).toHaveLength(1);
   expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
+});
+
+it("lives with instants that never come, of a program that writes by itself, on servers of all versions", async () => {
+  const [plain, endless, ancient] = await inserted(rig.store, {}, {}, {}, { delayMs: 1000 });
+  await rig.query(`UPDATE rpc_command SET expires_at = 'infinity' WHERE id = ${endless ?? 0}`);
+  await rig.query(`UPDATE rpc_command SET not_before = '-infinity' WHERE id = ${ancient ?? 0}`);
+  await rig.query("UPDATE rpc_command SET not_before = 'infinity' WHERE delayed");
+  expect(await rig.store.stats()).toMatchObject([{ readyCount: 3, delayedCount: 1 }]);
+  const claims = await claimed(rig.store, "a");
+  expect(claims.map(({ id, remainingMs }) => [id, remainingMs])).toEqual([
+    [plain, undefined],
+    [endless, undefined],
+    [ancient, undefined],
+  ]);
+  const [empty] = await rig.store.claim([{ address: ADDRESS, agent: "a", incarnation: "a-1", max: 1, leaseMs: 1000 }]);
+  expect(empty).toEqual({ claims: [], nextDueMs: undefined });
+  await rig.store.settle(claims.map(({ id, token }) => ({ id, token, outcome: "done", result: "1" })));
+  expect(await rig.store.stats()).toMatchObject([{ finished: { done: 3 } }]);
+  expect(await rig.store.list()).toHaveLength(4);
+  expect(await rig.store.reap({ agentLostMs: 1000 })).toMatchObject({ expired: 0 });
 });
