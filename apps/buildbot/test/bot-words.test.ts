@@ -1,4 +1,6 @@
-import { chmodSync, existsSync, readdirSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +9,7 @@ import { environmentOf, shellCommand, withProperties } from "../src/bot/build/in
 import { meaningOf, worseOf } from "../src/bot/build/outcome.ts";
 import { emptyFolder, freeBytes, lockFolder, removeTree } from "../src/bot/disk.ts";
 import { KeyedLock } from "../src/bot/keyed-lock.ts";
+import { bornAt } from "../src/bot/step/processes.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -93,6 +96,17 @@ describe("disk", () => {
     await (
       await lockFolder(folder)
     )();
+    // One that has ended and that its parent never fetches, as in many a container.
+    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 100"], { stdio: ["ignore", "pipe", "ignore"] });
+    const [told] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(String(told));
+    while (!readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z "))
+      await new Promise((resolve) => void setTimeout(resolve, 2));
+    writeFileSync(join(folder, "bot.lock"), `${pid} ${bornAt(pid)}`);
+    await (
+      await lockFolder(folder)
+    )();
+    parent.kill("SIGKILL");
     writeFileSync(join(folder, "bot.lock"), "rubbish");
     await (
       await lockFolder(folder)

@@ -189,6 +189,16 @@ describe("commands", () => {
     expect(await rig.finished(build)).toMatchObject({ results: "cancelled", summary: "not this one" });
   });
 
+  it("stop a build that has ended where the server has forgotten that", async () => {
+    await rig.start();
+    const build = rig.order([{ name: "x", command: "true" }]);
+    const told = await rig.finished(build);
+    await until(() => rig.said.some((message) => message.includes("has ended")));
+    delete told.results;
+    expect(await rig.bot.stopBuild({ build, reason: "it runs for ever" })).toEqual({ stopped: false });
+    expect(await rig.finished(build)).toMatchObject({ results: "exception" });
+  });
+
   it("look for commits: the head first, then what is new, by branch", async () => {
     const { repository } = rig;
     await rig.start();

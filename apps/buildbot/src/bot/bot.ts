@@ -137,23 +137,25 @@ export class Bot implements Commanded {
   shutDown(graceful: boolean): void {
     if (!this.#ending.signal.aborted) this.say(graceful ? "ends after the builds that run" : "ends");
     const { clock, transport } = this.#settings;
+    const after = (ms: number, run: () => void): void => void this.#timers.push(clock.setTimeout(run, ms));
     this.#ending.abort();
-    if (transport.connected) this.#timers.push(clock.setTimeout(() => this.#endingClaim.abort(), DRAIN_MS));
+    if (transport.connected) after(DRAIN_MS, () => this.#endingClaim.abort());
     else this.#endingClaim.abort();
     this.wake();
     if (graceful) return;
     for (const runner of this.running.values()) runner.interrupt(SHUT_DOWN);
-    const endAlone = (): void => (transport.connected ? undefined : this.#over.abort());
-    this.#timers.push(
-      clock.setTimeout(endAlone, DRAIN_MS),
-      clock.setTimeout(() => this.#over.abort(), CLOSE_MS),
-    );
+    after(DRAIN_MS, () => (transport.connected ? undefined : this.#over.abort()));
+    after(CLOSE_MS, () => this.#over.abort());
   }
 
   stop(build: number, reason: string): boolean {
     const runner = this.running.get(build);
     if (runner !== undefined) return runner.stop(reason);
-    if (this.#ended.has(build)) return false;
+    if (this.#ended.has(build)) {
+      // A server that was given an older state of its database takes it for running.
+      this.#endAgain(build);
+      return false;
+    }
     // Whoever sees it there may stop it before this bot has heard that it has it.
     this.#stopped.set(build, reason);
     const [oldest] = this.#stopped.keys();

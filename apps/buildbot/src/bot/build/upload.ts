@@ -54,7 +54,7 @@ export async function keepArtefacts(
         const head = { ...writer, name, bytes, sha256 };
         const items = () => itemsOf(head, copy, () => delivery.heard());
         await ask(`artefact ${name}`, (desk, call) => desk.uploadArtefact(items(), call), {
-          answerMs: UPLOAD_MS + bytes * BYTE_MS,
+          answerMs: UPLOAD_MS + Math.ceil(bytes * BYTE_MS),
         });
       } finally {
         await rm(copy, { force: true });

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "@rpc/core";
 import { bornAt, environmentOf, isGroupAlive, livingOf } from "./processes.ts";
 
@@ -20,7 +20,7 @@ export class ProcessGroups {
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#folder = folder;
-    this.marks = { [MARK]: realpathSync(folder) };
+    this.marks = { [MARK]: dirname(realpathSync(folder)) };
   }
 
   began(leader: number): void {

@@ -33,12 +33,17 @@ function bootId(): string {
   }
 }
 
+/** One that has ended is not, though nobody may have fetched it. */
 export function isAlive(pid: number): boolean {
   try {
-    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0);
+    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0) && !hasEnded(statOf(pid));
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
+}
+
+function hasEnded(stat: Stat | undefined): boolean {
+  return stat?.state === "Z" || stat?.state === "X";
 }
 
 /** Whether one of the group has not ended. In a container whose first process fetches no orphans, those that have stay in their group for ever. */
@@ -58,7 +63,7 @@ export function livingOf(group: number): number[] {
     .map(Number)
     .filter((pid) => {
       const stat = statOf(pid);
-      return stat?.group === group && stat.state !== "Z" && stat.state !== "X";
+      return stat?.group === group && !hasEnded(stat);
     });
 }
 

@@ -19,8 +19,9 @@ import { webhook } from "./webhook.ts";
 /** Where WebSockets are taken, elsewhere: of pages and people, and of bots. */
 export const PAGE_PATH = "/ws";
 export const BOTS_PATH = "/ws/bots";
-/** Of webhooks, before it is known whose they are. */
-const MOST_BODIES_BYTES = 64 * 1024 * 1024;
+/** Of webhooks, before it is known whose they are; and of logins, which they are not to keep out. */
+const MOST_WEBHOOKS_BYTES = 64 * 1024 * 1024;
+const MOST_LOGINS_BYTES = 1024 * 1024;
 
 export interface HttpParts {
   readonly store: Store;
@@ -48,14 +49,14 @@ export class HttpServer {
   readonly server: Server;
   readonly #parts: HttpParts;
   readonly #callers: Callers;
-  readonly #bodies = new Bodies(MOST_BODIES_BYTES);
+  readonly #webhooks = new Bodies(MOST_WEBHOOKS_BYTES);
   readonly #files: StaticFiles;
   readonly #hosts: ReadonlySet<string>;
   #isOnLoopback = true;
 
   constructor(parts: HttpParts) {
     this.#parts = parts;
-    this.#callers = new Callers(parts.auth, this.#bodies);
+    this.#callers = new Callers(parts.auth, new Bodies(MOST_LOGINS_BYTES));
     this.#files = new StaticFiles(parts.webFolder);
     this.#hosts = new Set(parts.origins.map((origin) => new URL(origin).hostname));
     this.server = createServer({ requestTimeout: 60_000, headersTimeout: 10_000 }, (request, response) => {
@@ -119,7 +120,7 @@ export class HttpServer {
   async #post({ request, response, words }: Exchange): Promise<void> {
     const [first, second] = words;
     if (first === "webhook" && second !== undefined && words.length === 2) {
-      return webhook({ ...this.#parts, bodies: this.#bodies }, second, request, response);
+      return webhook({ ...this.#parts, bodies: this.#webhooks }, second, request, response);
     }
     if (words.length === 1 && (first === "login" || first === "logout")) {
       if (first === "login" && !isPrivate(request)) return refuseToken(response);
