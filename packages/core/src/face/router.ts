@@ -56,15 +56,13 @@ export function createRouter<C extends Contract>(
   return new ContractRouter(contract[DESCRIPTOR], implementation, options) as Handler & MetricsSource as RouterOf<C>;
 }
 
-const MEMBERS: unique symbol = Symbol("members");
-
 /** An event or a job of a router, whatever its name: `routerMember(router, Bot.call).publish(…)`. Throws INVALID_ARGUMENT for what it does not have. */
 export function routerMember<D extends MethodDefinition<"event" | "job">>(
   router: Handler,
   method: ContractMethod<D>,
 ): RouterMember<D> {
   const { name } = method[DESCRIPTOR];
-  const member = router instanceof ContractRouter ? router[MEMBERS].get(name) : undefined;
+  const member = ContractRouter.memberOf(router, name);
   if (member === undefined)
     throw new RpcError("INVALID_ARGUMENT", `${name} is no event and no job of this router`, {
       reason: "INVALID_ARGUMENT",
@@ -82,7 +80,12 @@ class ContractRouter implements Handler, MetricsSource {
   readonly #methods = new Map<string, ServedMethod>();
   /** What is no call: events and jobs. */
   readonly #patterns = new Map<string, MethodDescriptor>();
-  readonly [MEMBERS] = new Map<string, RouterEvent | RouterQueue>();
+  /** Private, not under a symbol: bundlers keep a class with a computed member in every page. */
+  readonly #members = new Map<string, RouterEvent | RouterQueue>();
+
+  static memberOf(router: Handler, name: string): RouterEvent | RouterQueue | undefined {
+    return #members in router ? router.#members.get(name) : undefined;
+  }
 
   constructor(contract: ContractDescriptor, implementation: object, options: RouterOptions) {
     const { interceptors = [], validateOutput = true, clock = systemClock } = options;
@@ -123,12 +126,12 @@ class ContractRouter implements Handler, MetricsSource {
 
   /** How many jobs wait and run, with how many consumers, and how many have subscribed. */
   read(): readonly Gauge[] {
-    return routerGauges(this[MEMBERS]);
+    return routerGauges(this.#members);
   }
 
   #join(short: string, method: MethodDescriptor, member: RouterEvent | RouterQueue): void {
     this.#patterns.set(method.name, method);
-    this[MEMBERS].set(method.name, member);
+    this.#members.set(method.name, member);
     // A member of every router keeps its meaning.
     if (!(short in this)) Object.defineProperty(this, short, { value: member, enumerable: true });
   }
