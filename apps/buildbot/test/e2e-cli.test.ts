@@ -1,6 +1,6 @@
 // The command as people and scripts use it: its exit codes, what it prints, and how it ends.
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { House, type Program, until } from "./e2e-rig.ts";
@@ -58,6 +58,12 @@ test("builds are triggered, waited for and read by the command", async () => {
   expect(status.out).toContain("tests failure, 0 running, 0 waiting");
   const { bots } = JSON.parse((await done(house.command("status", "--json"))).out) as { bots: unknown[] };
   expect(bots).toHaveLength(1);
+});
+
+test("what the server keeps is for nobody else on its machine to read", () => {
+  const names = readdirSync(house.data, { recursive: true, encoding: "utf8" });
+  expect(names).toContain("buildbot.db");
+  expect(names.filter((name) => (statSync(join(house.data, name)).mode & 0o077) !== 0)).toEqual([]);
 });
 
 test("a configuration that is wrong is told with its lines, and not saved", async () => {

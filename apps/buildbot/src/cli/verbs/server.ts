@@ -51,6 +51,8 @@ async function serve(options: ServerOptions, command: Command): Promise<void> {
   const databaseUrl = options.database ?? process.env["DATABASE_URL"];
   const output = new Output(process.stdout);
   const stop = new Stop();
+  // The configuration may hold passwords of repositories, wherever its folder is.
+  process.umask(0o077);
   try {
     // Only here: the other commands start in half the time without it.
     const { startServer } = await import("../../server/server.ts");
