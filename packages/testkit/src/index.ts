@@ -65,6 +65,7 @@ export {
   CANCEL_REASON,
   KIND_OF_CALL,
   REFUSAL_WHILE_DRAINING,
+  STREAM_CREDITS,
   type TransportPair,
   type TransportPairOptions,
   type TransportSuiteOptions,

@@ -82,7 +82,7 @@ export interface TransportSuiteOptions extends SuiteOptions {
   readonly wire?: Wire | undefined;
   /**
    * What a wire whose form is somebody else's has no words for, each with the sentence that documents it: a value by its name in the table of
-   * C23, {@link CANCEL_REASON}, {@link KIND_OF_CALL}, {@link REFUSAL_WHILE_DRAINING}. A value must be lost indeed: what travels after all is red.
+   * C23, {@link CANCEL_REASON}, {@link KIND_OF_CALL}, {@link REFUSAL_WHILE_DRAINING}, {@link STREAM_CREDITS}. A value must be lost indeed: what travels after all is red.
    */
   readonly losses?: Readonly<Record<string, string>> | undefined;
 }
@@ -93,6 +93,8 @@ export const CANCEL_REASON = "reason of a cancel";
 export const KIND_OF_CALL = "kind of a call";
 /** A loss: a call made while its listener drains is not refused; it waits for the next one. */
 export const REFUSAL_WHILE_DRAINING = "refusal while draining";
+/** A loss: nobody holds a stream's producer back; what its reader does not take waits on the way. */
+export const STREAM_CREDITS = "credits of a stream";
 
 /** What a case may say about the pair it wants. */
 export type ConnectOptions = Omit<TransportPairOptions, "handler" | "clock">;

@@ -290,8 +290,16 @@ describe("a worker", () => {
     rig.ready("w0", "s");
     rig.ready("w1", "s");
     rig.request("c", "s", ...ACTION);
-    rig.say("w0", "", MDPW01, byte(5), "idle");
+    rig.request("w0", "mmi.worker", "leave");
+    rig.say("w0", "", MDPW01, byte(5));
     expect(rig.told("w1")).toEqual([asked("c", ...ACTION)]);
+    expect(rig.told("w0").at(-1)).toBe(answered("mmi.worker", "200"));
+    rig.request("c", "mmi.worker", "leave");
+    rig.request("w1", "mmi.worker", "else");
+    expect([rig.heard("c"), rig.heard("w1")]).toEqual([
+      [answered("mmi.worker", "404")],
+      [answered("mmi.worker", "404")],
+    ]);
     rig.reply("w1", "c", "r");
     expect(rig.heard("c")).toEqual([answered("s", "r")]);
   });
@@ -628,6 +636,34 @@ describe("Majordomo 0.2", () => {
     parts(2);
     expect(rig.told("w").at(-1)).toBe(GONE_02);
     expect(rig.events.at(-1)).toBe("gone s stuck");
+  });
+
+  it("is cancelled by its caller, over its own socket, also when a worker has begun", () => {
+    const rig = createRig();
+    rig.say("w", MDPW02, byte(1), "s");
+    rig.say("w", MDPC02, byte(1), "mmi.worker", "cancel");
+    rig.say("old", MDPW02, byte(1), "t");
+    for (const service of ["s", "t", "s"]) rig.say("c", MDPC02, byte(1), service, "x");
+    rig.say("d", MDPC02, byte(1), "s", "mine");
+    rig.told("w");
+    rig.told("old");
+    for (const [caller, service] of [
+      ["e", "s"],
+      ["c", "s"],
+      ["c", "t"],
+      ["c", "t"],
+    ] as const)
+      rig.say(caller, MDPC02, byte(1), "mmi.cancel", service);
+    expect(rig.heard("e")).toEqual(["MDPC02 #3 mmi.cancel 404"]);
+    expect(rig.heard("c").map((line) => line.slice(-3))).toEqual(["200", "200", "404"]);
+    // One knows the word; the other one may end by itself, or is sent away.
+    expect([rig.told("w"), rig.told("old")]).toEqual([["MDPW02 #7"], []]);
+    rig.say("w", MDPW02, byte(4), "c", "", "late");
+    expect(rig.told("w")).toEqual(["MDPW02 #2 d - mine"]);
+    expect(rig.heard("c")).toEqual([]);
+    rig.pass(5_100, "w");
+    expect(rig.told("old")).toEqual([GONE_02]);
+    expect(rig.machine.counters.cancelled).toBe(3);
   });
 
   it("is not given to a second worker once the caller has a part", () => {

@@ -13,6 +13,10 @@ import { networkTo } from "./network.ts";
 // A case has a thousand calls under way, and each of them has a worker's socket to itself.
 context.maxSockets = 10_000;
 
+export const NO_KIND: string = "a request without $meta does not say of what kind its caller takes it for";
+export const NO_REFUSAL: string =
+  "a worker that drains gives its place up at once, so that the broker asks another one; a call waits for it";
+
 /** A transport and a listener with a broker between them, and a network that can be cut between callers and broker. */
 export function pairOf(
   caller: MdpTransportOptions,
@@ -23,7 +27,7 @@ export function pairOf(
     const patience = { liveness: 1e9, maxBusyMs: 1e12, requestTtlMs: 1e12, unknownServiceTtlMs: 1e12 };
     const broker = await runMdpBroker({ endpoint: "tcp://127.0.0.1:*", clock, ...patience });
     // What is cut is the way of the callers: of that no worker hears.
-    const network = await networkTo(broker.endpoint);
+    const network = await networkTo(broker.endpoint, served.version === "0.2");
     const serve = (): ReturnType<typeof serveMdp> =>
       serveMdp(handler, {
         broker: broker.endpoint,

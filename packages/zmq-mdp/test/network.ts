@@ -9,8 +9,10 @@ export interface Network {
   close(): Promise<void>;
 }
 
-/** Stands before a broker or a forwarder, and can cut every connection from beneath, or lose what is sent over it. */
-export async function networkTo(endpoint: string): Promise<Network> {
+/**
+ * Stands before a broker or a forwarder, and can cut every connection from beneath, or lose what is sent over it. A narrow one brings
+ * little at a time back: what is cut off was still on its way. */
+export async function networkTo(endpoint: string, isNarrow = false): Promise<Network> {
   const port = Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
   const sockets = new Set<Socket>();
   let isSilent = false;
@@ -26,8 +28,9 @@ export async function networkTo(endpoint: string): Promise<Network> {
         sockets.delete(one);
         other.destroy();
       });
+      const bring = isNarrow && one === far ? narrow(one, other) : (bytes: Buffer) => void other.write(bytes);
       one.on("data", (bytes) => {
-        if (!isSilent) other.write(bytes);
+        if (!isSilent) bring(bytes);
       });
     }
   });
@@ -51,5 +54,25 @@ export async function networkTo(endpoint: string): Promise<Network> {
       server.close();
       await cut();
     },
+  };
+}
+
+const A_TURN = 4_096;
+
+/** Writes so many bytes in each turn, and no more; whoever sends more than fits waits. */
+function narrow(from: Socket, to: Socket): (bytes: Buffer) => void {
+  const waiting: Buffer[] = [];
+  const pump = (): void => {
+    const [first] = waiting;
+    if (first === undefined) return void from.resume();
+    to.write(first.subarray(0, A_TURN));
+    if (first.length > A_TURN) waiting[0] = first.subarray(A_TURN);
+    else waiting.shift();
+    setImmediate(pump);
+  };
+  return (bytes) => {
+    waiting.push(bytes);
+    from.pause();
+    if (waiting.length === 1) setImmediate(pump);
   };
 }

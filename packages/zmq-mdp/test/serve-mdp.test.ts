@@ -159,6 +159,7 @@ describe("a worker", () => {
       error: { code: "UNAVAILABLE" },
     });
     // Nothing is in hand any more: what crosses this on the way has not been begun.
-    expect(texts((await broker.next()).slice(-2))).toEqual(["\u0005", "idle"]);
+    expect(texts((await broker.next()).slice(1))).toEqual(["", "MDPC01", "mmi.worker", "leave"]);
+    expect(texts((await broker.next()).slice(1))).toEqual(["", "MDPW01", "\u0005"]);
   });
 });

@@ -86,6 +86,12 @@ describe("events of a contract", () => {
     const { client } = clientOf(middle);
     const blocking = client.told.subscribe({ overflow: "block" });
     await expect(blocking.ready).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+    for (const wrong of [{ overflow: "explode" as "block" }, { buffer: 0 }, { buffer: 1.5 }, { pattern: "a..b" }]) {
+      await expect(client.told.subscribe(wrong).ready).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
+    for (const large of [{ buffer: 1e9 }, { pattern: "x".repeat(300) }, { pattern: `${"*.".repeat(20)}x` }]) {
+      await expect(client.told.subscribe(large).ready).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    }
     const slow = client.told.subscribe({ buffer: 2 });
     await slow.ready;
     for (let n = 0; n < 900; n += 1) await router.told.publish(n);

@@ -116,6 +116,7 @@ export const clientStreamCases: readonly TransportCase[] = [
   }),
 
   proves("C87", "ends a client stream on both sides at the deadline", async (bench) => {
+    if (typeof bench.capabilities.clientStream !== "string") setAside("clientStream is declared a gap");
     const entered = createGate();
     const aborted = createGate();
     const send = await sending(bench, async (input, signal) => {

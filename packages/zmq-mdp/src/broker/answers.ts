@@ -61,6 +61,11 @@ export function disconnectTo(identity: Uint8Array, version: MdpVersion): Uint8Ar
     : [identity, WORKER_02, BYTES_02.disconnect];
 }
 
+/** Nobody wants the answer any more. For workers of 0.2 that know it. */
+export function cancelTo(identity: Uint8Array): Uint8Array[] {
+  return [identity, WORKER_02, BYTES_02.cancel];
+}
+
 const ERROR_ACTION = Buffer.from("error");
 const OPENING_BRACE = 0x7b;
 

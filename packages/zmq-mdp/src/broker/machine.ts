@@ -1,12 +1,13 @@
 import { type AtBroker, type DropReason, parseAtBroker } from "../frames/at-broker.ts";
 import { sameBytes, serviceNameOf } from "../frames/names.ts";
-import { CLIENT_01, CLIENT_02, CLIENT_PARTIAL_02, IDLE, type MdpVersion } from "../frames/words.ts";
-import { disconnectTo, heartbeatTo } from "./answers.ts";
+import { CLIENT_01, CLIENT_02, CLIENT_PARTIAL_02, type MdpVersion } from "../frames/words.ts";
+import { cancelTo, disconnectTo, heartbeatTo } from "./answers.ts";
 import { Dispatcher, type SendFrames } from "./dispatcher.ts";
 import { BrokerEvents, type MdpCounters, type MdpWorkerGone, noCounts } from "./events.ts";
 import { answerQuestion } from "./questions.ts";
 import { isAddressOf, keyOf } from "./identities.ts";
 import { incomingRequest } from "./incoming.ts";
+import { partLost } from "./leavers.ts";
 import { type Door, type Service, Worker } from "./roster.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
@@ -84,7 +85,7 @@ export class BrokerMachine {
       const delivered = worker.dispatched !== frames;
       this.#unregister(worker, "unreachable", delivered);
     } else {
-      if (frames[2] === CLIENT_PARTIAL_02) this.#partLost(door, key, frames, full);
+      if (frames[2] === CLIENT_PARTIAL_02) partLost(this, door, key, frames[3], full);
       if (full) this.counters.unread += 1;
       else if (frames.includes(CLIENT_01) || frames.includes(CLIENT_02)) {
         this.counters.orphanReply += 1;
@@ -175,7 +176,7 @@ export class BrokerMachine {
         this.counters.heartbeats += 1;
         return;
       case "disconnect":
-        this.#unregister(worker, "disconnected", !saysIdle(frames));
+        this.#unregister(worker, "disconnected", true);
         return;
       case "partial":
       case "final":
@@ -276,20 +277,20 @@ export class BrokerMachine {
     this.dispatcher.forget(service);
   }
 
-  /** A part of an answer came back. Its caller is gone, or does not read: then nothing may follow that looks like the whole. */
-  #partLost(door: Door, client: string, frames: readonly Uint8Array[], full: boolean): void {
-    const now = this.settings.clock.now();
-    for (const { workers } of this.doors) {
-      for (const worker of workers.values()) {
-        const { request } = worker;
-        if (request === undefined || !request.begun || request.door !== door) continue;
-        if (request.service.frame !== frames[3] || keyOf(request.client) !== client) continue;
-        if (full) request.isCut = true;
-        else request.failed = true;
-        // MDP has no word to stop it: it may end by itself, or is sent away.
-        worker.busyUntil = Math.min(worker.busyUntil, now + this.settings.livenessMs);
-      }
-    }
+  /** What a worker says of itself, beside its commands. False: nobody is known who could say so. */
+  workerSays(door: Door, identity: Buffer, word: string): boolean {
+    const worker = door.workers.get(keyOf(identity));
+    if (worker === undefined) return false;
+    if (word === "leave") this.#unregister(worker, "disconnected", false);
+    else if (word === "cancel") worker.takesCancel = worker.version === "0.2";
+    else return false;
+    return true;
+  }
+
+  /** Most workers have no word for it: such a one may end by itself, or is sent away. */
+  stop(worker: Worker): void {
+    if (worker.takesCancel) this.#send(worker.door, cancelTo(worker.identity));
+    worker.busyUntil = Math.min(worker.busyUntil, this.settings.clock.now() + this.settings.livenessMs);
   }
 
   #drop(door: Door, identity: Buffer, reason: DropReason | "tooLarge", workerVersion: MdpVersion | undefined): void {
@@ -388,10 +389,4 @@ export class BrokerMachine {
     if (this.#drainTimer !== undefined) clock.clearTimeout(this.#drainTimer);
     this.#closing?.();
   }
-}
-
-/** Whether a worker that leaves says that it has nothing in hand: what was sent to it meanwhile has not been begun. */
-function saysIdle(frames: readonly Buffer[]): boolean {
-  const last = frames.at(-1);
-  return last !== undefined && sameBytes(last, IDLE);
 }

@@ -1,5 +1,6 @@
 import { sameBytes } from "../frames/names.ts";
 import { pushFrom, replyHead } from "./answers.ts";
+import { cancelRunning } from "./leavers.ts";
 import type { SendFrames } from "./dispatcher.ts";
 import type { BrokerMachine } from "./machine.ts";
 import type { Request } from "./roster.ts";
@@ -45,6 +46,10 @@ function answerOf(broker: BrokerMachine, request: Request): string {
         inFlight: dispatcher.inFlight,
         ...broker.counters,
       });
+    case "mmi.worker":
+      return broker.workerSays(request.door, request.client, request.frames[request.bodyAt]?.toString("latin1") ?? "")
+        ? "200"
+        : "404";
     case "mmi.cancel":
       return cancel(broker, request);
     default:
@@ -52,11 +57,23 @@ function answerOf(broker: BrokerMachine, request: Request): string {
   }
 }
 
-/** Body: service, and the address frame that the request to be cancelled carried. Only its own caller can name it so. */
-function cancel({ dispatcher }: BrokerMachine, asked: Request): string {
+/**
+ * Body: service, and the address frame that the request to be cancelled carried. Only its own caller can name it so. In 0.2, which has no such
+ * frames: all that the caller has asked the service over this socket, also what a worker has begun with.
+ */
+function cancel(broker: BrokerMachine, asked: Request): string {
+  const { dispatcher } = broker;
   const service = dispatcher.services.get(asked.frames[asked.bodyAt]?.toString("latin1") ?? "");
+  if (service === undefined) return "404";
+  if (asked.version === "0.2") {
+    const waited = dispatcher.withdraw(
+      service,
+      ({ version, door, client }) => version === "0.2" && door === asked.door && sameBytes(client, asked.client),
+    );
+    return waited.length + cancelRunning(broker, asked.door, asked.client, service) > 0 ? "200" : "404";
+  }
   const mark = asked.frames[asked.bodyAt + 1];
-  if (service === undefined || mark === undefined) return "404";
+  if (mark === undefined) return "404";
   const withdrawn = dispatcher.withdraw(service, (request) => {
     const own = request.envelopeCount > 0 ? request.frames[request.envelopeAt] : undefined;
     return (

@@ -81,6 +81,8 @@ export class Worker {
   readonly key: string;
   readonly service: Service;
   readonly version: MdpVersion;
+  /** It can be told that nobody wants its answer any more. */
+  takesCancel = false;
   /** The whole message of a sign of life: each is the same. */
   readonly heartbeat: readonly Uint8Array[];
   lastSeen: number;

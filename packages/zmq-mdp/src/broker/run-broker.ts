@@ -8,7 +8,7 @@ import { checkDoor, type MdpDoor } from "./doors.ts";
 import type { MdpBrokerEvents, MdpCounters } from "./events.ts";
 import { BrokerMachine } from "./machine.ts";
 import { Door } from "./roster.ts";
-import { type MdpBrokerSettings, type MdpWorkerInfo, number, resolveSettings } from "./settings.ts";
+import { type MdpBrokerSettings, type MdpWorkerInfo, numberOption, resolveSettings } from "./settings.ts";
 import { zapDomainOf, ZapHandler } from "./zap.ts";
 
 export interface MdpBrokerOptions extends MdpBrokerSettings, MdpDoor {
@@ -152,9 +152,9 @@ function socketOf(plan: MdpDoor, index: number, options: MdpBrokerOptions, conte
     handshakeInterval: HANDSHAKE_MS,
     tcpKeepalive: 1,
     ipv6: isIpv6(plan.endpoint),
-    maxMessageSize: number("maxFrameBytes", options.maxFrameBytes ?? DEFAULT_FRAME_BYTES, 1),
+    maxMessageSize: numberOption("maxFrameBytes", options.maxFrameBytes ?? DEFAULT_FRAME_BYTES, 1),
     // To ZeroMQ 0 is no limit.
-    sendHighWaterMark: number("maxUnsent", options.maxUnsent ?? DEFAULT_UNSENT, 1),
+    sendHighWaterMark: numberOption("maxUnsent", options.maxUnsent ?? DEFAULT_UNSENT, 1),
     receiveHighWaterMark: MOST_UNREAD,
     ...(auth !== undefined && auth !== null && { zapDomain: zapDomainOf(index) }),
     ...(auth?.mechanism === "curve" && { curveServer: true, curveSecretKey: auth.secretKey }),

@@ -82,7 +82,7 @@ export interface MdpBrokerSettings extends MdpServiceOptions {
   readonly services?: Readonly<Record<string, MdpServiceOptions>>;
   /** Which of the idle workers takes a request; they stand in the order in which they became idle. Default: the first. */
   readonly selectWorker?: (idle: readonly MdpWorkerInfo[], service: string) => MdpWorkerInfo | undefined;
-  /** Whether `mmi.workers`, `mmi.queue`, `mmi.stats` and `mmi.cancel` are served. Default: true. */
+  /** Whether `mmi.workers`, `mmi.queue`, `mmi.stats`, `mmi.cancel` and `mmi.worker` are served. Default: true. */
   readonly mmiExtensions?: boolean;
   /** Whether workers may register `titanic.*`. Default: false. */
   readonly titanic?: boolean;
@@ -153,8 +153,8 @@ export function resolveSettings(options: MdpBrokerSettings): ResolvedSettings {
     );
   }
   word("errorReplies", options.errorReplies, ["none", "domogik"]);
-  const heartbeatMs = number("heartbeatMs", options.heartbeatMs ?? 1_000, 1);
-  const liveness = number("liveness", options.liveness ?? 5, 1);
+  const heartbeatMs = numberOption("heartbeatMs", options.heartbeatMs ?? 1_000, 1);
+  const liveness = numberOption("liveness", options.liveness ?? 5, 1);
   const common = serviceSettings(options, {}, dialect);
   const own = new Map<string, ServiceSettings>();
   for (const [name, service] of Object.entries(options.services ?? {})) {
@@ -164,15 +164,15 @@ export function resolveSettings(options: MdpBrokerSettings): ResolvedSettings {
     errorReplies: options.errorReplies ?? ERROR_REPLIES[dialect],
     heartbeatMs,
     livenessMs: heartbeatMs * liveness,
-    unknownServiceTtlMs: number("unknownServiceTtlMs", options.unknownServiceTtlMs ?? 30_000),
+    unknownServiceTtlMs: numberOption("unknownServiceTtlMs", options.unknownServiceTtlMs ?? 30_000),
     selectWorker: options.selectWorker,
     mmiExtensions: options.mmiExtensions ?? true,
     titanic: options.titanic ?? false,
-    maxWorkers: number("maxWorkers", options.maxWorkers ?? 10_000),
-    maxServices: number("maxServices", options.maxServices ?? 10_000),
-    maxQueuedBytes: number("maxQueuedBytes", options.maxQueuedBytes ?? 256 * 1024 * 1024),
-    maxFrames: number("maxFrames", options.maxFrames ?? 64, 5),
-    maxMessageBytes: number("maxMessageBytes", options.maxMessageBytes ?? 32 * 1024 * 1024, 1),
+    maxWorkers: numberOption("maxWorkers", options.maxWorkers ?? 10_000),
+    maxServices: numberOption("maxServices", options.maxServices ?? 10_000),
+    maxQueuedBytes: numberOption("maxQueuedBytes", options.maxQueuedBytes ?? 256 * 1024 * 1024),
+    maxFrames: numberOption("maxFrames", options.maxFrames ?? 64, 5),
+    maxMessageBytes: numberOption("maxMessageBytes", options.maxMessageBytes ?? 32 * 1024 * 1024, 1),
     clock: options.clock ?? systemClock,
     settingsOf: own.size === 0 ? () => common : (service) => own.get(service) ?? common,
   };
@@ -189,17 +189,17 @@ function serviceSettings(broker: MdpServiceOptions, service: MdpServiceOptions, 
   return {
     timeoutFrame01: said ?? TIMEOUT_FRAME[dialect],
     timeoutFrame02: said ?? "never",
-    maxQueue: number("maxQueue", service.maxQueue ?? broker.maxQueue ?? 1_000),
-    requestTtlMs: number("requestTtlMs", service.requestTtlMs ?? broker.requestTtlMs ?? 60_000),
-    maxBusyMs: number("maxBusyMs", service.maxBusyMs ?? broker.maxBusyMs ?? 300_000),
+    maxQueue: numberOption("maxQueue", service.maxQueue ?? broker.maxQueue ?? 1_000),
+    requestTtlMs: numberOption("requestTtlMs", service.requestTtlMs ?? broker.requestTtlMs ?? 60_000),
+    maxBusyMs: numberOption("maxBusyMs", service.maxBusyMs ?? broker.maxBusyMs ?? 300_000),
     requeue: (service.onWorkerLost ?? broker.onWorkerLost ?? "error") === "requeue",
-    maxAttempts: number("maxAttempts", service.maxAttempts ?? broker.maxAttempts ?? 3, 1),
+    maxAttempts: numberOption("maxAttempts", service.maxAttempts ?? broker.maxAttempts ?? 3, 1),
     collect: (service.partials ?? broker.partials ?? "collect") === "collect",
     priority: service.priority ?? broker.priority,
   };
 }
 
-export function number(name: string, value: number, least = 0): number {
+export function numberOption(name: string, value: number, least = 0): number {
   if (Number.isFinite(value) && value >= least) return value;
   throw refused(`${name} is a number of at least ${least}, not ${value}`);
 }

@@ -23,6 +23,8 @@ export class Exchange implements Expiring {
   /** When its caller's patience ends, which the broker is told. */
   readonly patience: number | undefined;
   readonly sink: ReplySink;
+  /** Its replies may be many: leaving it is worth a word to the broker. */
+  isStream = false;
   readonly #onExpire: (exchange: Exchange) => void;
   /** What it travels on, from when it was handed over. */
   lane: Lane | undefined = undefined;

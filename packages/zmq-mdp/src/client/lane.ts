@@ -68,10 +68,17 @@ export class Lane implements DealerLinkSink {
     if (this.exchanges.get(exchange.mark) === exchange) this.exchanges.delete(exchange.mark);
   }
 
-  /** The same for one whose caller has changed its mind: a broker of ours takes it out of its queue. */
+  /**
+   * The same for one whose caller has changed its mind: a broker of ours takes it out of its queue, and tells the worker of a stream. Others answer that
+   * they know no such service.
+   */
   withdraw(exchange: Exchange): void {
     this.forget(exchange);
-    if (!this.isConnected || this.#settings.dialect !== "domogik") return;
+    const { dialect } = this.#settings;
+    if (!this.isConnected) return;
+    if (dialect === "mdp02" && exchange.isStream)
+      return this.#link.send(writeRequest({ service: MMI_CANCEL, body: [exchange.serviceFrame], version: "0.2" }));
+    if (dialect !== "domogik") return;
     const body = [exchange.serviceFrame, frameOf(exchange.mark)];
     this.#link.send(writeRequest({ service: MMI_CANCEL, body, envelope: [frameOf(0)] }));
   }

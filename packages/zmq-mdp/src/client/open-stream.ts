@@ -91,6 +91,7 @@ class StreamInbox implements ReplySink {
   start({ label, service, body }: StreamRequest): void {
     this.#label = label;
     this.#exchange = this.#requester.request(label, service, body, this.#context.deadline, this);
+    this.#exchange.isStream = true;
     this.#context.onCancel({ cancelled: (reason) => this.#abandon(reason) });
   }
 

@@ -96,7 +96,7 @@ export function clientSettings(endpoint: string | readonly string[], options: Md
     dialect,
     // RFC 7 knows one address frame: a strict broker or worker drops a request with a mark, and nobody answers it.
     correlation: options.correlation ?? (dialect === "mdp02" || dialect === "rfc7" ? "socket" : "envelope"),
-    maxSockets: wholeNumber("maxSockets", options.maxSockets, 64, 1, 500),
+    maxSockets: wholeNumber("maxSockets", options.maxSockets, 64, 1, 10_000),
     maxCallsInFlight: wholeNumber("maxCallsInFlight", options.maxCallsInFlight, 10_000, 0),
     timeoutMs: timeoutMs === undefined ? undefined : wholeNumber("timeoutMs", timeoutMs, 0, 1),
     connectTimeoutMs: wholeNumber("connectTimeoutMs", options.connectTimeoutMs, 5_000, 1),

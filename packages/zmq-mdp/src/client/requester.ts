@@ -109,9 +109,9 @@ export class Requester implements LaneOwner {
       if (error.code === "DEADLINE_EXCEEDED") lane.forget(exchange);
       else lane.withdraw(exchange);
     } else {
-      lane.forget(exchange);
+      lane.withdraw(exchange);
       // Without marks the late reply would be taken for that of the next call.
-      this.#drop(lane);
+      this.#drop(lane, exchange.isStream ? LINGER_MS : 0);
     }
     if (lane !== undefined) this.#dropRetired(lane);
     exchange.sink.failed(error);
@@ -203,6 +203,7 @@ export class Requester implements LaneOwner {
     this.#closed = true;
     for (const exchange of this.#exchanges) {
       const delivered = exchange.isSent ? "unknown" : "no";
+      if (exchange.isStream) exchange.lane?.withdraw(exchange);
       this.#settle(exchange);
       exchange.sink.failed(
         new RpcError("UNAVAILABLE", `${exchange.label}: the transport was closed`, { reason: "CLOSED", delivered }),
@@ -290,9 +291,9 @@ export class Requester implements LaneOwner {
     this.#drained?.();
   }
 
-  #drop(lane: Lane): void {
+  #drop(lane: Lane, lingerMs = 0): void {
     this.#lanes.delete(lane);
-    lane.close();
+    lane.close(lingerMs);
   }
 
   #next(): void {

@@ -20,7 +20,7 @@ export type AtWorker =
       readonly address: Frames;
       readonly body: Frames;
     }
-  | { readonly kind: "heartbeat" | "disconnect"; readonly version: MdpVersion }
+  | { readonly kind: "heartbeat" | "disconnect" | "cancel"; readonly version: MdpVersion }
   | { readonly kind: "drop" };
 
 /** A message as a client reads it. */
@@ -54,7 +54,7 @@ const DISCONNECT_01: AtWorker = { kind: "disconnect", version: "0.1" };
 
 function workerMessage(frames: Frames, at: number, version: MdpVersion): AtWorker {
   const command = commandOf(frames[at], version === "0.1" ? COMMANDS_01 : COMMANDS_02);
-  if (command === "heartbeat" || command === "disconnect") return { kind: command, version };
+  if (command === "heartbeat" || command === "disconnect" || command === "cancel") return { kind: command, version };
   if (command !== "request") return DROP;
   for (let end = at + 1; end - at <= MAX_ENVELOPE_FRAMES + 2; end += 1) {
     const frame = frames[end];

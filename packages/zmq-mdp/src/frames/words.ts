@@ -2,7 +2,7 @@
 export type MdpVersion = "0.1" | "0.2";
 
 /** What a worker and a broker say to each other. PARTIAL exists in 0.2 alone; FINAL is what 0.1 calls REPLY. */
-export type WorkerCommand = "ready" | "request" | "partial" | "final" | "heartbeat" | "disconnect";
+export type WorkerCommand = "ready" | "request" | "partial" | "final" | "heartbeat" | "disconnect" | "cancel";
 
 /** Frames as sockets give and take them. */
 export type Frames = readonly Uint8Array[];
@@ -35,10 +35,12 @@ export const COMMANDS_02: readonly (WorkerCommand | undefined)[] = [
   "final",
   "heartbeat",
   "disconnect",
+  // Ours alone, said by a broker to workers who have said that they know it.
+  "cancel",
 ];
 
 /** The same the other way round, as frames that are shared by all messages: nobody writes into them. */
-export const BYTES_01: Readonly<Record<Exclude<WorkerCommand, "partial">, Uint8Array>> = {
+export const BYTES_01: Readonly<Record<Exclude<WorkerCommand, "partial" | "cancel">, Uint8Array>> = {
   ready: Uint8Array.of(1),
   request: Uint8Array.of(2),
   final: Uint8Array.of(3),
@@ -52,10 +54,16 @@ export const BYTES_02: Readonly<Record<WorkerCommand, Uint8Array>> = {
   final: Uint8Array.of(4),
   heartbeat: Uint8Array.of(5),
   disconnect: Uint8Array.of(6),
+  cancel: Uint8Array.of(7),
 };
 
-/** Behind a worker's DISCONNECT: it has nothing in hand. Ours alone; others read no further than the command. */
-export const IDLE: Uint8Array = ascii("idle");
+/**
+ * Where a worker tells a broker of ours what MDP has no word for: `leave`, it has nothing in hand and goes, so that what crosses this was not begun;
+ * `cancel`, it knows the command CANCEL. A question like any other to a broker that does not know it.
+ */
+export const MMI_WORKER: Uint8Array = ascii("mmi.worker");
+export const LEAVE: Uint8Array = ascii("leave");
+export const TAKES_CANCEL: Uint8Array = ascii("cancel");
 
 /** Commands of a 0.2 client's side: its one request, and the two replies. */
 export const CLIENT_REQUEST_02: Uint8Array = Uint8Array.of(1);

@@ -51,6 +51,7 @@ export class ForwarderTopicPort implements TopicPort {
 
 const DEFAULT_BUFFER = 1_000;
 const MOST_BUFFER = 10_000;
+const POLICIES: ReadonlySet<string> = new Set(["drop-oldest", "drop-newest", "disconnect"]);
 
 interface Waiting {
   readonly event: CarriedEvent;
@@ -89,8 +90,14 @@ class ForwarderSource implements EventSource {
       throw new RpcError("FAILED_PRECONDITION", `${name}: nobody behind a forwarder can hold up a publisher`, {
         reason: "policies",
       });
-    if (!Number.isInteger(buffer) || buffer < 1 || buffer > MOST_BUFFER)
-      throw refused(`${name}: buffer must be a whole number from 1 to ${MOST_BUFFER}, got ${String(buffer)}`);
+    if (overflow !== undefined && !POLICIES.has(overflow))
+      throw refused(`${name}: overflow must be ${[...POLICIES].join(", ")}, got ${JSON.stringify(overflow)}`);
+    if (!Number.isInteger(buffer) || buffer < 1)
+      throw refused(`${name}: buffer must be a whole number from 1 on, got ${String(buffer)}`);
+    if (buffer > MOST_BUFFER)
+      throw new RpcError("RESOURCE_EXHAUSTED", `${name}: buffer must be at most ${MOST_BUFFER}, got ${buffer}`, {
+        reason: "maxTopicBuffer",
+      });
     this.#endpoint = endpoint;
     this.#options = options;
     this.#request = request;

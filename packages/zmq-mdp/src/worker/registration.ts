@@ -1,8 +1,8 @@
 import { RpcError } from "@rpc/core";
 import { Backoff } from "@rpc/core/transport";
 import { parseAtWorker } from "../frames/at-peers.ts";
-import { type Frames, IDLE } from "../frames/words.ts";
-import { writeDisconnect, writeHeartbeat, writeReady, writeWorkerReply } from "../frames/write.ts";
+import { type Frames, LEAVE, MMI_WORKER, TAKES_CANCEL } from "../frames/words.ts";
+import { writeDisconnect, writeHeartbeat, writeReady, writeRequest, writeWorkerReply } from "../frames/write.ts";
 import { DealerLink, type DealerLinkSink } from "../link/dealer-link.ts";
 import type { WorkerSettings } from "./options.ts";
 
@@ -50,6 +50,8 @@ export class WorkerRequest {
 /** Whom requests are brought to. */
 export interface RequestSink {
   request(request: WorkerRequest): void;
+  /** Its caller does not want the reply any more; one is owed to the broker all the same. */
+  cancelled?(request: WorkerRequest): void;
   /** The broker that it came from is gone: nobody waits for its reply. */
   lost?(request: WorkerRequest): void;
 }
@@ -84,6 +86,7 @@ export class Registration implements DealerLinkSink {
     this.#lastHeard = clock.now();
     this.#link = new DealerLink(broker, this.#settings, this);
     this.#link.send(this.#ready);
+    if (this.#settings.version === "0.2") this.#tell(this.#link, TAKES_CANCEL);
   }
 
   /** Called once in a heartbeat's time. */
@@ -110,6 +113,10 @@ export class Registration implements DealerLinkSink {
     this.#hasHeard = true;
     this.#lastHeard = this.#settings.clock.now();
     if (message.kind === "disconnect") return this.#again(true);
+    if (message.kind === "cancel") {
+      for (const request of this.#open) this.#sink.cancelled?.(request);
+      return;
+    }
     if (message.kind !== "request") return;
     const request = new WorkerRequest(this, message.address, message.body);
     this.#open.add(request);
@@ -156,14 +163,17 @@ export class Registration implements DealerLinkSink {
     this.#closed = true;
     const { clock, version } = this.#settings;
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
-    const goodbye = writeDisconnect(version);
-    // A request that crosses it on the way was not begun: a broker of ours gives it to another.
-    if (this.#open.size === 0) goodbye.push(IDLE);
-    this.#link?.send(goodbye);
+    // A request that crosses this on the way was not begun: a broker of ours gives it to another.
+    if (this.#link !== undefined && this.#open.size === 0) this.#tell(this.#link, LEAVE);
+    this.#link?.send(writeDisconnect(version));
     // Long enough for the last replies and the DISCONNECT, and never longer where nobody reads them.
     this.#link?.close(LINGER_MS);
     this.#link = undefined;
     this.#drop();
+  }
+
+  #tell(link: DealerLink, word: Uint8Array): void {
+    link.send(writeRequest({ service: MMI_WORKER, body: [word], version: this.#settings.version }));
   }
 
   #again(later: boolean): void {

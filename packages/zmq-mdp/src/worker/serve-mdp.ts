@@ -7,7 +7,15 @@ import {
   type Peers,
   RpcError,
 } from "@rpc/core";
-import { DeadlineSweep, guarded, isPromiseLike, MAX_TIMER_MS, type MethodDescriptor, shown } from "@rpc/core/transport";
+import {
+  DeadlineSweep,
+  guarded,
+  isPromiseLike,
+  MAX_TIMER_MS,
+  type MethodDescriptor,
+  shown,
+  type StatusCode,
+} from "@rpc/core/transport";
 import { type ActionBody, readBody, resultOf, valueOf, valueOfBytes } from "../calls/body.ts";
 import { capabilitiesOf } from "../calls/capabilities.ts";
 import { refused, wholeNumber } from "../calls/errors.ts";
@@ -73,7 +81,9 @@ class MdpListener implements Listener, CallHost {
     }
     this.#pool = new WorkerPool(servicesOf(handler, options.service), settings, {
       request: (request) => this.#take(request),
-      lost: (request) => this.#lost(request),
+      lost: (request) =>
+        this.#endOf(request, "UNAVAILABLE", "PEER_LOST", "the broker is gone, and the request with it"),
+      cancelled: (request) => this.#endOf(request, "CANCELLED", "CANCELLED", "the caller has left"),
     });
   }
 
@@ -159,11 +169,10 @@ class MdpListener implements Listener, CallHost {
   }
 
   /** Nobody waits for the reply any more: whoever works on it is told. */
-  #lost(request: WorkerRequest): void {
+  #endOf(request: WorkerRequest, code: StatusCode, reason: string, text: string): void {
     for (const call of this.#open) {
       if (call.request !== request) continue;
-      const text = `${call.method.name}: the broker is gone, and the request with it`;
-      return call.end(new RpcError("UNAVAILABLE", text, { reason: "PEER_LOST", delivered: "unknown" }));
+      return call.end(new RpcError(code, `${call.method.name}: ${text}`, { reason, delivered: "unknown" }));
     }
   }
 

@@ -50,7 +50,7 @@ export function createProgram(): Command {
     .option("--max-busy-ms <ms>", "how long a worker may have one request (default: 300000)", count)
     .option("--requeue", "give the requests of a lost worker to another one, up to three times")
     .option("--titanic", "let workers register titanic.*")
-    .option("--no-mmi-extensions", "no mmi.workers, mmi.queue, mmi.stats, mmi.cancel")
+    .option("--no-mmi-extensions", "no mmi.workers, mmi.queue, mmi.stats, mmi.cancel, mmi.worker")
     .option("--curve-key <file>", "the broker's secret key: encrypt, and let in by key")
     .option("--admit-keys <file>", "public keys that are let in, one a line")
     .option("--passwords <file>", "who is let in by name and password, name:password a line")
