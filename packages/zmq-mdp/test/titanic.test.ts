@@ -109,7 +109,90 @@ describe("Titanic", () => {
   });
 });
 
+describe("Titanic at its ends", () => {
+  it("leaves nothing behind when the store cannot be read", async () => {
+    const middle = await broker();
+    const store = createTitanicFileStore(directory());
+    const broken = { ...store, pending: () => Promise.reject(new Error("the disk is gone")) };
+    await expect(serveTitanic({ broker: middle.endpoint, store: broken })).rejects.toThrow("the disk is gone");
+    const { raw } = clientOf(middle.endpoint);
+    // What it has said before it went has been read when the next one is answered.
+    while ((await raw.services()).length > 0);
+    expect(middle.stats().workers).toBe(0);
+  });
+
+  it("waits for a reply that is being written: the store may be closed afterwards", async () => {
+    const { endpoint } = await broker();
+    const store = createTitanicFileStore(directory());
+    const writing = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const done: string[] = [];
+    const slow: TitanicStore = {
+      ...store,
+      async answer(id, reply) {
+        writing.resolve();
+        await gate.promise;
+        await store.answer(id, reply);
+        done.push("written");
+      },
+    };
+    const worker = new Echo("echo", { broker: endpoint });
+    onTestFinished(() => worker.close());
+    const first = await titanic(endpoint, slow);
+    const { titanic: client } = clientOf(endpoint);
+    const id = await client.request("echo", echo);
+    await writing.promise;
+    const closing = first.close().then(() => done.push("closed"));
+    await new Promise((resolve) => setImmediate(resolve));
+    gate.resolve();
+    await closing;
+    expect(done).toEqual(["written", "closed"]);
+    expect(await store.get(id)).toMatchObject({ kind: "answered" });
+  });
+
+  it("keeps no more than it may", async () => {
+    const { endpoint } = await broker();
+    const errors: unknown[] = [];
+    const options = { broker: endpoint, maxPending: 1, onError: (error: unknown) => errors.push(error) };
+    const started = await serveTitanic({ ...options, store: createTitanicFileStore(directory()) });
+    onTestFinished(() => started.close());
+    const { titanic: client } = clientOf(endpoint);
+    const id = await client.request("echo", echo);
+    await expect(client.request("echo", echo)).rejects.toMatchObject({ code: "INTERNAL" });
+    expect(errors).toMatchObject([{ code: "RESOURCE_EXHAUSTED", reason: "maxPending" }]);
+    await client.close(id);
+    expect(await client.request("echo", echo)).not.toBe(id);
+  });
+});
+
 describe("the file store", () => {
+  it("has nothing of a request that was removed, whenever its reply comes", async () => {
+    const path = directory();
+    const store = createTitanicFileStore(path);
+    for (let n = 0; n < 50; n += 1) {
+      const id = n.toString(16).padStart(32, "0");
+      await store.put({ id, service: "echo", body: echo });
+      const answer = store.answer(id, echo);
+      // At one of many moments.
+      for (let turn = 0; turn < n % 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all([answer, store.remove(id)]);
+      expect(await store.get(id)).toEqual({ kind: "unknown" });
+    }
+    expect(readdirSync(path)).toEqual([]);
+  });
+
+  it("takes a reply that a crash has left alone for nobody's, and clears it away", async () => {
+    const path = directory();
+    const store = createTitanicFileStore(path);
+    const id = "0123456789abcdef".repeat(2);
+    await store.put({ id, service: "echo", body: echo });
+    await store.answer(id, echo);
+    rmSync(join(path, `${id}.request`));
+    expect(await store.get(id)).toEqual({ kind: "unknown" });
+    expect(await store.pending()).toEqual([]);
+    expect(readdirSync(path)).toEqual([]);
+  });
+
   it("gives back what it was given, and says what a file has lost", async () => {
     const path = directory();
     const store = createTitanicFileStore(join(path, "made", "at", "need"));
