@@ -15,6 +15,7 @@ import {
   listTests,
   type Store,
   testHistory,
+  trends,
 } from "../src/server/store/index.ts";
 import { addBot, configure, DATABASES, openRig } from "./store-rig.ts";
 
@@ -155,3 +156,28 @@ for (const kind of DATABASES) {
     );
   });
 }
+
+it("lets others have their turn between the days of a year", async () => {
+  await using rig = await openRig("sqlite");
+  await configure(rig.store, { pack: {} });
+  await rig.store.transaction(async ({ db }) => {
+    const days = sql.raw("with recursive n(i) as (select 0 union all select i + 1 from n where i < 99)");
+    await sql`insert into requests (builder_id, branch, reason, priority, properties_json, state, submitted_at, submitted_by)
+      values (1, 'main', '', 0, '{}', 'complete', 1, 'x')`.execute(db);
+    await sql`insert into builds (request_id, builder_id, number, bot, incarnation, branch, revision, subject, author, reason,
+      state, results, summary, started_at, finished_at, properties_json, order_json) ${days}
+      select 1, 1, i, 'x', 'x', 'main', '', '', '', '', 'finished', 'success', '', 0, i * 86400000, '{}', '{}' from n`.execute(
+      db,
+    );
+  });
+  let turns = 0;
+  const turn = (): void => {
+    turns += 1;
+    next = setImmediate(turn);
+  };
+  let next = setImmediate(turn);
+  const found = await trends(rig.store.db, { days: 366, at: 99 * 86_400_000 });
+  clearImmediate(next);
+  expect(found.filter(({ success }) => success === 1)).toHaveLength(100);
+  expect(turns).toBeGreaterThanOrEqual(99);
+});
