@@ -4,7 +4,7 @@ import { createFakeClock } from "@rpc/testkit";
 import { type Client, Pool } from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { byHalves } from "../src/postgres/by-halves.ts";
-import { ClientSession } from "../src/postgres/connections.ts";
+import { ClientSession, Connections } from "../src/postgres/connections.ts";
 import { postgresSettings } from "../src/postgres/options.ts";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import { settleClaims } from "../src/postgres/settle.ts";
@@ -301,6 +301,32 @@ describe("a pool of the program's own", () => {
     await store.close();
     await pool.end();
     await rig.close();
+  });
+
+  it("H192 is told of a pooler that lets it in and has no connection to give, in the time for a connection", async () => {
+    const limits: unknown[] = [];
+    const client = Object.assign(new EventEmitter(), {
+      query: async ({ text, query_timeout: limit }: { text: string; query_timeout: number }) => {
+        limits.push(limit);
+        if (text.startsWith("SET")) throw new Error("Query read timeout");
+        return { rows: [{ version: "180004" }] };
+      },
+      release: () => undefined,
+    });
+    const pool = Object.assign(new EventEmitter(), {
+      options: { max: 1 },
+      idleCount: 1,
+      waitingCount: 0,
+      totalCount: 1,
+      connect: async () => client,
+      end: async () => undefined,
+    });
+    const settings = postgresSettings({ connection: "postgres://here/db", pooler: "session", connectTimeoutMs: 700 });
+    const connections = new Connections(settings, pool as unknown as Pool, true);
+    const told = connections.run((session) => session.rows({ text: "SELECT 1", name: "one" }, []));
+    expect(await rejection(told)).toBe("RESOURCE_EXHAUSTED POOL_EXHAUSTED");
+    expect(limits).toEqual([700, 700]);
+    await connections.close();
   });
 
   it("is refused when its server is older than 14", async () => {

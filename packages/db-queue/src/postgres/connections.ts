@@ -168,13 +168,14 @@ export class Connections {
     // A connection that is lost between two statements says so by an event, which would end the process.
     client.on("error", ignore);
     try {
-      this.#version ??= checkVersion(client, this.#endpoint);
+      this.#version ??= checkVersion(client, this.#endpoint, this.#settings.connectTimeoutMs);
       await this.#version;
       if (this.#ownsPool && this.#settings.pooler === "session") await this.#tell(client);
       return client;
     } catch (thrown) {
       this.#version = undefined;
       client.release(true);
+      if (isTimeout(thrown) && this.#settings.pooler !== "none") throw this.#withheld();
       throw postgresError(thrown, this.#endpoint);
     }
   }
@@ -182,7 +183,9 @@ export class Connections {
   async #tell(client: PoolClient): Promise<void> {
     if (this.#told.has(client)) return;
     const settings = [...PLANS, `statement_timeout=${this.#settings.statementTimeoutMs}`];
-    await client.query(settings.map((setting) => `SET ${setting}`).join("; "));
+    const text = settings.map((setting) => `SET ${setting}`).join("; ");
+    const query: QueryConfig & { query_timeout: number } = { text, query_timeout: this.#settings.connectTimeoutMs };
+    await client.query(query);
     this.#told.add(client);
   }
 
@@ -219,6 +222,15 @@ export class Connections {
     return new RpcError(
       "RESOURCE_EXHAUSTED",
       `${this.#endpoint}: all ${this.#pool.totalCount} connections have been in use for ${this.#settings.connectTimeoutMs} ms: raise maxConnections, or look for who keeps them`,
+      { reason: "POOL_EXHAUSTED", delivered: "no", retryable: true },
+    );
+  }
+
+  /** A pooler lets everybody in, and has them wait at their first word. */
+  #withheld(): RpcError {
+    return new RpcError(
+      "RESOURCE_EXHAUSTED",
+      `${this.#endpoint}: the pooler has had no connection to give for ${this.#settings.connectTimeoutMs} ms: raise its pool size, or lower maxConnections`,
       { reason: "POOL_EXHAUSTED", delivered: "no", retryable: true },
     );
   }
@@ -300,8 +312,12 @@ export function createPool(config: PoolConfig): Pool {
   return new Pool(config);
 }
 
-async function checkVersion(client: PoolClient, endpoint: string): Promise<void> {
-  const { rows } = await client.query<{ version: string }>("SELECT current_setting('server_version_num') AS version");
+async function checkVersion(client: PoolClient, endpoint: string, timeoutMs: number): Promise<void> {
+  const query: QueryConfig & { query_timeout: number } = {
+    text: "SELECT current_setting('server_version_num') AS version",
+    query_timeout: timeoutMs,
+  };
+  const { rows } = await client.query<{ version: string }>(query);
   const version = Number(rows[0]?.version);
   if (version >= MIN_VERSION) return;
   throw new RpcError(
