@@ -102,7 +102,7 @@ export class Mirrors {
     return removed;
   }
 
-  /** Makes one pack of many. What no branch has any more stays: builds may borrow it. Rejects with a GitError. */
+  /** Makes few packs of many, and leaves the large ones: who builds waits meanwhile. What no branch has any more stays: builds may borrow it. Rejects with a GitError. */
   async tidy(call: MirrorCall, mostPacks: number = MOST_PACKS): Promise<void> {
     for (const name of await namesIn(this.#folder)) {
       const path = join(this.#folder, name);
@@ -110,7 +110,7 @@ export class Mirrors {
       const loose = await namesIn(join(path, "objects", "17"));
       if (name.endsWith(".new") || (packs.length <= mostPacks && loose.length <= MOST_LOOSE)) continue;
       const options = { ...this.#settings, ...call, cwd: path };
-      await this.#lock.run(path, () => git(["repack", "-a", "-d", "--keep-unreachable", "--quiet"], options));
+      await this.#lock.run(path, () => git(["repack", "-d", "--geometric=2", "--quiet"], options));
     }
   }
 
