@@ -139,6 +139,16 @@ describe("a client for messages", () => {
     });
   });
 
+  it("hears why nobody answered before its own patience ends", async () => {
+    const clock = createFakeClock();
+    const middle = await broker({ clock });
+    const client = clientOf(middle.endpoint, { clock });
+    const reply = client.request("nobody", new MqMessage("x.get"), { timeoutMs: 1_000 });
+    while (middle.stats().waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(900);
+    await expect(reply).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "NO_WORKER", delivered: "no" });
+  });
+
   it("asks again on a fresh socket after a time-out, when it is told to", async () => {
     const clock = createFakeClock();
     const scripted = await scriptedBroker();

@@ -72,6 +72,25 @@ describe("MDP 0.2", () => {
     expect(await client.last(1)).toEqual([1, "none"]);
   });
 
+  it.each([
+    ["maxUnreadItems", { maxUnreadItems: 10 }, 10],
+    ["maxUnreadBytes", { maxUnreadBytes: 1_000 }, 1],
+  ] as const)("ends a stream that is not read at %s, behind what came before", async (reason, limits, least) => {
+    const { endpoint } = await ends();
+    const transport = createMdpTransport(endpoint, { dialect: "mdp02", ...limits });
+    onTestFinished(() => transport.close());
+    const client = createClient(Sensor, transport);
+    const iterator = client.values(500)[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: false, value: { i: 0 } });
+    // The worker answers this one when it is through with the stream, or has been stopped.
+    for (let n = 0; n < 20; n += 1) await client.last(n);
+    const rest = collect({ [Symbol.asyncIterator]: () => iterator });
+    await expect(rest).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED", reason });
+    const again = client.values(least)[Symbol.asyncIterator]();
+    expect((await again.next()).value).toEqual({ i: 0 });
+    await again.return?.();
+  });
+
   it("answers clients of 0.1 from workers of 0.2", async () => {
     const { transport, endpoint } = await ends("domogik");
     const client = createClient(Last, transport);

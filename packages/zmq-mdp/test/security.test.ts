@@ -1,4 +1,4 @@
-import { createClient, createRouter, defineContract, unary } from "@rpc/core";
+import { createClient, createRouter, defineContract, event, unary } from "@rpc/core";
 import { expect, it, onTestFinished } from "vitest";
 import { curveKeyPair } from "zeromq";
 import {
@@ -51,6 +51,18 @@ it("calls with a password, and not with another one", async () => {
   expect(await createClient(Safe, transportTo(broker.endpoint, ada)).open(1)).toBe(1);
   const wrong = createClient(Safe, transportTo(broker.endpoint, { ...ada, password: "guess" }));
   await expect(wrong.open(1)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+});
+
+it("ends a subscription to a contract's events where the password is another one", async () => {
+  const auth = { mechanism: "plain", admit: { ada: "secret" } } as const;
+  const forwarder = await runForwarder({ publishers: "tcp://127.0.0.1:*", subscribers: "tcp://127.0.0.1:*", auth });
+  onTestFinished(() => forwarder.close());
+  const News = defineContract("news", { told: event() });
+  const credentials = { username: "ada", password: "guess" };
+  const transport = createMdpTransport("tcp://127.0.0.1:1", { events: forwarder.subscribers, credentials });
+  onTestFinished(() => transport.close());
+  const subscription = createClient(News, transport).told.subscribe({ resubscribe: false });
+  await expect(subscription.ready).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
 });
 
 it("publishes over CURVE", async () => {
