@@ -103,7 +103,15 @@ export { outcomeOf, retryDelayOf } from "./tools/job-errors.ts";
 export { allocateBytes, readUtf8, utf8Length, writeUtf8 } from "./tools/utf8.ts";
 export { decodePayload } from "./tools/payloads.ts";
 export { isPromiseLike } from "./tools/promise-like.ts";
+export {
+  systemErrorCode,
+  systemErrors,
+  type SystemMeaning,
+  type SystemMeanings,
+  type Undertaking,
+} from "./tools/system-errors.ts";
 export { errorFromWire, wireErrorOf } from "./tools/wire-error.ts";
+export { type BatchTarget, LARGE_BYTES, type Slab, WriteBatch } from "./tools/write-batch.ts";
 export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";

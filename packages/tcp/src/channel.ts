@@ -5,7 +5,7 @@ import { type Channel, type ChannelSecurity, type ChannelSink, withoutTrace } fr
 import { FrameReader } from "./frames.ts";
 import type { ChannelSettings } from "./options.ts";
 import { errorFromNode } from "./status.ts";
-import { WriteBatch } from "./write-batch.ts";
+import { FrameBatch } from "./frame-batch.ts";
 
 /**
  * A channel over a connected TCP, TLS or Unix socket, which it owns from here on. The socket must be made with `allowHalfOpen`.
@@ -18,7 +18,7 @@ export class TcpChannel implements Channel {
   readonly #socket: Socket;
   readonly #settings: ChannelSettings;
   readonly #reader: FrameReader;
-  readonly #batch = new WriteBatch();
+  readonly #batch = new FrameBatch();
   #sink: ChannelSink | undefined;
   #state: "open" | "closing" | "closed" = "open";
   /** Why this end closed; the socket's own error counts only without it. */

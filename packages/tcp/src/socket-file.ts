@@ -2,7 +2,7 @@ import { chmod, lstat, rm } from "node:fs/promises";
 import { connect, type ListenOptions, type Server } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import { RpcError } from "@rpc/core";
-import { nodeErrorCode } from "./status.ts";
+import { systemErrorCode } from "@rpc/core/transport";
 
 /** Listens on an address; rejects with Node's error. */
 export function bind(server: Server, address: ListenOptions): Promise<void> {
@@ -27,7 +27,7 @@ export async function bindSocketFile(
   try {
     await bindWithMode(server, path, options);
   } catch (thrown) {
-    if (nodeErrorCode(thrown) !== "EADDRINUSE") throw thrown;
+    if (systemErrorCode(thrown) !== "EADDRINUSE") throw thrown;
     await removeStaleFile(path, thrown);
     await bindWithMode(server, path, options);
   }
@@ -70,7 +70,7 @@ function answers(path: string): Promise<boolean> {
       resolve(true);
     });
     socket.once("error", (error) => {
-      const code = nodeErrorCode(error);
+      const code = systemErrorCode(error);
       resolve(code !== "ECONNREFUSED" && code !== "ENOENT");
     });
   });

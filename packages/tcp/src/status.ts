@@ -1,112 +1,18 @@
-import { RpcError, type StatusCode } from "@rpc/core";
+import type { RpcError } from "@rpc/core";
+import { systemErrors, type Undertaking } from "@rpc/core/transport";
 
-/** What was being done when the system said no: connecting, listening, or exchanging messages. */
-export type Undertaking = "dial" | "listen" | "exchange";
-
-/** An error of `node:net` or `node:tls` as an RpcError, with a sentence that names the endpoint and, where there is one, the cure. */
-export function errorFromNode(thrown: unknown, doing: Undertaking, endpoint: string): RpcError {
-  if (thrown instanceof RpcError) return thrown;
-  const [code, sentence] = meaningOf(nodeErrorCode(thrown), doing) ?? PRESETS[doing];
-  const said = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RpcError(
-    code,
-    sentence.replace("@", () => endpoint).replace("~", () => said),
-    {
-      reason: code === "UNAVAILABLE" && doing === "exchange" ? "PEER_LOST" : code,
-      delivered: doing === "dial" ? "no" : undefined,
-      cause: thrown,
-    },
-  );
-}
-
-/** The system's word for an error, such as `ECONNREFUSED`; empty when it has none. */
-export function nodeErrorCode(thrown: unknown): string {
-  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return "";
-  return typeof thrown.code === "string" ? thrown.code : "";
-}
-
-/** A status code and its sentence, in which `@` stands for the endpoint and `~` for what the system said. */
-type Meaning = readonly [StatusCode, string];
-
-const PRESETS: Readonly<Record<Undertaking, Meaning>> = {
-  dial: ["UNAVAILABLE", "@ cannot be reached: ~"],
-  listen: ["FAILED_PRECONDITION", "cannot listen on @: ~"],
-  exchange: ["UNAVAILABLE", "the connection to @ broke: ~"],
-};
-
-const UNTRUSTED: Meaning = ["UNAUTHENTICATED", "the certificate of @ is not accepted: ~"];
-const REFUSED_US: Meaning = ["UNAUTHENTICATED", "@ refused our certificate, or that we have none: ~"];
-const NO_HANDLES: Meaning = [
-  "RESOURCE_EXHAUSTED",
-  "@: this process or machine has no file handle or memory left for a connection: ~",
-];
-const RESET: Meaning = ["UNAVAILABLE", "@ reset the connection"];
-const NO_ANSWER: Meaning = ["UNAVAILABLE", "@ does not answer"];
-const NO_ROUTE: Meaning = ["UNAVAILABLE", "there is no way through the network to @"];
-
-/** Node's error codes by what was being done. What is not here is told in the system's own words. */
-const TABLE: Readonly<Record<string, Partial<Record<Undertaking, Meaning>>>> = {
-  ECONNREFUSED: { dial: ["UNAVAILABLE", "nobody listens on @; is the server started?"] },
+/** An error of `node:net` or `node:tls` as an RpcError. */
+export const errorFromNode: (thrown: unknown, doing: Undertaking, endpoint: string) => RpcError = systemErrors({
   ENOENT: {
     dial: ["UNAVAILABLE", "there is no socket file for @; is the server started?"],
     listen: ["FAILED_PRECONDITION", "the folder of @ does not exist"],
   },
   ENOTSOCK: { dial: ["FAILED_PRECONDITION", "@ is a file and no socket"] },
   EPROTOTYPE: { dial: ["FAILED_PRECONDITION", "@ is a socket of another kind"] },
-  ENOTFOUND: {
-    dial: ["UNAVAILABLE", "the name in @ does not resolve to an address"],
-    listen: ["FAILED_PRECONDITION", "the name in @ does not resolve to an address"],
-  },
-  EAI_AGAIN: {
-    dial: ["UNAVAILABLE", "no name server answers for the name in @"],
-    listen: ["UNAVAILABLE", "no name server answers for the name in @"],
-  },
-  ETIMEDOUT: { dial: NO_ANSWER, exchange: ["UNAVAILABLE", "@ does not answer any more"] },
-  EHOSTUNREACH: { dial: NO_ROUTE, exchange: NO_ROUTE },
-  ENETUNREACH: { dial: NO_ROUTE, exchange: NO_ROUTE },
-  EHOSTDOWN: { dial: NO_ROUTE, exchange: NO_ROUTE },
-  ECONNRESET: { dial: ["UNAVAILABLE", "@ closed the connection while it was being made"], exchange: RESET },
-  ECONNABORTED: { exchange: RESET },
-  EPIPE: { exchange: ["UNAVAILABLE", "@ closed the connection while we were sending"] },
   EACCES: {
-    dial: ["PERMISSION_DENIED", "this user may not connect to @"],
     listen: ["PERMISSION_DENIED", "cannot listen on @: this user may not, or the folder of the socket does not exist"],
   },
-  EPERM: {
-    dial: ["PERMISSION_DENIED", "this user may not connect to @"],
-    listen: ["PERMISSION_DENIED", "this user may not listen on @"],
-  },
-  EADDRINUSE: {
-    listen: ["ALREADY_EXISTS", "somebody already listens on @; stop that program or choose another endpoint"],
-  },
-  EADDRNOTAVAIL: {
-    dial: ["UNAVAILABLE", "this machine has no free address to reach @ from"],
-    listen: ["FAILED_PRECONDITION", "this machine does not have the address of @"],
-  },
-  EAFNOSUPPORT: {
-    dial: ["UNAVAILABLE", "this machine does not speak the address family of @"],
-    listen: ["FAILED_PRECONDITION", "this machine does not speak the address family of @"],
-  },
-  EMFILE: { dial: NO_HANDLES, listen: NO_HANDLES },
-  ENFILE: { dial: NO_HANDLES, listen: NO_HANDLES },
-  ENOBUFS: { dial: NO_HANDLES, listen: NO_HANDLES },
   ERR_SSL_WRONG_VERSION_NUMBER: {
     dial: ["UNAVAILABLE", "@ does not speak TLS; is its endpoint tcp:// instead of tcps://?"],
-    listen: ["UNAVAILABLE", "a connection to @ does not speak TLS"],
   },
-  ERR_TLS_CERT_ALTNAME_INVALID: { dial: ["UNAUTHENTICATED", "the certificate of @ is for another host: ~"] },
-  CERT_HAS_EXPIRED: { dial: ["UNAUTHENTICATED", "the certificate of @ has expired"] },
-  CERT_NOT_YET_VALID: { dial: ["UNAUTHENTICATED", "the certificate of @ is not valid yet; is the clock right?"] },
-};
-
-// How X509_verify_cert's results are named in Node, and the alerts of a TLS peer that did not like our certificate.
-const VERIFY_ERROR =
-  /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
-const CERTIFICATE_ALERT = /_ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)$/;
-
-function meaningOf(code: string, doing: Undertaking): Meaning | undefined {
-  const meaning = TABLE[code]?.[doing];
-  if (meaning !== undefined) return meaning;
-  if (VERIFY_ERROR.test(code)) return UNTRUSTED;
-  return CERTIFICATE_ALERT.test(code) ? REFUSED_US : undefined;
-}
+});

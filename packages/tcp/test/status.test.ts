@@ -1,6 +1,7 @@
 import { RpcError } from "@rpc/core";
 import { describe, expect, it } from "vitest";
-import { errorFromNode, type Undertaking } from "../src/status.ts";
+import type { Undertaking } from "@rpc/core/transport";
+import { errorFromNode } from "../src/status.ts";
 
 const ENDPOINT = "tcp://127.0.0.1:7000";
 

@@ -8,7 +8,7 @@ import type { ChannelSettings } from "../options.ts";
 import { HandshakeGuard } from "./handshake-guard.ts";
 import { PingAllowance } from "./ping-allowance.ts";
 import { errorFromNode } from "./status.ts";
-import { WriteBatch } from "./write-batch.ts";
+import { FrameBatch } from "./frame-batch.ts";
 
 /** What belongs to one connection, beside what all of them have in common. */
 export interface WsLink {
@@ -35,7 +35,7 @@ export class WsChannel implements Channel {
 
   readonly #link: WsLink;
   readonly #settings: ChannelSettings;
-  readonly #batch: WriteBatch;
+  readonly #batch: FrameBatch;
   #sink: ChannelSink | undefined = undefined;
   #state: "open" | "closing" | "closed" = "open";
   /** Why this end closed, or what was wrong with the far end; the socket's own error counts only without it. */
@@ -64,7 +64,7 @@ export class WsChannel implements Channel {
     this.security = securityOf(socket);
     this.#link = link;
     this.#settings = settings;
-    this.#batch = new WriteBatch(link.binary, link.masks);
+    this.#batch = new FrameBatch(link.binary, link.masks);
     this.#limitBytes = settings.maxMessageBytes;
     // Nothing is read before somebody listens.
     ws.pause();

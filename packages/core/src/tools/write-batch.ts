@@ -1,44 +1,36 @@
-import type { Socket } from "node:net";
-import { BINARY_FRAME, headerBytes, MAX_HEADER_BYTES, TEXT_FRAME, writeHeader, writeMasked } from "./frames.ts";
+import { allocateBytes } from "./utf8.ts";
+
+/** What a batch is written to: a socket as Node has them. */
+export interface BatchTarget {
+  /** Bytes that it has taken and not yet given on. */
+  readonly writableLength: number;
+  cork(): void;
+  uncork(): void;
+  write(bytes: Uint8Array): unknown;
+}
+
+/** From here on a message costs less as a piece of its own in a `writev` than as a copy. */
+export const LARGE_BYTES: number = 16 * 1024;
 
 /**
- * The frames that one tick sends over one socket, written together. Small ones are copied one behind the other into a slab, so
- * that they leave as one piece; large ones stay where they are and leave beside it in the same `writev`. `ws` itself writes header and
- * payload of each message by themselves.
+ * The messages that one tick sends over one socket, written together. Small ones are copied one behind the other into a slab, so that they
+ * leave as one piece; large ones stay where they are and leave beside it in the same `writev`. Who extends it knows how a message is framed.
  */
-export class WriteBatch {
+export abstract class WriteBatch {
   /** Bytes that wait for {@link WriteBatch.flush}, headers included. */
   bytes = 0;
 
-  readonly #first: number;
-  /** A dialing end masks what it sends. */
-  readonly #masks: boolean;
   #slab: Slab | undefined = undefined;
   /** Where the unwritten region of the slab begins. */
   #start = 0;
   /** Finished pieces in front of that region. */
   #pieces: Uint8Array[] | undefined = undefined;
 
-  constructor(binary: boolean, masks: boolean) {
-    this.#first = binary ? BINARY_FRAME : TEXT_FRAME;
-    this.#masks = masks;
-  }
-
-  /** Adds a message. Without `transfer` its bytes are copied before this returns (C06). */
-  add(message: Uint8Array, transfer: boolean): void {
-    const { length } = message;
-    const head = headerBytes(length, this.#masks);
-    this.bytes += head + length;
-    if (length >= LARGE_BYTES) return this.#addLarge(message, transfer);
-    const slab = this.#slabWithRoom(head + length);
-    const at = writeHeader(slab.memory, slab.used, this.#first, length, this.#masks);
-    if (this.#masks) writeMasked(slab.memory, at, message);
-    else slab.memory.set(message, at);
-    slab.used += head + length;
-  }
+  /** Adds a message, framed, and counts its bytes. Without `transfer` its bytes are copied before this returns (C06). */
+  abstract add(message: Uint8Array, transfer: boolean): void;
 
   /** Hands everything to the socket in one write. */
-  flush(socket: Socket): void {
+  flush(socket: BatchTarget): void {
     const slab = this.#slab;
     const start = this.#start;
     const region = this.#cutRegion();
@@ -67,31 +59,23 @@ export class WriteBatch {
     this.#pieces = undefined;
   }
 
-  #addLarge(message: Uint8Array, transfer: boolean): void {
-    const { length } = message;
-    const pieces = (this.#pieces ??= []);
-    if (this.#masks) {
-      const frame = Buffer.allocUnsafeSlow(MAX_HEADER_BYTES + length);
-      const end = writeMasked(frame, writeHeader(frame, 0, this.#first, length, true), message);
-      this.#finishRegion();
-      pieces.push(frame.subarray(0, end));
-      return;
-    }
-    const slab = this.#slabWithRoom(MAX_HEADER_BYTES);
-    slab.used = writeHeader(slab.memory, slab.used, this.#first, length, false);
-    this.#finishRegion();
-    pieces.push(transfer ? message : new Uint8Array(message));
-  }
-
-  #slabWithRoom(bytes: number): Slab {
+  /** A slab with room for so many bytes from `used` on; who writes them moves `used` behind them. */
+  protected room(bytes: number): Slab {
     const slab = this.#slab;
     if (slab !== undefined && slab.memory.length - slab.used >= bytes) return slab;
     this.#finishRegion();
     // The slab of a batch that outgrows it is left to the garbage collector with its last piece.
-    const fresh = takeSlab(slab === undefined && bytes <= SMALL_SLABS.bytes ? SMALL_SLABS : LARGE_SLABS, bytes);
+    const pool = slab === undefined && bytes <= SMALL_SLABS.bytes ? SMALL_SLABS : LARGE_SLABS;
+    const fresh = takeSlab(pool, bytes);
     this.#slab = fresh;
     this.#start = fresh.used;
     return fresh;
+  }
+
+  /** Bytes that leave as they are, behind all that was written so far. */
+  protected addPiece(piece: Uint8Array): void {
+    this.#finishRegion();
+    (this.#pieces ??= []).push(piece);
   }
 
   #finishRegion(): void {
@@ -108,15 +92,12 @@ export class WriteBatch {
   }
 }
 
-/** From here on a message costs less as a piece of its own in a `writev` than as a copy. */
-const LARGE_BYTES = 16 * 1024;
-
 /**
  * Memory for outgoing bytes. A region is not written again while the socket may still hold it; the rest of the slab goes on to whichever
  * channel sends next, so an idle channel holds none.
  */
-interface Slab {
-  readonly memory: Buffer;
+export interface Slab {
+  readonly memory: Uint8Array;
   used: number;
 }
 
@@ -138,7 +119,7 @@ function takeSlab(pool: SlabPool, bytes: number): Slab {
   const spare = pool.spare.pop();
   if (spare !== undefined && pool.bytes - spare.used >= bytes) return spare;
   // A spare one that is too full for this message is dropped, not put back: it would be tried and found full again and again.
-  return { memory: Buffer.allocUnsafeSlow(pool.bytes), used: 0 };
+  return { memory: allocateBytes(pool.bytes), used: 0 };
 }
 
 function giveBack(slab: Slab): void {
