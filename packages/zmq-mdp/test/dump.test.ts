@@ -19,6 +19,19 @@ describe("the sniffer", () => {
     );
   });
 
+  it("ends with the reason where it is not let in", async () => {
+    const forwarder = await runForwarder({
+      publishers: "tcp://127.0.0.1:*",
+      subscribers: "tcp://127.0.0.1:*",
+      auth: { mechanism: "plain", admit: { ada: "secret" } },
+    });
+    onTestFinished(() => forwarder.close());
+    const dump = createDumpProgram().parseAsync(["--endpoint", forwarder.subscribers, "--password", "ada:guess"], {
+      from: "user",
+    });
+    await expect(dump).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  });
+
   it("prints what passes and matches, and ends after as many as it is told", async () => {
     const forwarder = await runForwarder({
       publishers: "tcp://127.0.0.1:*",

@@ -48,7 +48,11 @@ async function dump(filters: readonly string[], flags: Flags): Promise<void> {
   process.once("SIGTERM", end);
   const hasColors = flags.colors !== false && process.stdout.isTTY;
   let left = flags.count ?? Number.POSITIVE_INFINITY;
-  void subscriber.ready.then(() => process.stderr.write(`listening to ${flags.endpoint}\n`));
+  subscriber.ready.then(
+    () => process.stderr.write(`listening to ${flags.endpoint}\n`),
+    // The loop says so as well.
+    () => undefined,
+  );
   for await (const event of subscriber) {
     if (flags.match?.test(`${event.category} ${JSON.stringify(event.content)}`) === false) continue;
     process.stdout.write(`${flags.json === true ? JSON.stringify(event) : eventLine(event, hasColors)}\n`);
@@ -58,6 +62,8 @@ async function dump(filters: readonly string[], flags: Flags): Promise<void> {
   process.removeListener("SIGINT", end);
   process.removeListener("SIGTERM", end);
   if (subscriber.unreadableCount > 0) process.stderr.write(`${subscriber.unreadableCount} could not be read\n`);
+  if (subscriber.droppedCount > 0)
+    process.stderr.write(`${subscriber.droppedCount} came faster than they could be printed\n`);
 }
 
 /** An event on one line: what a terminal would take for orders is made visible. */
