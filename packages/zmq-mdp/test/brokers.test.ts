@@ -91,9 +91,31 @@ describe("several brokers", () => {
     await silent.next();
     clock.advance(1_000);
     await expect(first).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    // It is asked whether it is there at all, and has a second for that.
+    expect(texts((await silent.next()).slice(2, 6))).toEqual(["", "MDPC01", "mmi.service", "1"]);
+    clock.advance(1_000);
     const second = client.get(2, { timeoutMs: 1_000 });
     await answer(broker, 2);
     expect(await second).toBe(2);
+  });
+
+  it("that are only slow are not left", async () => {
+    const clock = createFakeClock();
+    const broker = await scriptedBroker();
+    const other = await scriptedBroker();
+    const transport = transportTo([broker.endpoint, other.endpoint], { clock });
+    const client = createClient(Config, transport);
+    const slow = client.get(1, { timeoutMs: 1_000 });
+    await broker.next();
+    clock.advance(1_000);
+    await expect(slow).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    const probe = await broker.next();
+    await broker.send([...probe.slice(0, 5), "404"]);
+    const next = client.get(2, { timeoutMs: 5_000 });
+    await answer(broker, 2);
+    expect(await next).toBe(2);
+    clock.advance(1_000);
+    expect(transport.endpoint).toBe(broker.endpoint);
   });
 
   it.each(["envelope", "socket"] as const)(

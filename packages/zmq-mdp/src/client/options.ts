@@ -78,7 +78,7 @@ export interface ClientSettings {
   readonly connectTimeoutMs: number;
   readonly maxMessageBytes: number;
   readonly linkHeartbeatMs: number;
-  /** Time-outs in a row, with nothing heard meanwhile, after which another broker is asked. */
+  /** Time-outs in a row, with nothing heard meanwhile, after which a broker is asked whether it is there at all. */
   readonly silentTries: number;
   readonly credentials: MdpCredentials | undefined;
   readonly clock: Clock;

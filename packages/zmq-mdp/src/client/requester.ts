@@ -32,6 +32,7 @@ export class Requester implements LaneOwner {
   #silences = 0;
   /** Messages of brokers. */
   #heard = 0;
+  #isProbing = false;
   /** Counts how often sockets were made anew. */
   #era = 0;
   #closed = false;
@@ -272,10 +273,25 @@ export class Requester implements LaneOwner {
   #expired(exchange: Exchange): void {
     const { lane, heard } = exchange;
     this.abandon(exchange, late(exchange.label, exchange.isSent ? "unknown" : "no"));
-    // A broker that takes what it is given and never says a word is not there, whatever its connection says.
     if (lane === undefined || lane.endpoint !== this.endpoint || this.#heard > heard) return;
     this.#silences += 1;
-    if (this.#silences >= this.settings.silentTries) this.leave(lane.endpoint);
+    if (this.#silences >= this.settings.silentTries) this.#probe(lane.endpoint);
+  }
+
+  /** A broker that takes what it is given and never says a word is not there, whatever its connection says; or its workers are slow. It is asked. */
+  #probe(endpoint: string): void {
+    if (this.#isProbing || this.#closed || this.settings.brokers.length < 2) return;
+    this.#isProbing = true;
+    const done = (isThere: boolean): void => {
+      this.#isProbing = false;
+      if (!isThere && !this.#closed) this.leave(endpoint);
+    };
+    const sink = { partial: () => undefined, final: () => done(true), failed: () => done(false) };
+    try {
+      this.request("probe", MMI_SERVICE, [Buffer.from(MMI_SERVICE)], this.settings.clock.now() + PROBE_MS, sink);
+    } catch {
+      done(false);
+    }
   }
 
   #dropRetired(lane: Lane): void {
@@ -328,6 +344,9 @@ export class Requester implements LaneOwner {
 }
 
 const LINGER_MS = 500;
+/** Answered by a broker itself, at once. */
+const MMI_SERVICE = "mmi.service";
+const PROBE_MS = 1_000;
 const MOST_SERVICES = 1_000;
 
 function late(label: string, delivered: "no" | "unknown"): RpcError {
