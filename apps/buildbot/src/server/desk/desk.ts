@@ -29,6 +29,7 @@ import {
   type Tx,
   whyLost,
 } from "../store/index.ts";
+import { BotClocks } from "./bot-clocks.ts";
 import { requestRebuild } from "./rebuild.ts";
 import { tellChanged } from "./tell-changed.ts";
 import { receiveArtefact, type Upload } from "./uploads.ts";
@@ -67,6 +68,7 @@ class BotsDesk {
   readonly #options: DeskOptions;
   readonly #seenAt = new Map<number, number>();
   readonly #sizeAt = new Map<string, number>();
+  readonly #clocks = new BotClocks();
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -92,19 +94,21 @@ class BotsDesk {
     },
     stepBegan: async ({ seq, name, at, ...writer }, context) => {
       checkStep(seq);
-      await this.#write(context, writer, async (tx, { id }) =>
-        (await beginStep(tx.db, { build: id, seq, name: cut(name, 200), at })) ? getBuildSummary(tx.db, id) : undefined,
-      );
+      await this.#write(context, writer, async (tx, build) => {
+        const step = { build: build.id, seq, name: cut(name, 200), at: this.#instant(build, at) };
+        return (await beginStep(tx.db, step)) ? getBuildSummary(tx.db, build.id) : undefined;
+      });
       return DONE;
     },
     stepEnded: async ({ seq, at, results, exitCode, summary, ...writer }, context) => {
       checkStep(seq);
       const { logs } = this.#options;
       const size = await logs.size(writer.build, seq);
-      await this.#write(context, writer, async (tx, { id }) => {
+      await this.#write(context, writer, async (tx, build) => {
+        const { id } = build;
         await setLogSize(tx.db, { build: id, seq, ...size });
-        const isNew = await endStep(tx.db, { build: id, seq, at, results, exitCode, summary });
-        return isNew ? getBuildSummary(tx.db, id) : undefined;
+        const ended = { build: id, seq, at: this.#instant(build, at), results, exitCode, summary };
+        return (await endStep(tx.db, ended)) ? getBuildSummary(tx.db, id) : undefined;
       });
       this.#sizeAt.delete(`${writer.build} ${seq}`);
       await logs.end(writer.build, seq);
@@ -275,7 +279,9 @@ class BotsDesk {
     const changed = await store.transaction(async (tx) => {
       await this.#mustBeIts(tx, bot, writer);
       for (const size of sizes) await setLogSize(tx.db, size);
-      const ended = await finishBuild(tx, { build, at, results, summary });
+      const running = await getBuildSummary(tx.db, build);
+      const end = { build, at: running === undefined ? at : this.#instant(running, at), results, summary };
+      const ended = await finishBuild(tx, end);
       await commands.tellOfRequests(tx, ended.requests, { by: "server", isPutBack: results === "retry" });
       return ended;
     });
@@ -306,6 +312,10 @@ class BotsDesk {
       return undefined;
     });
     if (changed !== undefined) bus.emit("buildChanged", changed);
+  }
+
+  #instant({ bot, startedAt }: BuildSummary, at: number): number {
+    return this.#clocks.instant(bot, at, { from: startedAt, to: this.#options.store.wallClock() });
   }
 
   async #mustBeIts(tx: Tx, bot: BotRow, { build, incarnation }: Writer): Promise<void> {
