@@ -1,7 +1,4 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import type { Socket } from "node:net";
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import {
   type CallerCredentials,
@@ -30,6 +27,7 @@ import { createWsTransport, serveWs } from "../src/index.ts";
 import { acceptWs } from "../src/node/accept.ts";
 import { nodeConnect } from "../src/node/dial.ts";
 import { listenSettings, nodeDialSettings, type WsTransportOptions } from "../src/node/options.ts";
+import { watchSockets } from "../../../tools/vitest/watch-sockets.ts";
 
 /** One of the kinds of connection of this package. */
 export interface Kind {
@@ -76,43 +74,6 @@ export function withOptions(kind: Kind, options: Shared & Pick<Kind, "credential
     serve: { ...kind.serve, ...shared },
     dial: { ...kind.dial, ...shared },
     ...(credentials === undefined ? {} : { credentials }),
-  };
-}
-
-/** Sockets of this process from now on: what a network can cut, and what must be gone in the end. */
-interface SocketWatch {
-  cut(): Promise<void>;
-  /** Resolves when all that have been ended are closed. Those of another pair, which is still at work, are not waited for. */
-  gone(): Promise<void>;
-}
-
-function watchSockets(): SocketWatch {
-  const sockets = new Set<Socket>();
-  const see = (message: unknown): void => {
-    const { socket } = message as { readonly socket: Socket };
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  subscribe("net.client.socket", see);
-  subscribe("net.server.socket", see);
-  const closed = async (ending: readonly Socket[]): Promise<void> => {
-    await Promise.all(ending.map((socket) => once(socket, "close").catch(() => undefined)));
-  };
-  return {
-    cut: async () => {
-      const all = [...sockets];
-      for (const socket of all) socket.destroy();
-      await closed(all);
-    },
-    gone: async () => {
-      // The closing handshake of WebSocket and that of TLS come first: some turns are enough for both.
-      for (let turn = 0; turn < 20; turn++) {
-        await closed([...sockets].filter((socket) => socket.writableEnded || socket.destroyed));
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      unsubscribe("net.client.socket", see);
-      unsubscribe("net.server.socket", see);
-    },
   };
 }
 

@@ -1,6 +1,3 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { once } from "node:events";
-import type { Socket } from "node:net";
 import type { CallerCredentials, ListenerCredentials, Secret } from "@rpc/core/transport";
 import type { TransportPair, TransportPairOptions } from "@rpc/testkit";
 import {
@@ -10,6 +7,7 @@ import {
   type XmlRpcTransport,
   type XmlRpcTransportOptions,
 } from "../src/index.ts";
+import { watchSockets } from "../../../tools/vitest/watch-sockets.ts";
 
 /** A transport and a listener of the public doors, with these options on top. */
 export function pairOf(
@@ -74,33 +72,4 @@ function authenticator({ secret, secrets }: ListenerCredentials): XmlRpcListener
 
 function authOf({ secret, identity = "" }: CallerCredentials): XmlRpcTransportOptions["auth"] {
   return secret === undefined ? undefined : { user: identity, password: String(secret) };
-}
-
-/** Sockets of this process from now on, on both ends: what a network can cut, and what must be gone in the end. */
-function watchSockets(): { cut(): Promise<void>; gone(): Promise<void> } {
-  const sockets = new Set<Socket>();
-  const see = (message: unknown): void => {
-    const { socket } = message as { readonly socket: Socket };
-    sockets.add(socket);
-    // Every case that runs at the same time listens to every socket.
-    socket.setMaxListeners(0);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  subscribe("net.client.socket", see);
-  subscribe("net.server.socket", see);
-  const closed = async (ending: readonly Socket[]): Promise<void> => {
-    await Promise.all(ending.map((socket) => once(socket, "close").catch(() => undefined)));
-  };
-  return {
-    cut: async () => {
-      const all = [...sockets];
-      for (const socket of all) socket.destroy();
-      await closed(all);
-    },
-    gone: async () => {
-      await closed([...sockets].filter((socket) => socket.destroyed));
-      unsubscribe("net.client.socket", see);
-      unsubscribe("net.server.socket", see);
-    },
-  };
 }
