@@ -67,7 +67,7 @@ describe("connections that are lost", () => {
     const server = await startPostgres();
     const url = await createDatabase(server.url());
     const store = createPostgresStore({ connection: url });
-    const other = new Pool({ connectionString: url, max: 1 });
+    const other = new Pool({ connectionString: url, max: 2 });
     other.on("error", () => undefined);
     try {
       await store.migrate();
@@ -79,7 +79,8 @@ describe("connections that are lost", () => {
       await lock.query("BEGIN; SELECT 1 FROM rpc_command FOR UPDATE");
       const answer = store.settle([done(claim)]).catch((error: unknown) => error);
       for (let isWaiting = false; !isWaiting;) {
-        const { rows } = await lock.query<{ count: number }>(WAITING);
+        // Not in the transaction, which sees for ever what it has seen first.
+        const { rows } = await other.query<{ count: number }>(WAITING);
         isWaiting = rows[0]?.count !== 0;
       }
       await server.down();
