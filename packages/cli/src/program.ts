@@ -29,7 +29,9 @@ export function createProgram(): Command {
         "off",
       ]),
     )
-    .addOption(new Option("--pooler <mode>", "a pooler is between (PostgreSQL)").choices(["none", "session", "transaction"]))
+    .addOption(
+      new Option("--pooler <mode>", "a pooler is between (PostgreSQL)").choices(["none", "session", "transaction"]),
+    )
     .option("--color", "colours, in a pipe as well")
     .option("--no-color", "no colours")
     .option("--debug", "the stack of what failed")

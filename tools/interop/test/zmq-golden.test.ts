@@ -141,6 +141,7 @@ describe("golden frames", () => {
     await tap.until((message) => message.toBroker && message.frames[2]?.[0] === 4);
     await worker.close();
     await broker.line({ event: "gone" });
+    await tap.until((message) => message.toBroker && message.frames[2]?.[0] === 5);
     expect(goldenAmong(tap.messages)).toEqual(
       expect.arrayContaining(["worker-ready", "worker-heartbeat", "worker-disconnect"]),
     );
