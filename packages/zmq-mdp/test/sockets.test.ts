@@ -44,18 +44,14 @@ it("a worker that finds no socket says so, and tries again later", async () => {
   expect(errors[0]).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "SOCKETS" });
   giveBack();
   giveRest();
-  let isBack = false;
-  const back = (async () => {
+  const back = (async (): Promise<boolean> => {
     // The goodbye of the one before may come first.
     while ((await broker.next()).at(-1)?.toString() !== "echo");
-    isBack = true;
+    return true;
   })();
   // Sockets are given back by another thread: the first tries may come before it.
-  while (!isBack) {
-    clock.advance(30_000);
-    await pause();
-  }
-  await back;
+  do clock.advance(30_000);
+  while (!(await Promise.race([back, pause().then(() => false)])));
 });
 
 it("calls wait for a socket where each has one of its own, and are told where there is none at all", async () => {
