@@ -16,7 +16,7 @@ it(
     const at = { url: await createDatabase() };
     const verdict = await runInvariants({ seed: SEED, commands: 2000, agents: 8, at });
     expect(verdict.violations).toEqual([]);
-    expect(verdict.counts["kills"]).toBeGreaterThan(3);
+    expect(verdict.counts["kills"]).toBeGreaterThan(0);
   },
 );
 
@@ -33,7 +33,7 @@ it(
         at: { file: join(folder, "queue.db") },
       });
       expect(verdict.violations).toEqual([]);
-      expect(verdict.counts["kills"]).toBeGreaterThan(3);
+      expect(verdict.counts["kills"]).toBeGreaterThan(0);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
