@@ -7,9 +7,12 @@ import type { Entrant } from "../harness/entrant.ts";
 import { connectClient, startWorkers } from "../wire/mdp-peers.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../interop/zmq/peers/bare_broker.py", import.meta.url));
-/** Debian's packages belong to /usr/bin/python3. It ends with this process: then nobody holds the other end of the shell's input. */
+/**
+ * Debian's packages belong to /usr/bin/python3. It ends with this process: then nobody holds the other end of the shell's input. By SIGKILL: a
+ * signal that Python handles is not seen when it comes just before a wait, and nobody sends the message that would end the wait.
+ */
 const ALONG =
-  'python=python3; $python -c "import zmq" 2>&- || python=/usr/bin/python3; $python "$0" "$@" <&- & read -r _; kill $!';
+  'python=python3; $python -c "import zmq" 2>&- || python=/usr/bin/python3; $python "$0" "$@" <&- & read -r _; kill -9 $!';
 
 export const entrant: Entrant = {
   opaque: true,
