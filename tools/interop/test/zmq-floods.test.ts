@@ -24,7 +24,7 @@ it("a flood of a foreign client fills its queue and no more: what is beyond is c
     "--window",
     requests,
     "--timeout",
-    1_500,
+    4_000,
   );
   const told = (await flood.output()).at(-1);
   const { queueFull, replies } = broker.stats().counters;
