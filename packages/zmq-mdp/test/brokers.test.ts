@@ -140,8 +140,7 @@ describe("several brokers", () => {
   it("are all tried for each call, also when all of them were away before", async () => {
     const one = await scriptedBroker();
     const two = await scriptedBroker();
-    one.close();
-    two.close();
+    await Promise.all([one.leave(), two.leave()]);
     const client = createClient(Config, transportTo([one.endpoint, two.endpoint]));
     await expect(client.get(1)).rejects.toMatchObject({ code: "UNAVAILABLE", delivered: "no" });
     const back = await scriptedBroker(two.endpoint);

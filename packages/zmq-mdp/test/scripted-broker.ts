@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
 import { Router } from "zeromq";
+import { closeBound } from "../src/link/close-bound.ts";
 
 /** A ROUTER that does what a test says: gives what came, and sends what it is given. */
 export interface ScriptedBroker {
@@ -8,6 +9,8 @@ export interface ScriptedBroker {
   next(heartbeats?: boolean): Promise<Buffer[]>;
   send(frames: readonly (Uint8Array | string)[]): Promise<void>;
   close(): void;
+  /** Closes it; when that is done, nobody listens there any more. */
+  leave(): Promise<void>;
 }
 
 /** Binds a scripted broker, to a port of its own unless one is given. */
@@ -26,6 +29,7 @@ export async function scriptedBroker(endpoint = "tcp://127.0.0.1:*"): Promise<Sc
     },
     send: (frames) => socket.send([...frames] as Buffer[]),
     close,
+    leave: () => closeBound(socket, socket.lastEndpoint ?? ""),
   };
 }
 
