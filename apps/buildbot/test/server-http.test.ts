@@ -40,6 +40,15 @@ describe("the page's files", () => {
     expect(script.headers.get("cache-control")).toContain("immutable");
   });
 
+  test("are packed for whoever can unpack them", async () => {
+    const script = await raw("/assets/index-1a2b.js", "Accept-Encoding: br, gzip\r\n");
+    expect(script).toMatch(/^content-encoding: gzip\r$/im);
+    expect(script).toMatch(/^vary: accept-encoding\r$/im);
+    const plain = await raw("/assets/index-1a2b.js", "Accept-Encoding: br, identity\r\n");
+    expect(plain).not.toMatch(/^content-encoding:/im);
+    expect(await (await get("/", { "accept-encoding": "gzip" })).text()).toContain("the page");
+  });
+
   test("the page answers at all of its own addresses, and nothing at others", async () => {
     for (const path of ["/builders/walls", "/builds/7", "/bots/a.b"]) {
       expect(await (await get(path, { accept: "text/html" })).text()).toContain("the page");

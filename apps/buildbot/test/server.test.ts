@@ -82,7 +82,10 @@ describe("a server", () => {
 
     const again = await builds.rebuild({ id: build });
     expect(again).toMatchObject({ state: "pending", builder: "walls", revision: "a".repeat(40), submittedBy: "admin" });
-    expect(await builds.cancelRequest({ id: again.id, reason: "" })).toMatchObject({ results: "cancelled" });
+    expect(await builds.cancelRequest({ id: again.id, reason: "twice" })).toMatchObject({
+      results: "cancelled",
+      cancelReason: "twice (admin)",
+    });
     await expect(builds.cancelRequest({ id: again.id, reason: "" })).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
     });

@@ -187,9 +187,13 @@ describe.each(DATABASES)("the store on %s", (kind) => {
     const [first, second] = [await wish(store, "core"), await wish(store, "core")];
     await claim(store, bot.id, 1);
     expect(await requestCancel(store.db, 1, "mistake")).toMatchObject({ cancelRequested: true });
-    expect(await cancelRequest(store.db, second.id, 7000)).toMatchObject({ state: "complete", results: "cancelled" });
-    expect(await cancelRequest(store.db, second.id, 7000)).toBeUndefined();
-    expect(await cancelRequest(store.db, first.id, 7000)).toBeUndefined();
+    expect(await cancelRequest(store.db, second.id, 7000, "twice")).toMatchObject({
+      state: "complete",
+      results: "cancelled",
+      cancelReason: "twice",
+    });
+    expect(await cancelRequest(store.db, second.id, 7000, "twice")).toBeUndefined();
+    expect(await cancelRequest(store.db, first.id, 7000, "late")).toBeUndefined();
     await store.transaction((tx) => loseBuilds(kind, tx, { bot: "one", why: "gone", at: 8000 }));
     expect(await getRequest(store.db, first.id)).toMatchObject({ state: "complete", results: "cancelled" });
     expect(await requestCancel(store.db, 1, "again")).toBeUndefined();

@@ -92,7 +92,13 @@ export const Builds = defineContract("buildbot.v1.Builds", {
     idempotent: true,
   }),
   follow: serverStream({
-    input: z.object({ build: Id, step: z.int().min(0).optional(), firstLine: z.int().min(0).default(0) }),
+    input: z.object({
+      build: Id,
+      step: z.int().min(0).optional(),
+      firstLine: z.int().min(0).default(0),
+      /** Where a log grows faster than it is read: its end, and not all that is before it. */
+      tail: z.boolean().default(false),
+    }),
     output: LogLines.extend({ step: z.int().min(0) }),
     errors: NotFound,
     doc: "a log from a line on, as it grows, until the step (without `step`: the build) has ended",

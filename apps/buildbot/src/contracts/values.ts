@@ -153,6 +153,8 @@ export const BuildRequest = z.object({
   claimedBy: z.string().optional(),
   completeAt: At.optional(),
   buildId: Id.optional(),
+  /** Of one that was taken out of the queue: why, and by whom. */
+  cancelReason: z.string().optional(),
 });
 export type BuildRequest = z.infer<typeof BuildRequest>;
 

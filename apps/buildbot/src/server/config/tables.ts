@@ -139,7 +139,7 @@ async function retireBuilders({ db }: Tx, at: number): Promise<BuildRequest[]> {
     .execute();
   const cancelled: BuildRequest[] = [];
   for (const { id } of pending) {
-    const request = await cancelRequest(db, id, at);
+    const request = await cancelRequest(db, id, at, "its builder is no longer in the configuration");
     if (request !== undefined) cancelled.push(request);
   }
   return cancelled;

@@ -1,8 +1,10 @@
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { constants, gzip } from "node:zlib";
 import { answerHead, type Headers, say } from "./answers.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -18,6 +20,10 @@ const TYPES: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2",
   ".txt": "text/plain; charset=utf-8",
 };
+
+/** What of these is worth it; the rest is packed already. */
+const TEXTS = new Set([".html", ".js", ".css", ".json", ".svg", ".webmanifest"]);
+const packed = promisify(gzip);
 
 /** Styles are made by the page's library while it runs; scripts come from here and nowhere else. */
 const POLICY = [
@@ -40,6 +46,8 @@ const NOT_BUILT =
 export class StaticFiles {
   readonly #folder: string;
   #files = new Map<string, string>();
+  /** By file: gzipped once, when it is first asked for. What was built does not change while the server runs. */
+  readonly #packed = new Map<string, Promise<Buffer>>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -67,14 +75,33 @@ export class StaticFiles {
     const isPage = file.endsWith(".html");
     // Vite puts a digest into the names of what it makes of sources.
     const isForever = path.startsWith("/assets/");
+    const isText = TEXTS.has(extname(file));
+    const small = isText && takesGzip(response) ? await this.#pack(file) : undefined;
     const headers: Headers = {
       "content-type": TYPES[extname(file)] ?? "application/octet-stream",
-      "content-length": String((await stat(file)).size),
+      "content-length": String(small?.length ?? (await stat(file)).size),
+      ...(isText && { vary: "accept-encoding" }),
+      ...(small !== undefined && { "content-encoding": "gzip" }),
       "cache-control": isForever ? "public, max-age=31536000, immutable" : "no-cache",
       "content-security-policy": isPage ? POLICY : "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     };
     answerHead(response, 200, headers);
     if (response.req.method === "HEAD") response.end();
+    else if (small !== undefined) response.end(small);
     else await pipeline(createReadStream(file), response);
   }
+
+  #pack(file: string): Promise<Buffer> {
+    let bytes = this.#packed.get(file);
+    if (bytes === undefined) {
+      bytes = readFile(file).then((whole) => packed(whole, { level: constants.Z_BEST_COMPRESSION }));
+      bytes.catch(() => this.#packed.delete(file));
+      this.#packed.set(file, bytes);
+    }
+    return bytes;
+  }
+}
+
+function takesGzip({ req }: ServerResponse): boolean {
+  return /(?:^|,)\s*gzip\s*(?:,|$)/i.test(String(req.headers["accept-encoding"] ?? ""));
 }

@@ -17,6 +17,8 @@ export interface Follow {
   readonly step?: number | undefined;
   /** Of the step, or of the first one. */
   readonly firstLine: number;
+  /** What is more than a window behind the end is left out: who looks at the end asks for the rest by its lines. */
+  readonly tail?: boolean | undefined;
 }
 
 /**
@@ -25,11 +27,11 @@ export interface Follow {
  */
 export async function* followLog(
   deps: FollowDeps,
-  { build, step, firstLine }: Follow,
+  { build, step, firstLine, tail = false }: Follow,
   signal: AbortSignal,
 ): AsyncGenerator<LogLines & { step: number }, void, undefined> {
   if (step !== undefined) {
-    yield* followStep(deps, build, step, firstLine, signal);
+    yield* followStep(deps, { build, step, firstLine, tail }, signal);
     return;
   }
   const { store, bus } = deps;
@@ -51,7 +53,7 @@ export async function* followLog(
           seq > last && (state === "running" || startedAt !== undefined || logBytes > 0),
       );
       if (next !== undefined) {
-        yield* followStep(deps, build, next.seq, from, signal);
+        yield* followStep(deps, { build, step: next.seq, firstLine: from, tail }, signal);
         last = next.seq;
         from = 0;
       } else if (summary?.state !== "running") {
@@ -68,9 +70,7 @@ export async function* followLog(
 
 async function* followStep(
   { store, logs }: FollowDeps,
-  build: number,
-  step: number,
-  firstLine: number,
+  { build, step, firstLine, tail }: Required<Follow> & { readonly step: number },
   signal: AbortSignal,
 ): AsyncGenerator<LogLines & { step: number }, void, undefined> {
   let from = firstLine;
@@ -84,7 +84,7 @@ async function* followStep(
     const ended = hasEnded && isLast;
     if (ended || window.lines.length > 0) yield { ...window, ended, step };
     if (ended) return;
-    from = next;
+    from = tail ? Math.max(next, window.totalLines - WINDOW) : next;
     if (isLast) await logs.grown(build, step, version, signal);
   }
 }

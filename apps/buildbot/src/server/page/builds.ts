@@ -64,8 +64,13 @@ export function builds(parts: PageParts): ImplementationOf<typeof Builds> {
       else if ((await getBuildSummary(db, id)) === undefined) noBuild("cancel", id);
       return {};
     },
-    cancelRequest: async ({ id }) => {
-      const cancelled = await cancelRequest(db, id, store.wallClock());
+    cancelRequest: async ({ id, reason }, { peer }) => {
+      const cancelled = await cancelRequest(
+        db,
+        id,
+        store.wallClock(),
+        `${reason || "no reason given"} (${nameOf(peer)})`,
+      );
       if (cancelled === undefined) {
         const { state } = (await getRequest(db, id)) ?? noRequest(id);
         const hint = state === "claimed" ? "; cancel its build" : "";
@@ -83,9 +88,9 @@ export function builds(parts: PageParts): ImplementationOf<typeof Builds> {
       return { ...window, ended: state === "finished" && isLast };
     },
     searchLog: ({ build, step, text, limit }) => logs.search(build, step, text, limit),
-    follow: async function* ({ build, step, firstLine }, { signal }) {
+    follow: async function* ({ build, step, firstLine, tail }, { signal }) {
       if ((await getBuildSummary(db, build)) === undefined) noBuild("follow", build);
-      yield* followLog({ store, logs, bus }, { build, step, firstLine }, signal);
+      yield* followLog({ store, logs, bus }, { build, step, firstLine, tail }, signal);
     },
     tests: async ({ build, ...filter }) => {
       if ((await getBuildSummary(db, build)) === undefined) noBuild("tests", build);

@@ -4,6 +4,7 @@ import { Migrator } from "kysely/migration";
 import type { Handle, Kind } from "./dialect.ts";
 import { begin } from "./migrations/0001-begin.ts";
 import { keep } from "./migrations/0002-keep.ts";
+import { cancelReason } from "./migrations/0003-cancel-reason.ts";
 import { PoolDialect } from "./postgres-dialect.ts";
 import { NodeSqliteDialect } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
@@ -77,7 +78,7 @@ export async function openStore(place: string, options: StoreOptions = {}): Prom
 }
 
 async function migrate(db: Db, kind: Kind): Promise<void> {
-  const migrations = { "0001-begin": begin(kind), "0002-keep": keep };
+  const migrations = { "0001-begin": begin(kind), "0002-keep": keep, "0003-cancel-reason": cancelReason };
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve(migrations) },

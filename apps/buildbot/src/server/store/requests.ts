@@ -80,11 +80,11 @@ export async function listRequests(db: Db, { builder, pendingOnly, limit }: Requ
   return (await query.execute()).map(toBuildRequest);
 }
 
-/** Ends one that no bot has taken. Undefined: it is not pending (any more). Running builds are cancelled by `requestCancel`. */
-export async function cancelRequest(db: Db, id: number, at: number): Promise<BuildRequest | undefined> {
+/** Ends one that no bot has taken, and keeps why. Undefined: it is not pending (any more). Running builds are cancelled by `requestCancel`. */
+export async function cancelRequest(db: Db, id: number, at: number, reason: string): Promise<BuildRequest | undefined> {
   const { numUpdatedRows } = await db
     .updateTable("requests")
-    .set({ state: "complete", results: "cancelled", complete_at: at })
+    .set({ state: "complete", results: "cancelled", complete_at: at, cancel_reason: reason })
     .where("id", "=", id)
     .where("state", "=", "pending")
     .executeTakeFirst();

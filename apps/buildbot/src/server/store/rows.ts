@@ -103,6 +103,7 @@ export const REQUEST_COLUMNS = [
   "requests.claimed_by",
   "requests.complete_at",
   "requests.build_id",
+  "requests.cancel_reason",
   BUILDER,
 ] as const;
 
@@ -125,6 +126,7 @@ export function toBuildRequest(row: RequestRow): BuildRequest {
       claimedBy: row.claimed_by,
       completeAt: row.complete_at,
       buildId: row.build_id,
+      cancelReason: row.cancel_reason,
     }),
   };
 }

@@ -132,6 +132,8 @@ export interface RequestTable {
   readonly complete_at: number | null;
   /** The build that counts. */
   readonly build_id: number | null;
+  /** Why it was taken out of the queue. */
+  readonly cancel_reason: string | null;
 }
 
 export interface BuildTable {
