@@ -73,6 +73,11 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     await page.getByRole("link", { name: "Grid" }).click();
     await page.getByRole("columnheader", { name: "docs" }).waitFor();
     await page.getByRole("img", { name: /^lamp #1: failure$/ }).waitFor();
+    await page.getByText("By time", { exact: true }).click();
+    await page
+      .getByRole("region", { name: "lamp" })
+      .getByRole("link", { name: /^lamp #1: failure, / })
+      .waitFor();
     expect(ann.complaints()).toEqual([]);
   });
 
@@ -114,6 +119,12 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     expect(await page.getByRole("log", { name: "log" }).locator("> div > div > div").count()).toBeLessThan(200);
     await page.getByLabel("line 50003").click();
     expect(page.url()).toMatch(/\?step=1#L50003$/);
+    await page.getByRole("button", { name: "100,002 lines" }).click();
+    await page.getByLabel("line to go to").fill("70001");
+    await page.keyboard.press("Enter");
+    await page.getByText("line 70000 of the long log").waitFor();
+    expect(page.url()).toMatch(/\?step=1#L70001$/);
+    await page.getByRole("log", { name: "log" }).focus();
     await page.keyboard.press("/");
     await page.keyboard.type("line 9999");
     await page.getByText(/^1 of 11$/).waitFor();
@@ -149,6 +160,8 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     await page.getByLabel("Reason").fill("nobody wants it");
     await page.getByRole("button", { name: "Take it out" }).click();
     await page.getByText(/^Nothing waits/).waitFor();
+    await page.getByRole("switch", { name: "ended ones too" }).click();
+    await page.getByText("taken out: nobody wants it (admin)").waitFor();
 
     const gated = buildersWithGate(site, "never");
     await site.configure(gated.builders);
@@ -175,6 +188,10 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     await page.locator('[data-bot="two"]').getByRole("button", { name: "Ping" }).click();
     await page.locator('[data-bot="two"] [data-state="queued"]', { hasText: /expires in \d+ s/ }).waitFor();
     await page.getByText("expired after 10 s: no bot was listening").waitFor();
+    await page.getByRole("button", { name: "All bots" }).click();
+    await page.getByRole("menuitem", { name: "Reconfigure" }).click();
+    await page.getByText("2 bots are told").waitFor();
+    await page.locator('[data-bot="one"] [data-state="done"]', { hasText: "triggerAllReconfig" }).waitFor();
     await page.locator('[data-bot="one"]').getByRole("button", { name: "Pause" }).click();
     await page.locator('[data-bot="one"]').getByText("paused", { exact: true }).waitFor();
     await page.locator('[data-bot="one"]').getByRole("button", { name: "Resume" }).click();
@@ -209,6 +226,19 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     expect(ann.complaints()).toEqual([]);
   });
 
+  it("helps whoever begins with nothing", async () => {
+    await using fresh = await Site.start(web);
+    const eve = await Visitor.to(browser, fresh.url, { token: fresh.admin });
+    const page = await eve.go("/settings");
+    await page.getByRole("button", { name: "Begin with an example" }).click();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Version 1 holds").waitFor();
+    await eve.follow("/builders/tests");
+    await page.getByRole("button", { name: "Build now" }).waitFor();
+    expect(eve.complaints()).toEqual([]);
+    await eve.close();
+  });
+
   it("two see what each does", async () => {
     const bob = await Visitor.to(browser, site.url, { token: site.admin });
     await bob.go("/");
@@ -227,10 +257,39 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     await site.configure(buildersWithGate(site).builders, { lost: { url: "/nowhere/at-all", pollSeconds: 0 } });
     const page = await ann.go("/changes");
     await page.getByText("Count the crates twice").waitFor();
-    await site.poll("one");
+    await page.getByRole("button", { name: "Look now" }).click();
     await page.getByText("lost could not be looked at").waitFor();
     await site.configure(buildersWithGate(site).builders);
     await page.getByText("lost could not be looked at").waitFor({ state: "detached" });
+    expect(ann.complaints()).toEqual([]);
+  });
+
+  it("builds a commit that is pointed at", async () => {
+    const page = await ann.go("/changes");
+    const [commit] = await site.people.house.changes({ limit: 1 });
+    await page
+      .getByRole("button", { name: `build ${commit?.hash.slice(0, 10)}` })
+      .first()
+      .click();
+    await page.getByRole("menuitem", { name: "Documentation" }).click();
+    expect(await page.getByLabel("Revision").inputValue()).toBe(commit?.hash);
+    await page.getByLabel("Reason").fill("this very commit");
+    await page.keyboard.press("Enter");
+    expect(await newest(site, "docs", "this very commit")).toMatchObject({ revision: commit?.hash });
+    expect(ann.complaints()).toEqual([]);
+  });
+
+  it("says how long ago, or when", async () => {
+    const page = await ann.go(`/builds/${built["core"]?.id}`);
+    const time = page.locator("main time").first();
+    await time.waitFor();
+    await page.keyboard.press("t");
+    const at = new Date(built["core"]?.startedAt ?? 0);
+    await until(async () => (await time.innerText()).includes(String(at.getDate())));
+    expect(await time.getAttribute("title")).toMatch(/ago|now/);
+    await page.getByRole("button", { name: "colours and times" }).click();
+    await page.getByRole("menuitem", { name: "3 minutes ago" }).click();
+    expect(await time.innerText()).not.toContain(":");
     expect(ann.complaints()).toEqual([]);
   });
 
@@ -262,7 +321,7 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
       expect({ name, isVisible }).toEqual({ name, isVisible: true });
       reached.push(name);
     }
-    expect(reached.slice(0, 3)).toEqual(["Go to the content", "colours", "admin"]);
+    expect(reached.slice(0, 3)).toEqual(["Go to the content", "colours and times", "admin"]);
     expect(reached.at(-1)).toBe("ended ones too");
     await page.keyboard.press("Escape");
     await page.locator("h1").click();

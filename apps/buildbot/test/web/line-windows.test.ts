@@ -54,6 +54,16 @@ describe("the lines that are looked at", () => {
     expect(windows.line(965)).toBeUndefined();
   });
 
+  it("does not ask for what nobody looks at, beside a log that grows faster than it is shown", () => {
+    const { windows, asked, part } = logOf(1000);
+    windows.add(part(0, 10));
+    windows.add(part(973, 12));
+    windows.look(976, 984);
+    expect(asked).toEqual([]);
+    windows.look(968, 975);
+    expect(asked).toEqual([960, 970]);
+  });
+
   it("takes the last line again when it has grown", () => {
     const { windows } = logOf(0);
     windows.add({ firstLine: 0, lines: [{ text: "begu", stream: "out" }], totalLines: 1, ended: false });

@@ -3,5 +3,5 @@ import { useNow } from "../data/use-now.ts";
 
 export function Countdown({ to }: { to: number }) {
   const left = to - useNow();
-  return <span>{left > 0 ? `, expires in ${durationWords(Math.max(left, 1000))}` : ", expires now"}</span>;
+  return <span>{left > 0 ? `, expires in ${durationWords(Math.ceil(left / 1000) * 1000)}` : ", expires now"}</span>;
 }

@@ -7,15 +7,20 @@ import { builds } from "../rpc/connection.ts";
 /** Asks for what a forced build needs, the builder's own parameters among it. */
 export function ForceDialog({
   builder,
+  branch: givenBranch = "",
+  revision: givenRevision = "",
   opened,
   close,
 }: {
   builder: BuilderSummary;
+  /** What stands there when it is opened for the first time. */
+  branch?: string;
+  revision?: string;
   opened: boolean;
   close: () => void;
 }) {
-  const [branch, setBranch] = useState("");
-  const [revision, setRevision] = useState("");
+  const [branch, setBranch] = useState(givenBranch);
+  const [revision, setRevision] = useState(givenRevision);
   const [reason, setReason] = useState("");
   const [priority, setPriority] = useState<number | string>("");
   const [given, setGiven] = useState<Readonly<Record<string, string>>>({});
@@ -74,7 +79,7 @@ export function ForceDialog({
             />
             <TextInput
               label="Revision"
-              placeholder="the branch's newest"
+              placeholder="the newest"
               value={revision}
               onChange={(event) => setRevision(event.currentTarget.value)}
             />

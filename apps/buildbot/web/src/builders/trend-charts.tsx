@@ -52,9 +52,7 @@ export function TrendCharts({ buckets }: { buckets: readonly Bucket[] }) {
           withLegend
           connectNulls
           curveType="linear"
-          valueFormatter={(seconds) =>
-            seconds < 1 ? `${Math.round(seconds * 1000)} ms` : durationWords(seconds * 1000)
-          }
+          valueFormatter={(seconds) => durationWords(seconds * 1000)}
           yAxisProps={{ width: 64 }}
           series={[
             { name: "medianSeconds", label: "median", color: "blue.6" },

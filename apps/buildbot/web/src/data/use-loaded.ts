@@ -12,27 +12,43 @@ export interface Loaded<Value> {
 }
 
 const GATHER_MS = 150;
+/** Between an answer that did not come and the next question: twice as long each time. */
+const AGAIN_MS = 1_000;
+const MOST_AGAIN_MS = 30_000;
 
-/** Asks when `key` changes, after a gap, and on `reload`. What an older question answers is left out. */
+/** A database that is away is told as a failure of the server's. */
+const MAY_COME_BACK = new Set(["UNAVAILABLE", "INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED"]);
+
+/** Asks when `key` changes, after a gap, on `reload`, and again where something was away. What an older question answers is left out. */
 export function useLoaded<Value>(key: string, load: (signal: AbortSignal) => Promise<Value>): Loaded<Value> {
   const epoch = useEpoch();
   const [wish, setWish] = useState(0);
   const [state, setState] = useState<{ key: string; value?: Value; error?: RpcError }>({ key });
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const failures = useRef(0);
   const ask = useEffectEvent(load);
 
   useEffect(() => {
     const stop = new AbortController();
+    let again: ReturnType<typeof setTimeout> | undefined;
     ask(stop.signal).then(
       (value) => {
+        failures.current = 0;
         if (!stop.signal.aborted) setState({ key, value });
       },
-      (error: unknown) => {
+      (thrown: unknown) => {
         if (stop.signal.aborted) return;
-        setState((before) => ({ ...(before.key === key ? before : { key }), error: RpcError.from(error) }));
+        const error = RpcError.from(thrown);
+        setState((before) => ({ ...(before.key === key ? before : { key }), error }));
+        if (!MAY_COME_BACK.has(error.code)) return;
+        const waitMs = Math.min(MOST_AGAIN_MS, AGAIN_MS * 2 ** failures.current++);
+        again = setTimeout(() => setWish((before) => before + 1), waitMs);
       },
     );
-    return () => stop.abort();
+    return () => {
+      stop.abort();
+      clearTimeout(again);
+    };
   }, [key, epoch, wish]);
 
   useEffect(() => () => clearTimeout(timer.current), []);

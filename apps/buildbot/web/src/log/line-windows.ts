@@ -43,11 +43,13 @@ export class LineWindows {
   /** These lines are on screen, both included: what is missing of them is asked for. */
   look(first: number, last: number): void {
     const size = this.#options.windowLines;
+    const begin = Math.max(first, 0);
     const end = Math.min(last, this.#total - 1);
-    for (let number = Math.floor(Math.max(first, 0) / size); number * size <= end; number++) {
+    for (let number = Math.floor(begin / size); number * size <= end; number++) {
       const window = this.#windows.get(number);
       if (window !== undefined) this.#touch(number, window);
-      if (this.#complete(number, window)) continue;
+      // The rest of a window may be missing where a log grows faster than it is shown: nobody has looked at it.
+      if (has(window, Math.max(begin - number * size, 0), Math.min(end - number * size, size - 1))) continue;
       this.#ask(number);
     }
   }
@@ -64,13 +66,6 @@ export class LineWindows {
       if (offset === 0 || index % size === 0) this.#touch(number, window);
     }
     this.#changed();
-  }
-
-  #complete(number: number, window: (LogLine | undefined)[] | undefined): boolean {
-    if (window === undefined) return false;
-    const expected = Math.min(this.#options.windowLines, this.#total - number * this.#options.windowLines);
-    for (let index = 0; index < expected; index++) if (window[index] === undefined) return false;
-    return true;
   }
 
   #ask(number: number): void {
@@ -100,4 +95,11 @@ export class LineWindows {
     this.#version += 1;
     this.#options.changed();
   }
+}
+
+/** Both ends included. */
+function has(window: readonly (LogLine | undefined)[] | undefined, first: number, last: number): boolean {
+  if (window === undefined) return false;
+  for (let index = first; index <= last; index++) if (window[index] === undefined) return false;
+  return true;
 }

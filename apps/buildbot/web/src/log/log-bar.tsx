@@ -1,19 +1,24 @@
 import { ActionIcon, Button, Text } from "@mantine/core";
 import { IconArrowBarToDown, IconChevronDown, IconChevronUp, IconDownload } from "@tabler/icons-react";
+import { memo } from "react";
 import { SearchField } from "../parts/search-field.tsx";
+import { LineField } from "./line-field.tsx";
 import styles from "./log.module.css";
+import type { LiveLog } from "./use-log.ts";
 import type { LogSearch } from "./use-log-search.ts";
 
 interface Props {
+  readonly log: LiveLog;
   readonly search: LogSearch;
   readonly raw: string;
-  readonly lines: number;
   readonly isGrowing: boolean;
   readonly isFollowing: boolean;
   readonly toEnd: () => void;
+  /** From 0. */
+  readonly goTo: (line: number) => void;
 }
 
-export function LogBar({ search, raw, lines, isGrowing, isFollowing, toEnd }: Props) {
+export const LogBar = memo(function LogBar({ log, search, raw, isGrowing, isFollowing, toEnd, goTo }: Props) {
   return (
     <div className={styles.bar}>
       <SearchField
@@ -50,9 +55,7 @@ export function LogBar({ search, raw, lines, isGrowing, isFollowing, toEnd }: Pr
           </ActionIcon>
         </>
       )}
-      <Text size="xs" c="dimmed" ml="auto">
-        {lines.toLocaleString("en")} {lines === 1 ? "line" : "lines"}
-      </Text>
+      <LineField log={log} goTo={goTo} />
       <Button
         size="xs"
         variant={isGrowing && isFollowing ? "filled" : "default"}
@@ -74,4 +77,4 @@ export function LogBar({ search, raw, lines, isGrowing, isFollowing, toEnd }: Pr
       </Button>
     </div>
   );
-}
+});

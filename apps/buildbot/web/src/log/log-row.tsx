@@ -2,7 +2,7 @@ import { memo, type MouseEvent } from "react";
 import { MAX_SHOWN, spansOf } from "./ansi.ts";
 import type { LogLine } from "./line-windows.ts";
 import styles from "./log.module.css";
-import { keepLine } from "./use-line-anchor.ts";
+import { keepLine, lineAddress } from "./use-line-anchor.ts";
 
 interface Props {
   /** Its address stays the same when another step becomes the one of interest. */
@@ -16,7 +16,7 @@ interface Props {
 const STREAMS = { out: undefined, err: "error output", head: "said by the bot" };
 
 export const LogRow = memo(function LogRow({ step, index, line, mark }: Props) {
-  const address = `?step=${step}#L${index + 1}`;
+  const address = lineAddress(step, index);
   const keep = (event: MouseEvent): void => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

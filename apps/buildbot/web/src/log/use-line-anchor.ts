@@ -12,6 +12,9 @@ export function useLineAnchor(): number | undefined {
   return line > 0 ? line - 1 : undefined;
 }
 
+/** `line` from 0. */
+export const lineAddress = (step: number, line: number): string => `?step=${step}#L${line + 1}`;
+
 /** Makes `?step=1#L120` the page's address without going there: the line is on screen already. */
 export function keepLine(address: string): void {
   history.replaceState(history.state, "", address);

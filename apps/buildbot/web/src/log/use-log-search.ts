@@ -1,8 +1,9 @@
 import { useDebouncedValue } from "@mantine/hooks";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { builds } from "../rpc/connection.ts";
 
 const LIMIT = 500;
+const NONE: readonly number[] = [];
 
 export interface LogSearch {
   readonly text: string;
@@ -19,10 +20,10 @@ export interface LogSearch {
 export function useLogSearch(build: number, step: number): LogSearch {
   const [text, setText] = useState("");
   const [wanted] = useDebouncedValue(text, 250);
-  const [result, setResult] = useState<{ text: string; lines: readonly number[] }>({ text: "", lines: [] });
+  const [result, setResult] = useState<{ text: string; lines: readonly number[] }>({ text: "", lines: NONE });
   const [at, setAt] = useState(0);
   useEffect(() => {
-    if (wanted === "") return setResult({ text: "", lines: [] });
+    if (wanted === "") return setResult({ text: "", lines: NONE });
     const stop = new AbortController();
     builds.searchLog({ build, step, text: wanted, limit: LIMIT }, { signal: stop.signal }).then(
       (hits) => {
@@ -30,7 +31,7 @@ export function useLogSearch(build: number, step: number): LogSearch {
         setAt(0);
       },
       () => {
-        if (!stop.signal.aborted) setResult({ text: wanted, lines: [] });
+        if (!stop.signal.aborted) setResult({ text: wanted, lines: NONE });
       },
     );
     return () => stop.abort();
@@ -39,12 +40,14 @@ export function useLogSearch(build: number, step: number): LogSearch {
   const count = lines.length === LIMIT ? `${LIMIT} or more` : String(lines.length);
   const words =
     text === "" ? "" : result.text === text ? (lines.length === 0 ? "not found" : `${at + 1} of ${count}`) : "…";
-  return {
-    text,
-    found: text === "" ? [] : lines,
-    at,
-    words,
-    setText: (next) => setText(next.slice(0, 200)),
-    step: (by) => setAt((before) => (lines.length === 0 ? 0 : (before + by + lines.length) % lines.length)),
-  };
+  const found = text === "" ? NONE : lines;
+  const turn = useCallback(
+    (by: 1 | -1) => setAt((before) => (lines.length === 0 ? 0 : (before + by + lines.length) % lines.length)),
+    [lines],
+  );
+  // The same as long as it says the same: a log is drawn with each picture, and what has not changed is left out.
+  return useMemo(
+    () => ({ text, found, at, words, setText: (next) => setText(next.slice(0, 200)), step: turn }),
+    [text, found, at, words, turn],
+  );
 }

@@ -43,6 +43,9 @@ export class LiveLog {
 
   readonly version = (): number => this.#version;
 
+  /** For those who need no more of it. */
+  readonly isGrowing = (): boolean => this.#wasGrowing && !this.#hasEnded;
+
   readonly watch = (watcher: () => void): (() => void) => {
     this.#watchers.add(watcher);
     return () => void this.#watchers.delete(watcher);
@@ -74,7 +77,7 @@ export class LiveLog {
     this.#tell();
     // The last line that is known may not be whole.
     const firstLine = Math.max(size.lines.length, this.windows.total - 1, 0);
-    for await (const part of builds.follow({ build, step, firstLine }, { signal })) {
+    for await (const part of builds.follow({ build, step, firstLine, tail: true }, { signal })) {
       this.windows.add(part);
       if (part.ended) this.#hasEnded = true;
     }
@@ -108,6 +111,11 @@ export class LiveLog {
   }
 }
 
+/** Who calls it is drawn again when the log has changed. */
+export function useVersion(log: LiveLog): number {
+  return useSyncExternalStore(log.watch, log.version);
+}
+
 /** One per step: the caller gives its component a key of both. */
 export function useLog(build: number, step: number): LiveLog {
   const [log] = useState(() => new LiveLog(build, step));
@@ -117,6 +125,5 @@ export function useLog(build: number, step: number): LiveLog {
     void log.follow(stop.signal);
     return () => stop.abort();
   }, [log, epoch]);
-  useSyncExternalStore(log.watch, log.version);
   return log;
 }

@@ -1,6 +1,7 @@
 import { Button, Stack } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus } from "@tabler/icons-react";
+import { AllBots } from "../bots/all-bots.tsx";
 import { BotCard } from "../bots/bot-card.tsx";
 import { NewBot } from "../bots/new-bot.tsx";
 import { useCommands } from "../data/use-commands.ts";
@@ -30,11 +31,14 @@ export function BotsPage() {
     <Page
       title="Bots"
       tools={
-        isAdmin && (
-          <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={fresh.open}>
-            New bot
-          </Button>
-        )
+        <>
+          {(list.value?.length ?? 0) > 1 && <AllBots />}
+          {isAdmin && (
+            <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={fresh.open}>
+              New bot
+            </Button>
+          )}
+        </>
       }
     >
       <Shown of={list}>

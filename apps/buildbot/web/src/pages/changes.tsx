@@ -1,25 +1,32 @@
 import { Alert, Button, Card, Code, Group, NativeSelect, Stack, Text } from "@mantine/core";
-import { IconAlertTriangle } from "@tabler/icons-react";
+import { IconAlertTriangle, IconRefresh } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link } from "wouter";
-import { attempt } from "../data/notices.ts";
+import { BuildCommit } from "../builders/build-commit.tsx";
+import { attempt, notice } from "../data/notices.ts";
 import { standingOf } from "../data/results.ts";
+import { useBuilders } from "../data/use-builders.ts";
 import { useLoaded } from "../data/use-loaded.ts";
+import { useMay } from "../data/use-me.tsx";
 import { buildPath, personName, shortRevision } from "../parts/link.tsx";
 import styles from "./changes.module.css";
 import { Page } from "../parts/page.tsx";
 import { StandingIcon } from "../parts/standing.tsx";
 import { Nothing, Shown } from "../parts/states.tsx";
 import { Ago } from "../parts/times.tsx";
-import { house } from "../rpc/connection.ts";
+import { bots, house } from "../rpc/connection.ts";
 import { buildFeed, commandFeed, houseFeed, useFeed } from "../rpc/live.ts";
 
 const LIMIT = 50;
+/** Builds of a commit, the newest. */
+const MOST_ICONS = 6;
 
 export function ChangesPage() {
   const [repository, setRepository] = useState("");
   const [isAll, setIsAll] = useState(false);
   const wanted = repository === "" ? {} : { repository };
+  const mayBuild = useMay("developer");
+  const builders = useBuilders();
   const repositories = useLoaded("repositories", (signal) => house.repositories(undefined, { signal }));
   const changes = useLoaded(`changes ${repository}`, (signal) =>
     house.changes({ ...wanted, limit: LIMIT }, { signal }),
@@ -42,6 +49,14 @@ export function ChangesPage() {
     setIsAll(older.length < LIMIT);
     changes.set((all) => [...all, ...older]);
   };
+  const buildersOf = (name: string) => (builders.value ?? []).filter((one) => one.repository === name);
+  const look = async (): Promise<void> => {
+    // One of them is enough: what it finds, all see.
+    const bot = (await attempt("Nobody was told", () => bots.list()))?.find(({ present }) => present);
+    if (bot === undefined) return notice("failed", "Nobody looks", "no bot is there that could");
+    const told = await attempt("Nobody was told", () => bots.command({ bot: bot.name, method: "pollAllSources" }));
+    if (told) notice("done", `${bot.name} looks at all repositories`);
+  };
   const choice = (
     <NativeSelect
       aria-label="repository"
@@ -54,7 +69,19 @@ export function ChangesPage() {
     />
   );
   return (
-    <Page title="Changes" tools={choice}>
+    <Page
+      title="Changes"
+      tools={
+        <>
+          {mayBuild && (
+            <Button variant="default" leftSection={<IconRefresh size={16} aria-hidden />} onClick={() => void look()}>
+              Look now
+            </Button>
+          )}
+          {choice}
+        </>
+      }
+    >
       {(repositories.value ?? []).map((one) => (
         <RepositoryLine key={one.name} repository={one} />
       ))}
@@ -77,7 +104,7 @@ export function ChangesPage() {
                       </Text>
                     </Stack>
                     <Group gap={4} wrap="nowrap">
-                      {commit.builds.slice(0, 6).map((build) => (
+                      {commit.builds.slice(0, MOST_ICONS).map((build) => (
                         <Link key={build.id} href={buildPath(build.id)}>
                           <StandingIcon
                             standing={standingOf(build)}
@@ -85,6 +112,7 @@ export function ChangesPage() {
                           />
                         </Link>
                       ))}
+                      {mayBuild && <BuildCommit commit={commit} builders={buildersOf(commit.repository)} />}
                     </Group>
                   </Group>
                 ))}

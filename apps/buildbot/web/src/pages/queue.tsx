@@ -97,6 +97,7 @@ function RequestWords({ request }: { request: BuildRequest }) {
         {request.priority !== 0 && ` · priority ${request.priority}`}
         {parameters.length > 0 && ` · ${parameters.map(([name, value]) => `${name}=${value}`).join(", ")}`}
       </Text>
+      {request.cancelReason && <Text size="sm">taken out: {request.cancelReason}</Text>}
       <Text size="xs" c="dimmed">
         request {request.id} by {request.submittedBy}, <Ago at={request.submittedAt} />
         {request.claimedBy && ` · taken by ${request.claimedBy}`}

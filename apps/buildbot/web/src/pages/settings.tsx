@@ -9,6 +9,7 @@ import { Shown } from "../parts/states.tsx";
 import { settings } from "../rpc/connection.ts";
 import { houseFeed, useFeed } from "../rpc/live.ts";
 import { DiffView } from "../settings/diff-view.tsx";
+import { EXAMPLE } from "../settings/example.ts";
 import { History } from "../settings/history.tsx";
 import { Problems } from "../settings/problems.tsx";
 import { YamlEditor } from "../settings/yaml-editor.tsx";
@@ -83,6 +84,16 @@ function Editor({ saved, reload }: { saved: Draft; reload: () => void }) {
             </Group>
           </Stack>
         </Alert>
+      )}
+      {saved.version === 0 && draft === undefined && (
+        <Group gap="xs">
+          <Text size="sm" c="dimmed">
+            Nothing is built yet. Say here which repositories there are, and what is done with them.
+          </Text>
+          <Button size="xs" variant="light" onClick={() => setDraft({ text: EXAMPLE, version })}>
+            Begin with an example
+          </Button>
+        </Group>
       )}
       <YamlEditor area={area} text={text} problems={problems} onChange={(next) => setDraft({ text: next, version })} />
       <Problems problems={problems} area={area} />

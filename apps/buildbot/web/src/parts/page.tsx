@@ -1,5 +1,6 @@
 import { Group, Stack, Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
+import styles from "./page.module.css";
 
 /** A page: its name in the tab and above it, and what can be done on the right. */
 export function Page({
@@ -22,7 +23,11 @@ export function Page({
         <Title order={1} size="h2">
           {head ?? title}
         </Title>
-        {tools && <Group gap="xs">{tools}</Group>}
+        {tools && (
+          <Group gap="xs" className={styles.tools}>
+            {tools}
+          </Group>
+        )}
       </Group>
       {children}
     </Stack>

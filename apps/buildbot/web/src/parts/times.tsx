@@ -1,19 +1,30 @@
 import { Text, type TextProps } from "@mantine/core";
 import { agoWords, durationWords } from "../data/time-words.ts";
 import { useNow } from "../data/use-now.ts";
+import { useTimes } from "../data/use-times.ts";
 
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const MINUTE = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" } as const;
+const THIS_YEAR = new Intl.DateTimeFormat(undefined, MINUTE);
+const ANY_YEAR = new Intl.DateTimeFormat(undefined, { year: "numeric", ...MINUTE });
 
-/** How long ago; the instant itself when pointed at. */
+/** How long ago, or when, as is chosen; the other one when pointed at. */
 export function Ago({ at, ...props }: { at: number } & TextProps) {
   const now = useNow(5_000);
+  const isRelative = useTimes() === "relative";
+  const ago = agoWords(at, now);
   return (
     <Text span inherit {...props}>
-      <time dateTime={new Date(at).toISOString()} title={FULL.format(at)}>
-        {agoWords(at, now)}
+      <time dateTime={new Date(at).toISOString()} title={isRelative ? FULL.format(at) : ago}>
+        {isRelative ? ago : shortTime(at, now)}
       </time>
     </Text>
   );
+}
+
+function shortTime(at: number, now: number): string {
+  const isThisYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+  return (isThisYear ? THIS_YEAR : ANY_YEAR).format(at);
 }
 
 /** From then until then, or until now. */

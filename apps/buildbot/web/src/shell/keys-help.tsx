@@ -5,6 +5,7 @@ export function KeysHelp({ opened, close }: { opened: boolean; close: () => void
   const rows: readonly (readonly [string, string])[] = [
     ["/", "search on this page"],
     ...PLACES.map(({ key, name }) => [`g ${key}`, name] as const),
+    ["t", "times: how long ago, or when"],
     ["Enter, Shift+Enter", "next and previous find in a log"],
     ["?", "this help"],
   ];

@@ -7,10 +7,10 @@ import { useMe } from "../data/use-me.tsx";
 import { ConnectionSign } from "./connection-sign.tsx";
 import { KeysHelp } from "./keys-help.tsx";
 import { PLACES } from "./places.ts";
-import { SchemeButton } from "./scheme-button.tsx";
-import { UserMenu } from "./user-menu.tsx";
 import { SignInGate, useIsShutOut } from "./sign-in.tsx";
 import { useKeys } from "./use-keys.ts";
+import { UserMenu } from "./user-menu.tsx";
+import { ViewButton } from "./view-button.tsx";
 
 export function Shell({ children }: { children: ReactNode }) {
   const [isOpen, menu] = useDisclosure(false);
@@ -47,7 +47,7 @@ export function Shell({ children }: { children: ReactNode }) {
           </Group>
           <Group gap="xs" wrap="nowrap">
             {!isShutOut && <ConnectionSign />}
-            <SchemeButton />
+            <ViewButton />
             <UserMenu />
           </Group>
         </Group>

@@ -1,5 +1,6 @@
 import { useEffect, useEffectEvent } from "react";
 import { useLocation } from "wouter";
+import { turnTimes } from "../data/use-times.ts";
 import { PLACES } from "./places.ts";
 
 const FOLLOW_MS = 1500;
@@ -7,7 +8,7 @@ const FOLLOW_MS = 1500;
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
-/** `/` searches, `g` and a letter go somewhere, `?` shows them all. Nothing is taken from who is typing. */
+/** `/` searches, `g` and a letter go somewhere, `t` turns the times, `?` shows them all. Nothing is taken from who is typing. */
 export function useKeys(help: () => void): void {
   const [, go] = useLocation();
   const onHelp = useEffectEvent(help);
@@ -26,6 +27,7 @@ export function useKeys(help: () => void): void {
         onGo(place.path);
       } else if (event.key === "g") leaving = event.timeStamp;
       else if (event.key === "?") onHelp();
+      else if (event.key === "t") turnTimes();
       else if (event.key === "/") {
         const field = document.querySelector<HTMLInputElement>("input[data-search]");
         if (field === null) return;

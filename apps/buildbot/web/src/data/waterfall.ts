@@ -1,0 +1,75 @@
+import type { BuildSummary } from "../../../src/contracts/values.ts";
+
+/** A build as a bar of its builder's column, in pixels from the newest instant down. */
+export interface Bar {
+  readonly build: BuildSummary;
+  readonly top: number;
+  readonly height: number;
+  /** Which of the bars beside each other, from 0, where its builder built several at once; and how many places there are. */
+  readonly lane: number;
+  readonly lanes: number;
+}
+
+export interface Waterfall {
+  readonly height: number;
+  readonly columns: ReadonlyMap<string, readonly Bar[]>;
+  /** Instants to be written beside it, far enough from each other to be read. */
+  readonly marks: readonly { readonly at: number; readonly top: number }[];
+}
+
+/** Of a bar: its number has to fit in. */
+const LEAST_PX = 24;
+const MARK_PX = 40;
+
+/** Time runs up. An hour is longer than a minute, but not sixty times: what is short stays readable, and a quiet night does not fill the screen. */
+export function waterfall(builds: readonly BuildSummary[], now: number): Waterfall {
+  const spans = builds.map((build) => ({ build, from: build.startedAt, to: endOf(build, now) }));
+  const instants = [...new Set(spans.flatMap(({ from, to }) => [from, to]))].sort((a, b) => b - a);
+  const tops = new Map<number, number>();
+  const marks: { at: number; top: number }[] = [];
+  let top = 0;
+  for (const [index, at] of instants.entries()) {
+    tops.set(at, top);
+    if (marks.length === 0 || top - (marks.at(-1)?.top ?? 0) >= MARK_PX) marks.push({ at, top });
+    const next = instants[index + 1];
+    if (next === undefined) break;
+    const during = spans.filter(({ from, to }) => from <= next && to >= at);
+    const isWhole = during.some(({ from, to }) => from === next && to === at);
+    const seconds = (at - next) / 1000;
+    top +=
+      during.length > 0
+        ? Math.max(isWhole ? LEAST_PX : 8, 8 * Math.log2(1 + seconds / 2))
+        : 6 + 3 * Math.log2(1 + seconds / 60);
+  }
+  const columns = new Map<string, readonly Bar[]>();
+  for (const [builder, members] of Map.groupBy(spans, ({ build }) => build.builder)) {
+    const lanes: number[] = [];
+    const placed = members
+      .toSorted((a, b) => a.from - b.from)
+      .map((span) => {
+        const free = lanes.findIndex((end) => end <= span.from);
+        const lane = free < 0 ? lanes.length : free;
+        lanes[lane] = span.to;
+        return { ...span, lane };
+      });
+    columns.set(
+      builder,
+      placed.map(({ build, from, to, lane }) => {
+        const begin = tops.get(to) ?? 0;
+        return {
+          build,
+          top: begin,
+          height: Math.max(LEAST_PX, (tops.get(from) ?? 0) - begin),
+          lane,
+          lanes: lanes.length,
+        };
+      }),
+    );
+  }
+  return { height: Math.max(top, LEAST_PX), columns, marks };
+}
+
+/** Never before its beginning, whatever the bot's clock said, and never without any length. */
+function endOf({ startedAt, finishedAt }: BuildSummary, now: number): number {
+  return Math.max(startedAt + 1, finishedAt ?? now);
+}
