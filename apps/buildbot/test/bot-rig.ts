@@ -49,7 +49,7 @@ export class DeskRig {
     parent?: string | undefined;
     subject: string;
   }[] = [];
-  readonly hellos: { incarnation: string; running: number[] }[] = [];
+  readonly hellos: { incarnation: string; running: number[]; kept: { build: number; incarnation: string }[] }[] = [];
   readonly heads: Record<string, string> = {};
   readonly store = createSqliteStore({ file: ":memory:" });
   readonly queue = createDbQueue(this.store);
@@ -64,6 +64,7 @@ export class DeskRig {
   #incarnation: string | undefined;
   #waiting: BuildOrder[] = [];
   #lastBuild = 0;
+  readonly #parts = new Map<string, Buffer>();
   #port = 0;
   #listener: Awaited<ReturnType<typeof serveTcp>> | undefined;
   readonly #bots: RunningBot[] = [];
@@ -204,8 +205,8 @@ export class DeskRig {
         return result;
       };
     return createRouter(Desk, {
-      hello: around("hello", ({ incarnation, running }) => {
-        this.hellos.push({ incarnation, running });
+      hello: around("hello", ({ incarnation, running, kept }) => {
+        this.hellos.push({ incarnation, running, kept });
         this.#incarnation = incarnation;
         const lost = running.filter((build) => this.builds.get(build)?.incarnation !== incarnation);
         return { name: "one", address: ADDRESS, maxBuilds: this.maxBuilds, paused: this.isPaused, lost };
@@ -293,6 +294,16 @@ export class DeskRig {
         this.trouble?.("uploadArtefact", "after");
         return {};
       },
+      appendArtefact: around("appendArtefact", ({ offset, chunk, ...head }) => {
+        const before = this.#parts.get(head.name) ?? Buffer.alloc(0);
+        const bytes = offset > before.length ? before : Buffer.concat([before.subarray(0, offset), chunk]);
+        this.#parts.set(head.name, bytes);
+        if (bytes.length === head.bytes) {
+          if (createHash("sha256").update(bytes).digest("hex") !== head.sha256) this.violations.push("a wrong digest");
+          this.#write(head).artefacts.set(head.name, bytes);
+        }
+        return { size: bytes.length };
+      }),
       rebuild: ({ build }) => ({ request: build + 1000 }),
       addCommits: around("addCommits", ({ repository, commits }) => {
         const fresh = commits.filter(

@@ -26,6 +26,8 @@ async function sized(name: string, bytes: number): Promise<void> {
 async function keep(...patterns: string[]): Promise<{ outcome: object; asked: Promise<(number | undefined)[]> }> {
   const asked: Promise<number | undefined>[] = [];
   const delivery = {
+    writer: { build: 1, incarnation: "one" },
+    hasStreams: true,
     run: (
       _what: string,
       tell: (ask: (what: string, call: unknown, options?: AskOptions) => unknown) => Promise<void>,
@@ -35,8 +37,7 @@ async function keep(...patterns: string[]): Promise<{ outcome: object; asked: Pr
       asked.push(told.then(() => answerMs));
     },
   } as unknown as Delivery;
-  const writer = { build: 1, incarnation: "one" };
-  const outcome = await keepArtefacts({ root, patterns, spool: join(folder, "spool"), writer, delivery });
+  const outcome = await keepArtefacts({ root, patterns, spool: join(folder, "spool"), seq: 1, delivery });
   return { outcome, asked: Promise.all(asked) };
 }
 
@@ -47,7 +48,7 @@ describe("artefacts", () => {
     const { outcome, asked } = await keep("*.bin");
     expect(outcome).toEqual({ kept: 1, problem: "large.bin is larger than 1073741824 bytes" });
     await asked;
-    expect(readdirSync(join(folder, "spool"))).toEqual([]);
+    expect(readdirSync(join(folder, "spool", "artefacts-1"))).toEqual([]);
   });
 
   it("whose names are no text are told of", async () => {

@@ -148,12 +148,13 @@ export class House implements AsyncDisposable {
   }
 
   /** A bot's process. One of the same name works in the same folder. */
-  async startBot(name: string, maxBuilds = 2, server: string = this.tcpUrl): Promise<Program> {
+  async startBot(name: string, maxBuilds = 2, ...servers: readonly string[]): Promise<Program> {
     const token = await this.addBot(name, maxBuilds);
     const dir = join(this.folder, "bots", name);
     const { caFile } = this.#options;
     const ca = caFile === undefined ? [] : ["--ca", caFile];
-    const args = ["bot", "--server", server, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0", ...ca];
+    const to = (servers.length === 0 ? [this.tcpUrl] : servers).flatMap((server) => ["--server", server]);
+    const args = ["bot", ...to, "--dir", dir, "--claim-seconds", "1", "--min-free-mib", "0", ...ca];
     const bot = this.run(args, { BUILDBOT_TOKEN: token });
     await bot.says(/^bot (\S+)/m, this.#options.patienceMs);
     await this.present(name, true);

@@ -65,7 +65,7 @@ describe.concurrent.each(DATABASES)("on %s", (kind) => {
     if (kind === "postgres") postgres = await startPostgres();
     house = await House.start({ databaseUrl: postgres?.url() });
     await house.configure(buildersOf(house));
-    await Promise.all([house.startBot("one", 12), house.startBot("two", 2, house.pageUrl)]);
+    await Promise.all([house.startBot("one", 12), house.startBot("two", 2, house.pageUrl.replace("http", "ws"))]);
   });
 
   afterAll(async () => {

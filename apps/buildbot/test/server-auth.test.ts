@@ -119,9 +119,9 @@ describe("roles", () => {
     const ada = rig.people(await rig.newUser("ada", "developer"));
     expect(await ada.users.whoami()).toEqual({ name: "ada", role: "developer" });
     await rig.people(rig.admin).users.remove({ name: "ada" });
-    await expect(ada.users.whoami()).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(ada.users.whoami()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     await rig.newUser("ada", "viewer");
-    await expect(ada.users.whoami()).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(ada.users.whoami()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   });
 
   test("the last admin stays", async () => {

@@ -1,12 +1,14 @@
 import { hostname } from "node:os";
-import { type Clock, RpcError, type SessionTransport, systemClock } from "@rpc/core";
-import { createTcpTransport } from "@rpc/tcp";
-import { createWsTransport } from "@rpc/ws";
+import { type Clock, RpcError, systemClock } from "@rpc/core";
 import type { Environment } from "./build/interpolate.ts";
+import { type Line, lineTo } from "./line.ts";
 
 export interface BotOptions {
-  /** `tcp://host:port`, `tcps://host:port`, or the address of the page, where only HTTP gets through. */
-  readonly server: string;
+  /**
+   * `tcp://host:port`, `tcps://host:port`; the page's address where only HTTP gets through: `wss://host`, or `https://host` where not even
+   * WebSockets do. Of several the first one that is there.
+   */
+  readonly server: string | readonly string[];
   /** As the server has printed it: the bot's name and its secret, with a colon between. */
   readonly token: string;
   /** Where mirrors, work trees and logs that wait are kept. One bot per folder. */
@@ -26,7 +28,7 @@ export interface BotOptions {
   /** What goes on, for a person. Default: dropped. */
   readonly onMessage?: ((message: string) => void) | undefined;
   /** Default: to `server`, with the token's secret. */
-  readonly transport?: SessionTransport | undefined;
+  readonly line?: Line | undefined;
   readonly clock?: Clock | undefined;
   /** Milliseconds since 1970. */
   readonly wallClock?: (() => number) | undefined;
@@ -37,7 +39,7 @@ export interface BotOptions {
 export interface BotSettings {
   readonly server: string;
   readonly dir: string;
-  readonly transport: SessionTransport;
+  readonly line: Line;
   /** What no log may show. */
   readonly secrets: readonly string[];
   readonly maxUnsentBytes: number;
@@ -67,13 +69,14 @@ export function botSettings(options: BotOptions): BotSettings {
       "the token has the form name:secret; the server prints it when the bot is added",
     );
   }
+  const servers = typeof options.server === "string" ? [options.server] : options.server;
   const id = Math.floor(random() * 2 ** 32)
     .toString(16)
     .padStart(8, "0");
   return {
-    server: options.server,
+    server: servers.join(" or "),
     dir: options.dir,
-    transport: options.transport ?? transportTo(options, { identity, secret, clock }),
+    line: options.line ?? lineTo(servers, { identity, secret, ca: options.ca, clock, random }),
     secrets: [token, secret],
     maxUnsentBytes: options.maxUnsentBytes ?? 256 * MIB,
     minFreeBytes: options.minFreeBytes ?? 512 * MIB,
@@ -92,28 +95,4 @@ export function botSettings(options: BotOptions): BotSettings {
     random,
     incarnation: `${hostname().slice(0, 100)}-${process.pid}-${id}`,
   };
-}
-
-function transportTo(
-  { server, ca }: BotOptions,
-  session: { readonly identity: string; readonly secret: string; readonly clock: Clock },
-): SessionTransport {
-  const options = { ...session, ...(ca === undefined ? {} : { tls: { ca } }) };
-  const { protocol, host } = URL.canParse(server) ? new URL(server) : { protocol: "", host: "" };
-  switch (protocol) {
-    case "tcp:":
-    case "tcps:":
-      return createTcpTransport(server, options);
-    case "ws:":
-    case "http:":
-      return createWsTransport(`ws://${host}/ws/bots`, options);
-    case "wss:":
-    case "https:":
-      return createWsTransport(`wss://${host}/ws/bots`, options);
-    default:
-      throw new RpcError(
-        "INVALID_ARGUMENT",
-        `${server} is no address of a server: tcp://host:port, tcps://host:port, or that of the page`,
-      );
-  }
 }

@@ -1,10 +1,11 @@
-import { type Handler, RpcError } from "@rpc/core";
-import { createRemoteStore, serveDbQueue } from "@rpc/db-queue";
+import { RpcError } from "@rpc/core";
 import type { BuildOrder } from "../contracts/bot.ts";
 import { aboutHere, gitVersion } from "./about.ts";
 import type { BotSettings } from "./bot-options.ts";
 import { BuildRunner } from "./build/build-runner.ts";
 import type { BuildSettings } from "./build/build-settings.ts";
+import type { KeptBuilds } from "./build/kept-builds.ts";
+import { serveCommands } from "./command-agent.ts";
 import { type Commanded, commandRouter } from "./commands.ts";
 import { PatientDesk } from "./desk/patient-desk.ts";
 import { emptyFolder, freeBytes } from "./disk.ts";
@@ -13,13 +14,13 @@ import { Polling } from "./polling.ts";
 import type { ProcessGroups } from "./step/process-groups.ts";
 import { sleep, unlessAborted } from "./waiting.ts";
 
-const COMMANDS_AT_ONCE = 8;
 const PAUSE_MS = 5_000;
 const SOON_MS = 1_000;
 const LOOK_MS = 10_000;
 const DRAIN_MS = 3_000;
 const SHUT_DOWN = "its bot was shut down";
 const NOT_TOLD = "it gives the request to a bot again";
+const KEPT = "the next start in this folder tells it";
 const CLEAN_MS = 3_600_000;
 /** What a bot that is not to wait for its builds gives them to end and to be told, when somebody is there to be told. */
 const CLOSE_MS = 20_000;
@@ -53,6 +54,7 @@ export class Bot implements Commanded {
   /** Ends the one that is under way: it may have been given builds. */
   readonly #endingClaim = new AbortController();
   readonly #ended = new Set<number>();
+  readonly #kept: KeptBuilds;
   /** Ends that the server is being told once more. */
   readonly #tellingAgain = new Set<number>();
   /** Why they were stopped, before they had come. */
@@ -66,12 +68,14 @@ export class Bot implements Commanded {
   #fate: RpcError | undefined;
   readonly #timers: unknown[] = [];
 
-  constructor(settings: BotSettings, folders: Folders, groups: ProcessGroups) {
-    const { transport, clock, random, env, say } = settings;
+  constructor(settings: BotSettings, folders: Folders, groups: ProcessGroups, kept: KeptBuilds) {
+    const { line, clock, random, env, say } = settings;
     this.say = say;
+    this.#kept = kept;
     this.#settings = settings;
     this.#folders = folders;
-    this.desk = new PatientDesk({ transport, clock, random, signal: this.#over.signal, onTrouble: say });
+    const onBack = (): void => void this.greet().catch(() => undefined);
+    this.desk = new PatientDesk({ line, clock, random, signal: this.#over.signal, onTrouble: say, onBack });
     const gitSettings = { clock, env, groups };
     this.#mirrors = new Mirrors(folders.mirrors, gitSettings);
     this.polling = new Polling({ desk: this.desk, mirrors: this.#mirrors, git: gitSettings });
@@ -94,19 +98,20 @@ export class Bot implements Commanded {
 
   /** Gives why it has ended; undefined: it was told to. Never rejects. */
   async run(): Promise<RpcError | undefined> {
-    const { transport, clock, env } = this.#settings;
-    // A session that is new is a server that has forgotten, or was started anew.
-    const stopListening = transport.on("connected", () => void this.greet().catch(() => undefined));
+    const { line, clock, env } = this.#settings;
     try {
       await this.#mirrors.unlock();
       this.about["git"] = await gitVersion({ clock, env, signal: this.#over.signal });
       const clean = this.#every(CLEAN_MS, () => this.#clean());
       await this.#attempt("hello", () => this.greet());
-      const agent = this.#greeted === undefined ? undefined : this.#serveCommands(commandRouter(this));
+      const agent = this.#greeted === undefined ? undefined : this.#serveCommands();
+      const told = this.#kept.tell({ desk: this.desk, clock, say: this.say });
+      // What is not told when the bot ends stays for its next start.
+      await unlessAborted(this.#ending.signal, told);
       await this.#claimUntilEnd();
       await this.#settle();
       this.#over.abort();
-      await clean;
+      await Promise.all([clean, told]);
       // A server that is away is not waited for.
       const drained = new AbortController();
       await Promise.race([agent, sleep(this.#settings.clock, DRAIN_MS, drained.signal)]);
@@ -116,8 +121,8 @@ export class Bot implements Commanded {
     } finally {
       this.#over.abort();
       for (const timer of this.#timers) clock.clearTimeout(timer);
-      stopListening();
-      await transport.close().catch(() => undefined);
+      this.desk.close();
+      await line.transport.close().catch(() => undefined);
     }
     return this.#fate;
   }
@@ -136,15 +141,15 @@ export class Bot implements Commanded {
 
   shutDown(graceful: boolean): void {
     if (!this.#ending.signal.aborted) this.say(graceful ? "ends after the builds that run" : "ends");
-    const { clock, transport } = this.#settings;
+    const { clock } = this.#settings;
     const after = (ms: number, run: () => void): void => void this.#timers.push(clock.setTimeout(run, ms));
     this.#ending.abort();
-    if (transport.connected) after(DRAIN_MS, () => this.#endingClaim.abort());
+    if (this.desk.isThere) after(DRAIN_MS, () => this.#endingClaim.abort());
     else this.#endingClaim.abort();
     this.wake();
     if (graceful) return;
     for (const runner of this.running.values()) runner.interrupt(SHUT_DOWN);
-    after(DRAIN_MS, () => (transport.connected ? undefined : this.#over.abort()));
+    after(DRAIN_MS, () => (this.desk.isThere ? undefined : this.#over.abort()));
     after(CLOSE_MS, () => this.#over.abort());
   }
 
@@ -170,7 +175,10 @@ export class Bot implements Commanded {
     const signal = (isStranger ? this.#ending : this.#over).signal;
     const { address, lost, maxBuilds, name, paused } = await this.desk.ask(
       "hello",
-      (desk, options) => desk.hello({ incarnation, about: this.about, running: [...this.running.keys()] }, options),
+      (desk, options) => {
+        const running = [...this.running.keys()];
+        return desk.hello({ incarnation, about: this.about, running, kept: this.#kept.writers }, options);
+      },
       { signal, isStranger },
     );
     if (this.#greeted?.name !== name) this.say(`${name} has reached ${this.#settings.server}`);
@@ -247,7 +255,7 @@ export class Bot implements Commanded {
       this.say(
         untold === undefined
           ? `${title} has ended`
-          : `${title} has ended as ${untold}, and the server was not told: ${NOT_TOLD}`,
+          : `${title} has ended as ${untold}, and the server was not told: ${runner.isKept ? KEPT : NOT_TOLD}`,
       );
       this.wake();
     });
@@ -271,47 +279,23 @@ export class Bot implements Commanded {
       .finally(() => this.#tellingAgain.delete(build));
   }
 
-  async #serveCommands(router: Handler): Promise<void> {
-    const { transport, clock, random, incarnation } = this.#settings;
-    const { signal } = this.#over;
-    const onError = (error: RpcError): void => this.say(`commands: ${error.message}`);
-    while (!signal.aborted) {
-      const { name, address } = this.#greeted ?? { name: "", address: "" };
-      const store = createRemoteStore(transport, { clock, random, onError });
-      try {
-        const agent = await serveDbQueue(router, {
-          store,
-          address,
-          name,
-          incarnation,
-          concurrency: COMMANDS_AT_ONCE,
-          reaper: false,
-          pollMs: this.#lookMs,
-          // The command that ends the bot is answered as well.
-          drainMs: DRAIN_MS,
-          signal,
-          clock,
-          random,
-          onError,
-        });
-        const error = await agent.closed;
-        if (error !== undefined) throw error;
-      } catch (caught) {
-        if (signal.aborted) break;
-        const error = RpcError.from(caught);
-        onError(error);
-        if (error.reason === "FENCED") {
-          // Two of one name would take each other's place for ever.
-          this.#fate = new RpcError("ABORTED", `another bot has come as ${name}: this one ends`, { cause: error });
-          this.shutDown(false);
-          break;
-        }
-        await sleep(this.#settings.clock, PAUSE_MS, signal);
-        await this.#attempt("hello", () => this.greet());
-      } finally {
-        await store.close().catch(() => undefined);
-      }
-    }
+  async #serveCommands(): Promise<void> {
+    const { line, clock, random, incarnation } = this.#settings;
+    const fate = await serveCommands(commandRouter(this), {
+      transport: line.transport,
+      greeted: () => this.#greeted ?? { name: "", address: "" },
+      greet: () => this.#attempt("hello", () => this.greet()),
+      incarnation,
+      pollMs: this.#lookMs,
+      drainMs: DRAIN_MS,
+      clock,
+      random,
+      signal: this.#over.signal,
+      onError: (error) => this.say(`commands: ${error.message}`),
+    });
+    if (fate === undefined) return;
+    this.#fate = fate;
+    this.shutDown(false);
   }
 
   /** How often the agent of the commands looks for some, and so learns at the latest that it is not meant any more. */
@@ -359,7 +343,7 @@ export class Bot implements Commanded {
 
   async #clean(): Promise<void> {
     // Asked for each: builds begin while others are removed.
-    const keeps = (name: string): boolean => this.running.has(Number(name));
+    const keeps = (name: string): boolean => this.running.has(Number(name)) || this.#kept.has(name);
     for (const folder of [this.#folders.work, this.#folders.spool]) await emptyFolder(folder, keeps);
     await this.#mirrors.removeUnused(this.#settings.wallClock() - this.#settings.keepMirrorsMs);
     await this.#mirrors.tidy({ signal: this.#over.signal });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { RpcError } from "@rpc/core";
 import { Bot } from "./bot.ts";
 import { type BotOptions, botSettings } from "./bot-options.ts";
+import { KeptBuilds } from "./build/kept-builds.ts";
 import { emptyFolder, lockFolder } from "./disk.ts";
 import { ProcessGroups } from "./step/process-groups.ts";
 
@@ -36,6 +37,7 @@ export async function runBot(options: BotOptions): Promise<RunningBot> {
   await mkdir(settings.dir, { recursive: true, mode: 0o700 });
   const unlock = await lockFolder(settings.dir);
   let groups: ProcessGroups;
+  let kept: KeptBuilds;
   try {
     // What a bot that was killed has left would go on in trees and mirrors that are not its own any more.
     groups = new ProcessGroups(join(settings.dir, "processes"));
@@ -43,15 +45,16 @@ export async function runBot(options: BotOptions): Promise<RunningBot> {
     if (former.length > 0)
       settings.say(`ended what a killed bot had left running: process groups ${former.join(", ")}`);
     for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
-    // Builds of an incarnation before this one have been given to others.
-    for (const folder of [folders.work, folders.spool]) {
-      for (const stuck of await emptyFolder(folder)) settings.say(`${stuck} cannot be removed`);
-    }
+    kept = await KeptBuilds.find(folders.spool);
+    // Those that had not ended in the life before this one are given to others.
+    const isKept = (name: string): boolean => kept.has(name);
+    const stuck = [...(await emptyFolder(folders.work)), ...(await emptyFolder(folders.spool, isKept))];
+    for (const path of stuck) settings.say(`${path} cannot be removed`);
   } catch (error) {
     await unlock();
     throw error;
   }
-  const bot = new Bot(settings, folders, groups);
+  const bot = new Bot(settings, folders, groups, kept);
   const closed = bot.run().finally(unlock);
   return {
     incarnation: settings.incarnation,

@@ -56,15 +56,45 @@ export type BuildOrder = z.infer<typeof BuildOrder>;
 /** Who writes for a build carries its incarnation: a build that has been given to another is lost to it, whatever it says. */
 const Errors = { BuildLost: z.object({ build: z.int(), why: z.string() }) };
 const Writer = z.object({ build: Id, incarnation: z.string() });
+export type Writer = z.infer<typeof Writer>;
+
+const Began = Writer.extend({ revision: z.string(), subject: z.string(), author: z.string() });
+/** The build's steps are known from its order; `seq` counts from 0. The checkout is step 0, the order's steps follow. */
+const StepBegan = Writer.extend({ seq: z.int().min(0), name: z.string(), at: z.int() });
+const StepEnded = Writer.extend({
+  seq: z.int().min(0),
+  at: z.int(),
+  results: Results,
+  exitCode: z.int().optional(),
+  summary: z.string().max(1000),
+});
+const AddTests = Writer.extend({ part: z.int().min(0), tests: z.array(TestResult).max(1000) });
+const SetProperties = Writer.extend({ properties: NewProperties });
+
+const ArtefactHead = Writer.extend({ name: z.string().min(1).max(500), bytes: z.int().min(0), sha256: z.string() });
+
+/** What is told of a build by single calls, as a bot keeps it until the server has heard it. */
+export const Told = z.discriminatedUnion("method", [
+  z.object({ method: z.literal("began"), input: Began }),
+  z.object({ method: z.literal("stepBegan"), input: StepBegan }),
+  z.object({ method: z.literal("stepEnded"), input: StepEnded }),
+  z.object({ method: z.literal("addTests"), input: AddTests }),
+  z.object({ method: z.literal("setProperties"), input: SetProperties }),
+]);
+export type Told = z.infer<typeof Told>;
 
 /** What a bot asks of the server and tells it. Every method may be sent again: the second time changes nothing. */
 export const Desk = defineContract("buildbot.v1.Desk", {
-  /** The first thing a bot says. Claims of the same bot under another incarnation are released: their builds end as `retry`. */
+  /**
+   * The first thing a bot says. Claims of the same bot under another incarnation are released, and their builds end as `retry`; but not those
+   * that have ended in an earlier life of its folder, and of whose end it is still to tell, as that incarnation: `kept`.
+   */
   hello: unary({
     input: z.object({
       incarnation: z.string().max(200),
       about: z.record(z.string(), z.string()),
       running: z.array(Id),
+      kept: z.array(Writer).max(1000).default([]),
     }),
     output: z.object({
       name: z.string(),
@@ -82,28 +112,9 @@ export const Desk = defineContract("buildbot.v1.Desk", {
     output: z.array(BuildOrder),
     doc: "may be asked again after a lost answer: claimed but not begun builds are given once more",
   }),
-  began: unary({
-    input: Writer.extend({ revision: z.string(), subject: z.string(), author: z.string() }),
-    output: Ok,
-    errors: Errors,
-  }),
-  /** The build's steps are known from its order; `seq` counts from 0. The checkout is step 0, the order's steps follow. */
-  stepBegan: unary({
-    input: Writer.extend({ seq: z.int().min(0), name: z.string(), at: z.int() }),
-    output: Ok,
-    errors: Errors,
-  }),
-  stepEnded: unary({
-    input: Writer.extend({
-      seq: z.int().min(0),
-      at: z.int(),
-      results: Results,
-      exitCode: z.int().optional(),
-      summary: z.string().max(1000),
-    }),
-    output: Ok,
-    errors: Errors,
-  }),
+  began: unary({ input: Began, output: Ok, errors: Errors }),
+  stepBegan: unary({ input: StepBegan, output: Ok, errors: Errors }),
+  stepEnded: unary({ input: StepEnded, output: Ok, errors: Errors }),
   /**
    * Appends to a step's log. `offset` is the number of bytes before this piece: a piece that is there already is skipped, one that leaves a
    * gap is refused, and `size` says where to go on. `text` ends at the end of a character, not always of a line.
@@ -117,12 +128,8 @@ export const Desk = defineContract("buildbot.v1.Desk", {
     output: z.object({ size: z.int() }),
     errors: Errors,
   }),
-  addTests: unary({
-    input: Writer.extend({ part: z.int().min(0), tests: z.array(TestResult).max(1000) }),
-    output: Ok,
-    errors: Errors,
-  }),
-  setProperties: unary({ input: Writer.extend({ properties: NewProperties }), output: Ok, errors: Errors }),
+  addTests: unary({ input: AddTests, output: Ok, errors: Errors }),
+  setProperties: unary({ input: SetProperties, output: Ok, errors: Errors }),
   finished: unary({
     input: Writer.extend({ at: z.int(), results: Results, summary: z.string().max(1000) }),
     output: Ok,
@@ -130,11 +137,17 @@ export const Desk = defineContract("buildbot.v1.Desk", {
   }),
   /** First a head, then the bytes. Kept when all have come and the digest is right. */
   uploadArtefact: clientStream({
-    input: z.union([
-      Writer.extend({ name: z.string().min(1).max(500), bytes: z.int().min(0), sha256: z.string() }),
-      z.object({ chunk: z.instanceof(Uint8Array) }),
-    ]),
+    input: z.union([ArtefactHead, z.object({ chunk: z.instanceof(Uint8Array) })]),
     output: Ok,
+    errors: Errors,
+  }),
+  /**
+   * The same in parts of at most 1 MiB, for wires without streams. `offset` is the number of bytes before this one: what is there already is
+   * skipped, a part that leaves a gap is not taken, and `size` says where to go on. Parts outlive connections, and the server's process.
+   */
+  appendArtefact: unary({
+    input: ArtefactHead.extend({ offset: z.int().min(0), chunk: z.instanceof(Uint8Array) }),
+    output: z.object({ size: z.int() }),
     errors: Errors,
   }),
   /** For the bot's command of that name: a new request, like that of the build. */

@@ -7,6 +7,8 @@ export interface BusEvents {
   /** Its name: it came, went, began or ended something, was made or removed. */
   readonly botChanged: string;
   readonly commandChanged: CommandSummary;
+  /** The identity of whoever has been removed. */
+  readonly callerGone: string;
   /** A bot has begun or ceased to listen: `Commands.present` says which. */
   readonly presenceChanged: undefined;
   readonly configChanged: { readonly version: number };

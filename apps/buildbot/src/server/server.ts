@@ -5,13 +5,14 @@ import { type Clock, health, mergeRouters, type Peer, RpcError, systemClock } fr
 import { serveTcp } from "@rpc/tcp";
 import { serveWs } from "@rpc/ws";
 import { createXmlRpcHandler, databases } from "@rpc/xmlrpc";
+import { hearingAllTexts } from "../contracts/xml-text.ts";
 import { Artefacts } from "./artefacts/index.ts";
-import { Auth, botKey, nameOf } from "./auth/index.ts";
+import { Auth, botKey, nameOf, Sessions } from "./auth/index.ts";
 import { createBus } from "./bus.ts";
 import { Commands } from "./commands/index.ts";
 import { readConfiguration } from "./config/index.ts";
 import { BotWatch, createDesk } from "./desk/index.ts";
-import { BOTS_PATH, HttpServer, PAGE_PATH } from "./http/index.ts";
+import { BOTS_CALLS_PATH, BOTS_PATH, HttpServer, PAGE_PATH } from "./http/index.ts";
 import { Logs } from "./logs/index.ts";
 import { modelHandlers } from "./models/index.ts";
 import { createPage } from "./page/index.ts";
@@ -20,13 +21,16 @@ import { Retention } from "./retention.ts";
 import { startSchedulerLoop } from "./schedule/index.ts";
 import { openStore } from "./store/index.ts";
 
+/** At the same time: each bot waits by one for its commands. */
+const MOST_BOT_CALLS = 10_000;
+
 export interface ServerOptions {
   /** Made when it is not there. Holds the database, logs, artefacts, and the key of the bots' secrets. */
   readonly dataDir: string;
   /** `postgres://…`. Default: SQLite, in `dataDir`. */
   readonly databaseUrl?: string | undefined;
   /**
-   * The page, `/ws`, `/ws/bots`, `/RPC2`, webhooks. Port 0 takes a free one. Connections to `/ws` take tokens over TLS or from this machine alone: for others let a proxy that
+   * The page, `/ws`, `/ws/bots`, `/rpc/bots`, `/RPC2`, webhooks. Port 0 takes a free one. Connections to `/ws` take tokens over TLS or from this machine alone: for others let a proxy that
    * speaks TLS stand in front, and say its `origins`.
    */
   readonly http: { readonly host: string; readonly port: number };
@@ -124,8 +128,25 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
     onError: failed,
   });
   closers.push(() => xmlRpc.close());
+  const forBots = mergeRouters(desk, commands.service, health(desk));
+  const botCalls = createXmlRpcHandler(hearingAllTexts(forBots), {
+    path: BOTS_CALLS_PATH,
+    authenticate: ({ secret, user }) => auth.botWith(user, secret),
+    authorize,
+    // A bot that is made anew has another secret from then on.
+    credentialCacheMs: 0,
+    // Nobody guesses 32 random bytes, and behind a proxy all bots have one address: who tries is not to keep the others out.
+    authFailures: false,
+    replyCache: false,
+    json2: false,
+    maxConcurrentCalls: MOST_BOT_CALLS,
+    clock,
+    realm: "buildbot bots",
+    onError: failed,
+  });
+  closers.push(() => botCalls.close());
   const webFolder = options.webFolder ?? join(packageFolder(), "dist", "web");
-  const http = new HttpServer({ store, auth, bus, logs, artefacts, xmlRpc, webFolder, origins, failed });
+  const http = new HttpServer({ store, auth, bus, logs, artefacts, xmlRpc, botCalls, webFolder, origins, failed });
   closers.push(() => http.close());
   const port = await http.listen(options.http.host, options.http.port);
   if (!isLoopback(options.http.host)) {
@@ -145,7 +166,7 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
   });
   closers.push(() => ws.close());
   // For bots that only HTTP lets out.
-  const overHttp = await serveWs(mergeRouters(desk, commands.service, health(desk)), {
+  const overHttp = await serveWs(forBots, {
     secrets,
     authorize,
     clock,
@@ -162,6 +183,8 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
     ...(tls === undefined ? {} : { tls }),
   });
   closers.push(() => tcp.close());
+  const sessions = new Sessions({ listeners: [ws, overHttp, tcp], store, bus, clock, failed });
+  closers.push(() => sessions.close());
   bus.emit("configChanged", { version: (await readConfiguration(store.db)).version });
 
   const adminToken = await auth.firstUser();

@@ -2,9 +2,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildOrder } from "../../contracts/bot.ts";
 import type { Properties, Results } from "../../contracts/values.ts";
-import { cut } from "../../cut.ts";
 import { secretsIn } from "../../repository-url.ts";
 import { Delivery } from "../desk/delivery.ts";
+import { forgetOutcome, Journal } from "../desk/journal.ts";
 import { removeTree } from "../disk.ts";
 import { secretMask, type SecretMask } from "../log/secret-mask.ts";
 import type { BuildSettings } from "./build-settings.ts";
@@ -19,6 +19,7 @@ export class BuildRunner {
   readonly done: Promise<void>;
   readonly #settings: BuildSettings;
   readonly #delivery: Delivery;
+  readonly #journal: Journal;
   readonly #mask: SecretMask;
   readonly #tree: string;
   readonly #spool: string;
@@ -30,16 +31,31 @@ export class BuildRunner {
   #isLost = false;
   #ranAt: number | undefined;
   #untold: Results | undefined;
+  #isKept = false;
 
   constructor(order: BuildOrder, settings: BuildSettings) {
     this.order = order;
     this.#settings = settings;
     this.#tree = join(settings.workFolder, String(order.build));
     this.#spool = join(settings.spoolFolder, String(order.build));
-    this.#delivery = new Delivery({ desk: settings.desk, onLost: (why) => this.lose(why) });
+    this.#journal = new Journal(this.#spool);
     const named = order.secrets.map((name) => (Object.hasOwn(settings.env, name) ? (settings.env[name] ?? "") : ""));
     this.#mask = secretMask([...settings.secrets, ...named, ...secretsIn(order.repositoryUrl)]);
+    const mask = this.#mask.mask;
+    this.#delivery = new Delivery({
+      desk: settings.desk,
+      writer: { build: order.build, incarnation: settings.incarnation },
+      onLost: (why) => this.lose(why),
+      keep: (entry) => this.#journal.append(entry),
+      mask,
+    });
     this.done = this.#run();
+  }
+
+  /** For people. */
+  get title(): string {
+    const { build, number, request } = this.order;
+    return `build ${build} (${request.builder} ${number})`;
   }
 
   /** What it is at, for people. */
@@ -55,6 +71,11 @@ export class BuildRunner {
   /** When it is done: how it has ended, where the server has not heard of that, and would not rather hear nothing. */
   get untold(): Results | undefined {
     return this.#untold;
+  }
+
+  /** What is untold is on the disk: a bot that is started in this folder tells it. */
+  get isKept(): boolean {
+    return this.#isKept;
   }
 
   /** Ends it as cancelled, after the steps that always run; a second time without them. False: it has run already. */
@@ -85,9 +106,11 @@ export class BuildRunner {
   }
 
   async #run(): Promise<void> {
-    const { settings, writer } = { settings: this.#settings, writer: this.#writer };
+    const settings = this.#settings;
     let outcome: StepOutcome;
     try {
+      // What an earlier life has left would be taken for its own.
+      await removeTree(this.#spool);
       await mkdir(this.#spool, { recursive: true });
       await removeTree(this.#tree);
       await mkdir(settings.workFolder, { recursive: true });
@@ -96,25 +119,37 @@ export class BuildRunner {
       outcome = { results: "exception", summary: `the bot: ${messageOf(error)}` };
     }
     this.#ranAt = settings.clock.now();
-    const at = Math.round(settings.wallClock());
     const { results, why } = this.#ending ?? { results: outcome.results, why: outcome.summary };
+    const end = { at: Math.round(settings.wallClock()), results, summary: this.#mask.mask(why) };
     this.#untold = this.#isLost ? undefined : results;
-    this.#delivery.run("the end", async (ask) => {
-      const { refused } = this.#delivery;
+    await this.#keep(end);
+    this.#delivery.end(end, (refused) => {
       for (const each of refused) settings.onTrouble(`build ${this.order.build}: the server refuses ${each}`);
-      const told = refused.length === 0 ? why : `${why === "" ? "" : `${why}; `}not delivered: ${refused.join("; ")}`;
-      const end = { ...writer, at, summary: cut(this.#mask.mask(told), 1000) };
-      const isLess = refused.length > 0 && results === "success";
-      await ask("the end", (desk, call) => desk.finished({ ...end, results: isLess ? "warnings" : results }, call));
       this.#untold = undefined;
     });
     await this.#clear(this.#tree);
     await this.#delivery.done();
+    await this.#journal.close();
+    if (this.#delivery.isCut) return;
+    this.#isKept = false;
+    await forgetOutcome(this.#spool).catch(() => undefined);
     await this.#clear(this.#spool);
   }
 
+  /** For the bot that comes after this one, if this one cannot tell it. */
+  async #keep(end: { readonly at: number; readonly results: Results; readonly summary: string }): Promise<void> {
+    if (this.#isLost) return;
+    try {
+      await this.#journal.seal({ ...this.#delivery.writer, title: this.title, ...end });
+      this.#isKept = true;
+    } catch (error) {
+      this.#settings.onTrouble(`build ${this.order.build}: its end cannot be kept: ${messageOf(error)}`);
+    }
+  }
+
   async #runSteps(): Promise<StepOutcome> {
-    const { order, writer } = { order: this.order, writer: this.#writer };
+    const { order } = this;
+    const { writer } = this.#delivery;
     const shared = {
       settings: this.#settings,
       order,
@@ -126,9 +161,9 @@ export class BuildRunner {
     const { commit, ...checkout } = await checkOut({ ...shared, abort: this.#abort });
     if (commit === undefined) return { ...checkout, summary: `checkout: ${checkout.summary}` };
     const { hash: revision, subject, author } = commit;
-    this.#delivery.post("the beginning", (desk, call) => desk.began({ ...writer, revision, subject, author }, call));
+    this.#delivery.post("the beginning", { method: "began", input: { ...writer, revision, subject, author } });
     const found = { got_revision: revision };
-    this.#delivery.post("properties", (desk, call) => desk.setProperties({ ...writer, properties: found }, call));
+    this.#delivery.post("properties", { method: "setProperties", input: { ...writer, properties: found } });
     const properties: Properties = {
       builder: order.request.builder,
       buildnumber: String(order.number),
@@ -162,12 +197,8 @@ export class BuildRunner {
 
   #skip(seq: number, summary: string): void {
     const at = Math.round(this.#settings.wallClock());
-    const end = { ...this.#writer, seq, at, results: "skipped" as const, summary };
-    this.#delivery.post("a skipped step", (desk, call) => desk.stepEnded(end, call));
-  }
-
-  get #writer(): { readonly build: number; readonly incarnation: string } {
-    return { build: this.order.build, incarnation: this.#settings.incarnation };
+    const input = { ...this.#delivery.writer, seq, at, results: "skipped" as const, summary };
+    this.#delivery.post("a skipped step", { method: "stepEnded", input });
   }
 
   async #clear(path: string): Promise<void> {

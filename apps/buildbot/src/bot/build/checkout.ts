@@ -26,7 +26,6 @@ export async function checkOut(run: CheckoutRun): Promise<StepOutcome & { readon
   const log = beginStep({
     settings,
     delivery,
-    build: order.build,
     seq: 0,
     name: "checkout",
     spool: run.spool,
@@ -56,6 +55,6 @@ export async function checkOut(run: CheckoutRun): Promise<StepOutcome & { readon
     else outcome = { results: "exception", summary: `the bot: ${why}` };
     log.pump.head(outcome.summary);
   }
-  log.ended(outcome);
+  await log.ended(outcome);
   return outcome;
 }

@@ -38,13 +38,12 @@ const MOST_TEST_CHARS = 400_000;
 
 /** Runs one step of a build, and tells the server of it. Never rejects. */
 export async function runStep(run: StepRun): Promise<StepRunEnd> {
-  const { settings, order, step, seq, delivery, mask, tree, abort } = run;
+  const { settings, step, seq, delivery, mask, tree, abort } = run;
   let lost: Error | undefined;
   const reader = reportReader(step, tree, Date.now() - TICK_MS);
   const log = beginStep({
     settings,
     delivery,
-    build: order.build,
     seq,
     name: step.name,
     spool: run.spool,
@@ -74,8 +73,8 @@ export async function runStep(run: StepRun): Promise<StepRunEnd> {
       const { kept, problem } = await keepArtefacts({
         root: tree,
         patterns: step.artefacts.map((pattern) => withProperties(pattern, run.properties)),
-        spool: `${run.spool}/artefacts-${seq}`,
-        writer: { build: order.build, incarnation: settings.incarnation },
+        spool: run.spool,
+        seq,
         delivery,
       });
       log.pump.head(`artefacts: ${kept} kept${problem === undefined ? "" : `; ${problem}`}`);
@@ -87,7 +86,7 @@ export async function runStep(run: StepRun): Promise<StepRunEnd> {
   if (lost !== undefined) outcome = { results: "exception", summary: `the bot cannot keep the log: ${lost.message}` };
   const seconds = ((settings.clock.now() - since) / 1000).toFixed(1);
   log.pump.head(`${outcome.results}${outcome.summary === "" ? "" : `: ${outcome.summary}`} (${seconds} s)`);
-  log.ended(outcome);
+  await log.ended(outcome);
   return { ...outcome, tests };
 }
 
@@ -149,15 +148,14 @@ function withProblem(outcome: StepOutcome, problem: string): StepOutcome {
   return { ...outcome, results: worseOf(outcome.results, "warnings"), summary };
 }
 
-function tellTests({ settings, order, seq, delivery, mask }: StepRun, found: readonly FoundTest[]): void {
-  const writer = { build: order.build, incarnation: settings.incarnation };
+function tellTests({ seq, delivery, mask }: StepRun, found: readonly FoundTest[]): void {
   let part: (FoundTest & { step: number })[] = [];
   let chars = 0;
   let count = 0;
   const tell = (): void => {
     // Parts are counted in a build: those of a step have a range of their own, larger than the number of tests of a report.
-    const told = { ...writer, part: seq * 1_000_000 + count, tests: part };
-    delivery.post("tests", (desk, call) => desk.addTests(told, call));
+    const input = { ...delivery.writer, part: seq * 1_000_000 + count, tests: part };
+    delivery.post("tests", { method: "addTests", input });
     count += 1;
     part = [];
     chars = 0;

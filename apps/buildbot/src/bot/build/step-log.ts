@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cut } from "../../cut.ts";
-import type { Delivery } from "../desk/delivery.ts";
+import type { Ask, Delivery } from "../desk/delivery.ts";
 import { LogPump } from "../log/log-pump.ts";
 import type { SecretMask } from "../log/secret-mask.ts";
 import type { BuildSettings } from "./build-settings.ts";
@@ -10,14 +10,13 @@ import type { StepOutcome } from "./outcome.ts";
 /** One step as the server sees it: it begins, has a log, and ends. */
 export interface StepLog {
   readonly pump: LogPump;
-  /** After all that the step has to tell. */
-  ended(outcome: StepOutcome): void;
+  /** After all that the step has to tell. Settles when all of its log is on the disk. */
+  ended(outcome: StepOutcome): Promise<void>;
 }
 
 export interface StepLogOptions {
   readonly settings: BuildSettings;
   readonly delivery: Delivery;
-  readonly build: number;
   readonly seq: number;
   readonly name: string;
   readonly spool: string;
@@ -27,40 +26,54 @@ export interface StepLogOptions {
 }
 
 export function beginStep(options: StepLogOptions): StepLog {
-  const { settings, delivery, build, seq, name, mask } = options;
-  const writer = { build, incarnation: settings.incarnation };
+  const { settings, delivery, seq, name, mask } = options;
+  const { writer } = delivery;
   const now = (): number => Math.round(settings.wallClock());
-  const path = join(options.spool, `${seq}.log`);
+  const path = logPath(options.spool, seq);
   const { clock, maxUnsentBytes } = settings;
   const pump = new LogPump({ path, mask, clock, maxUnsentBytes, tap: options.tap, onFailure: options.onFailure });
   const begin = { ...writer, seq, name, at: now() };
-  delivery.post(`step ${name}`, (desk, call) => desk.stepBegan(begin, call));
+  delivery.post(`step ${name}`, { method: "stepBegan", input: begin });
   const what = `log of ${name}`;
-  delivery.run(what, async (ask) => {
-    try {
-      const isWhole = await pump.deliver(async (offset, pieces) => {
-        const { size } = await ask(what, (desk, call) => desk.appendLog({ ...writer, seq, offset, pieces }, call));
-        return size;
-      });
-      if (!isWhole) throw new Error("a part of it is missing");
-    } finally {
-      // The step does not wait for somebody who will not come.
-      pump.abandon();
-    }
-  });
+  delivery.run(what, (ask) => deliverLog(ask, pump, { delivery, seq, what }), { what, log: seq });
   return {
     pump,
-    ended: ({ results, summary, exitCode }) => {
+    ended: async ({ results, summary, exitCode }) => {
       pump.end();
       const code = exitCode === undefined ? {} : { exitCode };
       const end = { ...writer, seq, at: now(), results, summary: cut(mask.mask(summary), 1000), ...code };
-      delivery.post(`end of step ${name}`, (desk, call) => desk.stepEnded(end, call));
+      delivery.post(`end of step ${name}`, { method: "stepEnded", input: end });
       void delivery
         .done()
         .then(() => pump.close())
-        .then(() => rm(path, { force: true }))
+        // Whoever comes after this process sends it.
+        .then(() => (delivery.isCut ? undefined : rm(path, { force: true })))
         // The build's folder goes with its end.
         .catch(() => undefined);
+      await pump.flushed();
     },
   };
+}
+
+export function logPath(spool: string, seq: number): string {
+  return join(spool, `${seq}.log`);
+}
+
+/** Until the server has all of it. */
+export async function deliverLog(
+  ask: Ask,
+  pump: LogPump,
+  { delivery, seq, what }: { readonly delivery: Delivery; readonly seq: number; readonly what: string },
+): Promise<void> {
+  try {
+    const isWhole = await pump.deliver(async (offset, pieces) => {
+      const input = { ...delivery.writer, seq, offset, pieces };
+      const { size } = await ask(what, (desk, call) => desk.appendLog(input, call));
+      return size;
+    });
+    if (!isWhole) throw new Error("a part of it is missing");
+  } finally {
+    // The step does not wait for somebody who will not come.
+    pump.abandon();
+  }
 }

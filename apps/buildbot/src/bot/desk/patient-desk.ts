@@ -1,13 +1,7 @@
-import {
-  type CallOptions,
-  type ClientOf,
-  type Clock,
-  createClient,
-  RpcError,
-  type SessionTransport,
-  type StatusCode,
-} from "@rpc/core";
+import { type CallOptions, type ClientOf, type Clock, createClient, RpcError, type StatusCode } from "@rpc/core";
+import { gapOf } from "@rpc/core/transport";
 import { Desk } from "../../contracts/bot.ts";
+import type { Line } from "../line.ts";
 import { sleep } from "../waiting.ts";
 
 const FIRST_PAUSE_MS = 250;
@@ -27,28 +21,48 @@ const REFUSALS: ReadonlySet<StatusCode> = new Set([
 ]);
 
 export interface PatientDeskOptions {
-  readonly transport: SessionTransport;
+  readonly line: Line;
   readonly clock: Clock;
   readonly random: () => number;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
   /** Hears what a call fails of, and that it is tried again. */
   readonly onTrouble: (message: string) => void;
+  /** The server may have been started anew: a new session, or plain calls that are answered again. */
+  readonly onBack: () => void;
 }
 
 /** What the bot says to the server, said again until it has been heard: every method of the Desk may be. */
 export class PatientDesk {
   readonly #options: PatientDeskOptions;
   readonly #desk: ClientOf<typeof Desk>;
+  readonly hasStreams: boolean;
   #heardAt = Number.NEGATIVE_INFINITY;
+  /** Whether the last call was answered. */
+  #isAnswered = false;
+  readonly #stopListening: readonly (() => void)[];
   /** Those who wait for their next try. */
   readonly #waiting = new Set<() => void>();
 
   constructor(options: PatientDeskOptions) {
+    const { transport, sessions } = options.line;
     this.#options = options;
-    this.#desk = createClient(Desk, options.transport);
-    for (const event of ["connected", "resumed"] as const) options.transport.on(event, () => this.#wake());
+    this.#desk = createClient(Desk, transport);
+    this.hasStreams = gapOf(transport.capabilities.clientStream) === undefined;
+    this.#stopListening = sessions.flatMap((session) => [
+      session.on("connected", () => {
+        this.#wake();
+        options.onBack();
+      }),
+      session.on("resumed", () => this.#wake()),
+    ]);
     options.signal.addEventListener("abort", () => this.#wake());
+  }
+
+  /** As far as is known. */
+  get isThere(): boolean {
+    const { sessions, hasPlainCalls } = this.#options.line;
+    return sessions.some(({ connected }) => connected) || (hasPlainCalls && this.#isAnswered);
   }
 
   /** When the server has last answered what was asked, by the clock; −∞: it never has. */
@@ -77,10 +91,12 @@ export class PatientDesk {
       try {
         const answer = await call(this.#desk, { signal, timeoutMs: answerMs });
         this.heard();
+        this.#answered();
         return answer;
       } catch (caught) {
         const error = RpcError.from(caught);
         if (REFUSALS.has(error.code)) this.heard();
+        else if (error.code !== "CANCELLED") this.#isAnswered = false;
         if (REFUSALS.has(error.code) || tries >= maxTries || (isStranger && error.code === "UNAUTHENTICATED"))
           throw error;
         // The first of them is mostly a connection that was lost, which comes back at once.
@@ -89,6 +105,17 @@ export class PatientDesk {
       await this.#pause(pauseMs * (0.5 + this.#options.random()), signal);
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
+  }
+
+  close(): void {
+    for (const stop of this.#stopListening) stop();
+  }
+
+  #answered(): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    // Sessions say it by themselves.
+    if (this.#options.line.hasPlainCalls) this.#options.onBack();
   }
 
   #wake(): void {

@@ -1,6 +1,6 @@
 import type { Clock } from "@rpc/core";
 import { type LogPiece, LogSpool, type LogStream } from "./log-spool.ts";
-import type { MaskStream, SecretMask } from "./secret-mask.ts";
+import { type MaskStream, type SecretMask, secretMask } from "./secret-mask.ts";
 
 /** A log is sent when so much has come, */
 const ENOUGH_BYTES = 16 * 1024;
@@ -26,6 +26,8 @@ export interface LogPumpOptions {
   readonly tap?: ((stream: "out" | "err", text: string) => void) | undefined;
   /** The log is lost: the disk takes no more. */
   readonly onFailure?: ((error: Error) => void) | undefined;
+  /** One that is there already. */
+  readonly spool?: LogSpool | undefined;
 }
 
 /** Gives pieces to the server at an offset, and says how large its log is now. */
@@ -51,12 +53,21 @@ export class LogPump {
   constructor(options: LogPumpOptions) {
     this.#options = options;
     const { maxUnsentBytes = MOST_UNSENT, onFailure } = options;
-    this.#spool = new LogSpool(options.path, { maxUnsentBytes, onFailure });
+    this.#spool = options.spool ?? new LogSpool(options.path, { maxUnsentBytes, onFailure });
     const one = () => ({
       decoder: new TextDecoder("utf-8", { ignoreBOM: true }),
       mask: options.mask.stream(),
     });
     this.#ins = { out: one(), err: one() };
+  }
+
+  /** What an earlier process has left of a log, to be delivered; undefined: nothing. */
+  static async left(path: string, clock: Clock): Promise<LogPump | undefined> {
+    const spool = await LogSpool.reopen(path);
+    if (spool === undefined) return undefined;
+    const pump = new LogPump({ path, mask: secretMask([]), clock, spool });
+    pump.end();
+    return pump;
   }
 
   /** Of the log, until now. */
@@ -116,9 +127,19 @@ export class LogPump {
     }
   }
 
+  /** The server has so much already. Before it is delivered. */
+  skipTo(offset: number): void {
+    this.#sent = Math.min(Math.max(0, offset), this.#spool.size);
+  }
+
   /** Nobody will take it: what is written goes nowhere, and holds nobody up. */
   abandon(): void {
     this.#spool.discard();
+  }
+
+  /** When all that was written until now is on the disk, or never will be. */
+  flushed(): Promise<void> {
+    return this.#spool.flush();
   }
 
   /** Nobody sends or writes any more. */

@@ -49,6 +49,22 @@ export class LogSpool {
     this.#options = options;
   }
 
+  /** One that an earlier process has left, to be read; without its last record, where that is not whole. Undefined: there is none. */
+  static async reopen(path: string): Promise<LogSpool | undefined> {
+    let file: FileHandle;
+    try {
+      file = await open(path, "r");
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw error;
+    }
+    const spool = new LogSpool(path, { maxUnsentBytes: Number.POSITIVE_INFINITY });
+    spool.#file = file;
+    ({ fileBytes: spool.#fileBytes, textBytes: spool.#size } = await measured(file));
+    spool.#written = spool.#size;
+    return spool;
+  }
+
   /** Bytes that have been appended, whether or not they are on the disk. */
   get size(): number {
     return this.#size;
@@ -182,6 +198,27 @@ export class LogSpool {
     this.#waiting = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+async function measured(file: FileHandle): Promise<{ readonly fileBytes: number; readonly textBytes: number }> {
+  const { size } = await file.stat();
+  const block = Buffer.allocUnsafe(READ_BYTES);
+  let blockAt = 0;
+  let blockBytes = 0;
+  let fileBytes = 0;
+  let textBytes = 0;
+  while (fileBytes + HEAD_BYTES <= size) {
+    if (fileBytes + HEAD_BYTES > blockAt + blockBytes) {
+      blockAt = fileBytes;
+      ({ bytesRead: blockBytes } = await file.read(block, 0, READ_BYTES, blockAt));
+      if (blockBytes < HEAD_BYTES) break;
+    }
+    const length = block.readUInt32LE(fileBytes - blockAt + 1);
+    if (fileBytes + HEAD_BYTES + length > size) break;
+    fileBytes += HEAD_BYTES + length;
+    textBytes += length;
+  }
+  return { fileBytes, textBytes };
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, at: number): Promise<void> {

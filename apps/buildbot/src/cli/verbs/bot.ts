@@ -11,7 +11,7 @@ import { plain } from "../text.ts";
 import { aborted, Stop } from "../verb.ts";
 
 interface BotOptions {
-  readonly server?: string;
+  readonly server?: readonly string[];
   readonly token?: string;
   readonly dir?: string;
   readonly name?: string;
@@ -28,7 +28,8 @@ export function addBot(program: Command): void {
     .description("builds what a server wants built; connects to it, and needs nothing else")
     .option(
       "--server <url>",
-      `tcp://host:port, tcps://host:port, or the page's http(s):// where only that gets through (else BUILDBOT_URL, else ${DEFAULT_TCP})`,
+      `tcp://host:port or tcps://host:port; the page's wss:// where only HTTP gets through, its https:// where not even WebSockets do. Given again: another way, for when that one is shut (else BUILDBOT_URL, else ${DEFAULT_TCP})`,
+      (server: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), server],
     )
     .option(
       "--token <token>",

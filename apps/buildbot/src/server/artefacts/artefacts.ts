@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RpcError } from "@rpc/core";
+import { KeyedLock } from "../../bot/keyed-lock.ts";
 import { MOST_ARTEFACT_BYTES } from "../../contracts/values.ts";
+import { IncomingFile } from "./incoming-file.ts";
 import { checkArtefactName } from "./names.ts";
 
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -24,13 +26,14 @@ export interface ArtefactHead {
 export class Artefacts {
   readonly #folder: string;
   readonly #maxBytes: number;
+  readonly #lock = new KeyedLock();
 
   constructor({ folder, maxArtefactBytes = MOST_ARTEFACT_BYTES }: ArtefactsOptions) {
     this.#folder = folder;
     this.#maxBytes = maxArtefactBytes;
   }
 
-  /** Forgets what was coming in when the server ended. */
+  /** Forgets what was coming in when the server ended; but not parts, which are sent on. */
   async begin(): Promise<void> {
     await rm(this.#incoming, { recursive: true, force: true });
     await mkdir(this.#incoming, { recursive: true });
@@ -55,22 +58,61 @@ export class Artefacts {
    */
   async receive(build: number, head: ArtefactHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     this.check(head);
-    await mkdir(this.#incoming, { recursive: true });
-    const incoming = join(this.#incoming, randomBytes(16).toString("hex"));
-    const file = await open(incoming, "wx", 0o600);
+    const incoming = await IncomingFile.open(join(this.#incoming, randomBytes(16).toString("hex")), head);
     try {
-      try {
-        await take(file, head, chunks);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await mkdir(join(this.#folder, String(build)), { recursive: true });
-      await rename(incoming, this.path(build, head.sha256));
+      for await (const chunk of chunks) await incoming.append(incoming.size, chunk);
+      await incoming.keep(this.path(build, head.sha256));
     } catch (thrown) {
-      await rm(incoming, { force: true });
+      await incoming.drop();
       throw thrown;
     }
+    await incoming.close();
+  }
+
+  /**
+   * Adds a part, and gives how much is there: with all of it, it is kept. What is there already is skipped; a part that leaves a gap is not taken.
+   * Rejects as `receive`; then nothing of it is there any more.
+   */
+  async append(build: number, head: ArtefactHead, offset: number, chunk: Uint8Array): Promise<number> {
+    this.check(head);
+    const path = this.#part(build, head);
+    return this.#lock.run(path, async () => {
+      if (await this.has(build, head)) return head.bytes;
+      const incoming = await IncomingFile.open(path, head);
+      try {
+        await incoming.append(offset, chunk);
+        if (incoming.size === head.bytes) await incoming.keep(this.path(build, head.sha256));
+      } catch (thrown) {
+        await incoming.drop();
+        throw thrown;
+      }
+      await incoming.close();
+      return incoming.size;
+    });
+  }
+
+  /** Whether some of it has come by parts. */
+  async hasPart(build: number, head: ArtefactHead): Promise<boolean> {
+    return stat(this.#part(build, head)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** How many artefacts of a build have come in part. */
+  async countParts(build: number): Promise<number> {
+    return (await readdir(join(this.#parts, String(build))).catch(() => [])).length;
+  }
+
+  /** Of a build that has ended nothing more comes. */
+  async dropParts(build: number): Promise<void> {
+    await rm(join(this.#parts, String(build)), { recursive: true, force: true });
+  }
+
+  /** Of all builds but those that `runs` knows. */
+  async dropOldParts(runs: (build: number) => boolean): Promise<void> {
+    for (const name of await readdir(this.#parts).catch(() => []))
+      if (!runs(Number(name))) await this.dropParts(Number(name));
   }
 
   /** Where it is, when it is there. */
@@ -88,28 +130,23 @@ export class Artefacts {
   }
 
   async remove(build: number): Promise<void> {
+    await this.dropParts(build);
     await rm(join(this.#folder, String(build)), { recursive: true, force: true });
+  }
+
+  /** By all that its head says: who says something else means another. */
+  #part(build: number, { name, bytes, sha256 }: ArtefactHead): string {
+    const key = createHash("sha256")
+      .update(JSON.stringify([name, bytes, sha256]))
+      .digest("hex");
+    return join(this.#parts, String(build), key);
+  }
+
+  get #parts(): string {
+    return join(this.#folder, "parts");
   }
 
   get #incoming(): string {
     return join(this.#folder, "incoming");
-  }
-}
-
-async function take(file: FileHandle, head: ArtefactHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const hash = createHash("sha256");
-  let got = 0;
-  for await (const chunk of chunks) {
-    got += chunk.length;
-    if (got > head.bytes) break;
-    hash.update(chunk);
-    await file.appendFile(chunk);
-  }
-  if (got !== head.bytes) {
-    const amount = got > head.bytes ? "more" : String(got);
-    throw new RpcError("INVALID_ARGUMENT", `artefact ${head.name}: of ${head.bytes} bytes ${amount} have come`);
-  }
-  if (hash.digest("hex") !== head.sha256) {
-    throw new RpcError("DATA_LOSS", `artefact ${head.name}: what has come has another digest: send it again`);
   }
 }

@@ -1,5 +1,6 @@
 import type { Peer, ShownCredentials } from "@rpc/core";
 import type { MethodDescriptor } from "@rpc/core/transport";
+import { constantTimeEqual } from "@rpc/xmlrpc";
 import type { Role } from "../../contracts/values.ts";
 import { createUser, findBot, findUser, findUserByToken, listUsers, type Store, type User } from "../store/index.ts";
 import { isAtLeast, needsOf } from "./roles.ts";
@@ -66,6 +67,12 @@ export class Auth {
     return bot === undefined ? undefined : botSecret(this.#key, bot.name, bot.secret);
   };
 
+  /** For HTTP Basic: a bot's name with its secret, where no session can prove it. */
+  async botWith(name: string, secret: string): Promise<string | undefined> {
+    const own = await this.secrets(name);
+    return own !== undefined && constantTimeEqual(secret, own) ? name : undefined;
+  }
+
   /** A new bot's: what is kept of it, and what the bot is started with. */
   newBot(name: string): { readonly salt: string; readonly token: string } {
     const salt = newToken();
@@ -130,7 +137,8 @@ export class Auth {
   };
 }
 
-function identityOf({ name, id }: User): string {
+/** Of sessions. */
+export function identityOf({ name, id }: Pick<User, "name" | "id">): string {
   return `user:${name}#${id}`;
 }
 

@@ -32,7 +32,7 @@ import {
 import { BotClocks } from "./bot-clocks.ts";
 import { requestRebuild } from "./rebuild.ts";
 import { tellChanged } from "./tell-changed.ts";
-import { receiveArtefact, type Upload } from "./uploads.ts";
+import { receiveArtefact, receivePart, type Upload } from "./uploads.ts";
 
 /** A bot is noted as seen no more often. */
 const SEEN_MS = 10_000;
@@ -134,23 +134,10 @@ class BotsDesk {
     },
     finished: (input, context) => this.#finished(input, context),
     uploadArtefact: async (uploads: AsyncIterable<Upload>, context) => {
-      const { store, artefacts } = this.#options;
-      const check = (writer: Writer): Promise<void> =>
-        this.#write(context, writer, () => Promise.resolve(undefined), "must run");
-      const at = store.wallClock();
-      const keep = (head: Writer, add: (tx: Tx) => Promise<void>): Promise<void> =>
-        this.#write(
-          context,
-          head,
-          async (tx) => {
-            await add(tx);
-            return undefined;
-          },
-          "must run",
-        );
-      await receiveArtefact({ store, artefacts, uploads, check, keep, at });
+      await receiveArtefact({ ...this.#keeping(context), uploads });
       return DONE;
     },
+    appendArtefact: async (part, context) => ({ size: await receivePart(this.#keeping(context), part) }),
     rebuild: async ({ build }, context) => {
       const { store, bus, commands } = this.#options;
       const bot = await this.#botOf(context);
@@ -194,10 +181,11 @@ class BotsDesk {
   };
 
   async #hello(
-    { incarnation, about, running }: { incarnation: string; about: Record<string, string>; running: number[] },
+    hello: { incarnation: string; about: Record<string, string>; running: number[]; kept: readonly Writer[] },
     context: HandlerContext,
   ) {
     const { store, bus, commands, logs } = this.#options;
+    const { incarnation, about, running, kept } = hello;
     const { name } = await this.#botOf(context);
     const at = store.wallClock();
     const { bot, lost, changed } = await store.transaction(async (tx) => {
@@ -212,6 +200,7 @@ class BotsDesk {
       const changed = await loseBuilds(store.kind, tx, {
         bot: name,
         incarnation,
+        but: kept,
         why: `${name} was started anew`,
         at,
       });
@@ -262,6 +251,14 @@ class BotsDesk {
     return { size: size.bytes };
   }
 
+  /** For artefacts, which only a build that runs may have. */
+  #keeping(context: HandlerContext): Parameters<typeof receivePart>[0] {
+    const { store, artefacts } = this.#options;
+    const keep = (writer: Writer, add: (tx: Tx) => Promise<void>): Promise<void> =>
+      this.#write(context, writer, (tx) => add(tx).then(() => undefined), "must run");
+    return { store, artefacts, check: (writer) => keep(writer, () => Promise.resolve()), keep, at: store.wallClock() };
+  }
+
   async #finished(
     {
       at,
@@ -271,7 +268,7 @@ class BotsDesk {
     }: Writer & { at: number; results: BuildSummary["results"] & string; summary: string },
     context: HandlerContext,
   ) {
-    const { store, bus, commands, logs } = this.#options;
+    const { store, bus, commands, logs, artefacts } = this.#options;
     const { build } = writer;
     const bot = await this.#botOf(context);
     const steps = await listSteps(store.db, build);
@@ -288,6 +285,7 @@ class BotsDesk {
     for (const { seq } of steps) this.#sizeAt.delete(`${build} ${seq}`);
     tellChanged(bus, changed);
     if (changed.builds.length > 0) bus.emit("botChanged", bot.name);
+    await artefacts.dropParts(build);
     await logs.endAll(build);
     return DONE;
   }

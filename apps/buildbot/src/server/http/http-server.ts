@@ -19,6 +19,8 @@ import { webhook } from "./webhook.ts";
 /** Where WebSockets are taken, elsewhere: of pages and people, and of bots. */
 export const PAGE_PATH = "/ws";
 export const BOTS_PATH = "/ws/bots";
+/** Where bots call that have nothing but requests. */
+export const BOTS_CALLS_PATH = "/rpc/bots";
 /** Of webhooks, before it is known whose they are; and of logins, which they are not to keep out. */
 const MOST_WEBHOOKS_BYTES = 64 * 1024 * 1024;
 const MOST_LOGINS_BYTES = 1024 * 1024;
@@ -30,6 +32,8 @@ export interface HttpParts {
   readonly logs: Logs;
   readonly artefacts: Artefacts;
   readonly xmlRpc: XmlRpcHandler;
+  /** Of bots, at its own path. */
+  readonly botCalls: XmlRpcHandler;
   /** Where the page's built files are. */
   readonly webFolder: string;
   /** Pages of other origins that may connect, of a proxy in front of it. */
@@ -107,6 +111,10 @@ export class HttpServer {
     if (request.headers.authorization !== undefined && !isWebhook && !isPrivate(request)) return refuseToken(response);
     if (/^\/(?:RPC2|json)(?:\/|$)/.test(path) || path === "/web/version") {
       this.#parts.xmlRpc.node(request, response);
+      return;
+    }
+    if (path === BOTS_CALLS_PATH) {
+      this.#parts.botCalls.node(request, response);
       return;
     }
     const words = wordsOf(path);

@@ -33,6 +33,7 @@ export function bots(parts: PageParts): ImplementationOf<typeof Bots> {
         return changed;
       });
       tellChanged(bus, lost);
+      bus.emit("callerGone", name);
       bus.emit("botChanged", name);
       for (const { id } of lost.builds) await logs.endAll(id);
       return {};

@@ -191,8 +191,7 @@ export async function requestCancel(db: Db, build: number, reason: string): Prom
 }
 
 /**
- * Takes builds from a bot, which ends them as `retry`: their requests wait again (those that were to be cancelled end). `but`: what the bot's
- * present incarnation says that it runs. Call in a transaction.
+ * Takes builds from a bot, which ends them as `retry`: their requests wait again (those that were to be cancelled end). Call in a transaction.
  */
 export async function loseBuilds(
   kind: Kind,
@@ -202,6 +201,8 @@ export async function loseBuilds(
     readonly bot: string;
     /** Only builds of other incarnations. Left out: all of the bot's. */
     readonly incarnation?: string | undefined;
+    /** What it has of other incarnations: not these, where they are as it says. */
+    readonly but?: readonly { readonly build: number; readonly incarnation: string }[] | undefined;
     readonly why: string;
     readonly at: number;
   },
@@ -217,6 +218,7 @@ export async function loseBuilds(
   const changed: Changed = { builds: [], requests: [] };
   for (const { id, incarnation } of await query.execute()) {
     if (incarnation === lose.incarnation) continue;
+    if (lose.but?.some((has) => has.build === id && has.incarnation === incarnation) === true) continue;
     await db.updateTable("builds").set({ lost: 1 }).where("id", "=", id).execute();
     const one = await finishBuild(tx, { build: id, at: lose.at, results: "retry", summary: lose.why });
     changed.builds.push(...one.builds);

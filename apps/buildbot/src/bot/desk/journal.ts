@@ -1,0 +1,143 @@
+import { type FileHandle, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { Told, type Writer } from "../../contracts/bot.ts";
+import { Results } from "../../contracts/values.ts";
+
+const JOURNAL = "journal";
+const OUTCOME = "outcome.json";
+const DRAFT = "outcome.draft";
+/** Where they lie is the folder's business: none of another's. */
+const File = z.string().regex(/^artefacts-\d+\/\d+$/);
+
+/** One of the things to tell, in words for people and as it is told. Logs and artefacts lie beside the journal until the server has them. */
+const Entry = z.union([
+  z.object({ what: z.string(), told: Told }),
+  z.object({ what: z.string(), log: z.int().min(0) }),
+  z.object({ what: z.string(), artefact: z.object({ name: z.string(), file: File }) }),
+  /** Why the server has not taken one, in words. */
+  z.object({ refused: z.string() }),
+]);
+export type Entry = z.infer<typeof Entry>;
+
+/** How a build has ended, while the server does not know it. */
+const Outcome = z.object({
+  build: z.int().positive(),
+  incarnation: z.string(),
+  /** For people. */
+  title: z.string(),
+  at: z.int(),
+  results: Results,
+  summary: z.string(),
+});
+export type Outcome = z.infer<typeof Outcome>;
+
+/** What is told of one build, as lines of a file in its folder, so that whoever comes after this process can tell it. */
+export class Journal {
+  readonly #folder: string;
+  #file: FileHandle | undefined;
+  #unwritten: string[] = [];
+  #writing: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  /** The folder must be there. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  append(entry: Entry): void {
+    if (this.#failure !== undefined) return;
+    this.#unwritten.push(`${JSON.stringify(entry)}\n`);
+    this.#writing ??= this.#write();
+  }
+
+  /** From now on the build is told of by whoever finds it. All else of it must be written. Rejects when the disk does not take it. */
+  async seal(outcome: Outcome): Promise<void> {
+    await this.#flush();
+    for (const name of await readdir(this.#folder, { recursive: true, withFileTypes: true })) {
+      if (name.isFile()) await synced(join(name.parentPath, name.name));
+    }
+    const draft = join(this.#folder, DRAFT);
+    const file = await open(draft, "w", 0o600);
+    try {
+      await file.writeFile(JSON.stringify(outcome));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, join(this.#folder, OUTCOME));
+    await synced(this.#folder);
+  }
+
+  async close(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    this.#failure ??= new Error("the journal is closed");
+    await this.#file?.close().catch(() => undefined);
+    this.#file = undefined;
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #write(): Promise<void> {
+    try {
+      this.#file ??= await open(join(this.#folder, JOURNAL), "a", 0o600);
+      while (this.#unwritten.length > 0) {
+        const lines = this.#unwritten.splice(0).join("");
+        await this.#file.appendFile(lines);
+      }
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#unwritten = [];
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+/** Undefined: no build has ended here that the server has not heard of. */
+export async function readOutcome(folder: string): Promise<Outcome | undefined> {
+  const text = await readFile(join(folder, OUTCOME), "utf8").catch(() => "");
+  return parsed(Outcome, text);
+}
+
+/** All that was to be told, in order; a line that cannot be read is one that is refused. */
+export async function readJournal(folder: string): Promise<Entry[]> {
+  const text = await readFile(join(folder, JOURNAL), "utf8").catch(() => "");
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line) => parsed(Entry, line) ?? { refused: "a part that the bot's disk has damaged" });
+}
+
+/** First of all that it is to be told. */
+export async function forgetOutcome(folder: string): Promise<void> {
+  await rm(join(folder, OUTCOME), { force: true });
+}
+
+export function writerOf({ build, incarnation }: Outcome): Writer {
+  return { build, incarnation };
+}
+
+async function synced(path: string): Promise<void> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch {
+    // The server has got it meanwhile; or it is none that could be sent.
+    return;
+  }
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function parsed<T>(shape: z.ZodType<T>, text: string): T | undefined {
+  try {
+    return shape.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

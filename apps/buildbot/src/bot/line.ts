@@ -1,0 +1,101 @@
+import { type Clock, failover, RpcError, type SessionTransport, type Transport } from "@rpc/core";
+import { createTcpTransport } from "@rpc/tcp";
+import { createWsTransport } from "@rpc/ws";
+import { createXmlRpcTransport } from "@rpc/xmlrpc";
+import { sayingAllTexts } from "../contracts/xml-text.ts";
+
+/** The way to the server: sessions, plain calls, or one and when it is not there the other. */
+export interface Line {
+  readonly transport: Transport;
+  /** Its parts that know whether the server is there. */
+  readonly sessions: readonly SessionTransport[];
+  /** Whether one of its parts is calls alone. */
+  readonly hasPlainCalls: boolean;
+}
+
+export interface LineOptions {
+  readonly identity: string;
+  readonly secret: string;
+  /** PEM of who has signed the server's certificate, when no public authority has. */
+  readonly ca?: Buffer | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+const CALLS_PATH = "/rpc/bots";
+const SOCKET_PATH = "/ws/bots";
+/** Where there is another way, nobody waits long for one that is shut. */
+const CONNECT_MS = 5_000;
+/** Calls under way over a connection that is lost go elsewhere after that. */
+const RESUME_MS = 2_000;
+/** How often one that is shut is tried again. */
+const RETURN_MS = 30_000;
+
+/**
+ * `tcp(s)://` and `ws(s)://`: a session. `http(s)://`: calls, one request each. Of several the first one that is there. Throws INVALID_ARGUMENT for
+ * what is no address, and for plain HTTP to another machine, which would show the secret to all on the way.
+ */
+export function lineTo(servers: readonly string[], options: LineOptions): Line {
+  const isOnly = servers.length === 1;
+  const parts = servers.map((server) => partTo(server, options, isOnly));
+  const sessions = parts.filter((part): part is SessionTransport => "connected" in part);
+  const [last, ...before] = parts.toReversed();
+  if (last === undefined) throw badServer("nothing");
+  const { clock, random } = options;
+  const transport = before.reduce<Transport>(
+    (second, first) => failover(first, second, { clock, random, maxMs: RETURN_MS }),
+    last,
+  );
+  return { transport, sessions, hasPlainCalls: sessions.length < parts.length };
+}
+
+function partTo(
+  server: string,
+  { identity, secret, ca, clock }: LineOptions,
+  isOnly: boolean,
+): Transport | SessionTransport {
+  const tls = ca === undefined ? {} : { tls: { ca } };
+  // Nobody waits for a connection that is lost where there is another way.
+  const elsewhere = isOnly
+    ? {}
+    : ({ whenDown: "fail", connectTimeoutMs: CONNECT_MS, resumeWindowMs: RESUME_MS } as const);
+  const session = { identity, secret, clock, ...tls, ...elsewhere };
+  const { protocol, host, hostname } = URL.canParse(server)
+    ? new URL(server)
+    : { protocol: "", host: "", hostname: "" };
+  switch (protocol) {
+    case "tcp:":
+    case "tcps:":
+      return createTcpTransport(server, session);
+    case "ws:":
+    case "wss:":
+      return createWsTransport(`${protocol}//${host}${SOCKET_PATH}`, session);
+    case "http:":
+    case "https:":
+      if (protocol === "http:" && !isLoopback(hostname)) {
+        const message = `a bot shows its secret with each call to ${server}, and to another machine only over https://`;
+        throw new RpcError("INVALID_ARGUMENT", message);
+      }
+      return sayingAllTexts(
+        createXmlRpcTransport(`${protocol}//${host}${CALLS_PATH}`, {
+          auth: { user: identity, password: secret },
+          document: { readBigInts: "prefer-number" },
+          clock,
+          ...tls,
+        }),
+      );
+    default:
+      throw badServer(server);
+  }
+}
+
+function badServer(server: string): RpcError {
+  return new RpcError(
+    "INVALID_ARGUMENT",
+    `${server} is no address of a server: tcp://host:port, tcps://host:port, or that of the page by wss:// or https://`,
+  );
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
