@@ -20,6 +20,9 @@ export interface BuildFilter {
   readonly limit: number;
 }
 
+/** Text is looked for in so many builds, from the newest or from `before` on: nothing could index what stands anywhere in it. */
+const MOST_SEARCHED = 100_000;
+
 /** Newest first. */
 export async function listBuilds(db: Db, filter: BuildFilter): Promise<BuildSummary[]> {
   let query = builds(db).orderBy("builds.id", "desc").limit(filter.limit);
@@ -38,9 +41,15 @@ export async function listBuilds(db: Db, filter: BuildFilter): Promise<BuildSumm
   if (before !== undefined) query = query.where("builds.id", "<", before);
   if (search !== undefined && search !== "") {
     const columns = ["builds.subject", "builds.author", "builds.revision", "builds.reason"];
-    query = query.where((eb) => contains(eb, columns, search));
+    const last = before ?? (await lastId(db));
+    query = query.where((eb) => contains(eb, columns, search)).where("builds.id", ">=", last - MOST_SEARCHED);
   }
   return (await query.execute()).map(toBuildSummary);
+}
+
+async function lastId(db: Db): Promise<number> {
+  const row = await db.selectFrom("builds").select("id").orderBy("id", "desc").limit(1).executeTakeFirst();
+  return row?.id ?? 0;
 }
 
 /** What is being built now, by everybody or by one bot. */
