@@ -2,7 +2,7 @@ import { RpcError } from "@rpc/core";
 import type { QueueStore } from "../src/store/store.ts";
 
 type Verb = {
-  [Name in keyof QueueStore]: QueueStore[Name] extends (...given: never[]) => Promise<unknown> ? Name : never;
+  [Name in keyof QueueStore]-?: QueueStore[Name] extends (...given: never[]) => Promise<unknown> ? Name : never;
 }[keyof QueueStore];
 
 /** What happens to a call of a verb; undefined: nothing. `run` is the call itself. */

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { storeStatements } from "../src/postgres/statements.ts";
 import { openPostgresRig, type PostgresRig } from "./postgres-rig.ts";
-import { listCommands, readStatements } from "../src/postgres/reading.ts";
-import type { Row, Session } from "../src/postgres/connections.ts";
+import { listCommands, listStatements } from "../src/postgres/list.ts";
+import { ClientSession, type Session } from "../src/postgres/connections.ts";
+import { postgresSettings } from "../src/postgres/options.ts";
+import type { CommandFilter } from "../src/store/store-words.ts";
 import { ADDRESS, claimed, inserted, subscribed } from "./store-rig.ts";
 
 let rig: PostgresRig;
@@ -54,30 +56,79 @@ it("Q10 claims without a walk through what waits for an agent that is away", asy
   ]);
 });
 
-it("Q29 lists the commands of one address, or of one broadcast, without a walk through those of others", async () => {
-  const [id = 0] = await inserted(rig.store, { broadcast: true });
-  await rig.store.ensureAddress("other");
-  await inserted(rig.store, ...Array.from({ length: 500 }, () => ({ address: "other" })));
-  await rig.query("UPDATE rpc_command SET id = id + 50000 WHERE id > (SELECT max(parent_id) FROM rpc_command) + 1");
-  await rig.query("ANALYZE rpc_command");
-  for (const setting of ["enable_seqscan = off", "enable_sort = off"]) await rig.query(`SET ${setting}`);
+/** Plans of all that is asked for, as it runs. */
+function planning(): { readonly session: Session; readonly plans: string[] } {
   const plans: string[] = [];
+  const running = new ClientSession(rig.admin, postgresSettings({ connection: rig.url, pooler: "transaction" }));
   const session: Session = {
-    rows: async ({ text }, values) => {
-      const plan = await rig.admin.query({ text: `EXPLAIN (ANALYZE, BUFFERS OFF) ${text}`, values: [...values] });
+    rows: async (statement, values) => {
+      const text = `EXPLAIN (ANALYZE, BUFFERS OFF) ${statement.text}`;
+      const plan = await rig.admin.query({ text, values: [...values] });
       plans.push(plan.rows.map((row: Record<string, unknown>) => String(row["QUERY PLAN"])).join("\n"));
-      const { rows } = await rig.admin.query<Row & unknown[]>({ text, values: [...values], rowMode: "array" });
-      return rows;
+      return running.rows(statement, values);
     },
   };
-  const read = readStatements((text) => ({ text, name: "" }));
-  expect(await listCommands(session, read, { address: ADDRESS, limit: 10 })).toHaveLength(2);
+  return { session, plans };
+}
+
+it("Q29 lists the commands of one address, of one broadcast, or of a state that few have, without a walk through the others", async () => {
+  const [id = 0, failed = 0] = await inserted(rig.store, { broadcast: true }, { method: "failed" });
+  await rig.store.ensureAddress("other");
+  await inserted(rig.store, ...Array.from({ length: 500 }, () => ({ address: "other" })));
+  await rig.query(
+    `UPDATE rpc_command SET state = 'done', finished_at = clock_timestamp(), id = id + 50000 WHERE address_id <> (SELECT address_id FROM rpc_command WHERE id = ${id})`,
+  );
+  await rig.query(`UPDATE rpc_command SET state = 'failed', finished_at = clock_timestamp() WHERE id = ${failed}`);
+  await rig.query("ANALYZE rpc_command");
+  for (const setting of ["enable_seqscan = off", "enable_sort = off"]) await rig.query(`SET ${setting}`);
+  const { session, plans } = planning();
+  const list = listStatements((text) => ({ text, name: "" }));
+  const listed = async (filter: CommandFilter): Promise<string[]> => {
+    plans.length = 0;
+    const rows = await listCommands(session, list, filter);
+    return rows.map(({ method }) => method);
+  };
   // Those of others that are newest are looked through first, and were few.
-  expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
-  expect(await listCommands(session, read, { parentId: id })).toHaveLength(1);
-  expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
-  expect(await listCommands(session, read, { beforeId: id + 2, limit: 1 })).toHaveLength(1);
-  expect(mostInVain(plans.pop() ?? "")).toBeLessThan(10);
+  const vain = (): number => mostInVain(plans.at(-2) ?? "") + mostInVain(plans.at(-1) ?? "");
+  expect(await listed({ address: ADDRESS, limit: 10 })).toEqual(["build", "failed", "build"]);
+  expect(vain()).toBeLessThan(10);
+  expect(await listed({ parentId: id })).toEqual(["build"]);
+  expect(vain()).toBeLessThan(10);
+  expect(await listed({ states: ["failed", "expired"] })).toEqual(["failed"]);
+  expect(vain()).toBeLessThan(10);
+  expect(await listed({ states: ["queued", "waiting", "claimed", "failed"], method: "build" })).toEqual([
+    "build",
+    "build",
+  ]);
+  expect(vain()).toBeLessThan(10);
+  expect(await listed({ beforeId: failed + 1, limit: 1 })).toEqual(["failed"]);
+  expect(plans).toHaveLength(1);
+  expect(vain()).toBeLessThan(10);
+});
+
+it("Q03 removes an address without a walk through the commands of others, piece by piece", async () => {
+  await rig.store.ensureAddress("other");
+  await inserted(rig.store, ...Array.from({ length: 500 }, () => ({ address: "other" })));
+  await rig.query("UPDATE rpc_command SET state = 'done', finished_at = clock_timestamp()");
+  const [id = 0] = await inserted(rig.store, {}, { orderingKey: "k" }, { delayMs: 1000 }, { broadcast: true });
+  await rig.query(`UPDATE rpc_command SET state = 'failed', finished_at = clock_timestamp() WHERE id = ${id}`);
+  await rig.query("ANALYZE rpc_command");
+  for (const setting of ["enable_seqscan = off", "enable_sort = off"]) await rig.query(`SET ${setting}`);
+  const [address] = await rig.query(`DELETE FROM rpc_address WHERE name = '${ADDRESS}' RETURNING id`);
+  const { removeCommands } = storeStatements("public", "app").addresses;
+  await rig.query(`PREPARE remove AS ${removeCommands.text}`);
+  const rows = await rig.query(
+    `EXPLAIN (ANALYZE, BUFFERS OFF) EXECUTE remove(${String(address?.["id"])}, '${ADDRESS}')`,
+  );
+  expect(mostInVain(rows.map((row) => String(row["QUERY PLAN"])).join("\n"))).toBeLessThan(10);
+  expect(await rig.query("SELECT count(*)::int AS left FROM rpc_command")).toEqual([{ left: 500 }]);
+});
+
+it("Q03 removes an address of more commands than one statement deletes", { timeout: 60_000 }, async () => {
+  for (let thousand = 0; thousand < 11; thousand += 1)
+    await inserted(rig.store, ...Array.from({ length: 1000 }, () => ({})));
+  expect(await rig.store.removeAddress(ADDRESS)).toBe(true);
+  expect(await rig.query("SELECT count(*)::int AS left FROM rpc_command")).toEqual([{ left: 0 }]);
 });
 
 it("lives with instants that never come, of a program that writes by itself, on servers of all versions", async () => {

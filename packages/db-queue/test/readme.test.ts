@@ -2,7 +2,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { blocksOf, programsOf, runProgram } from "../../../tools/readme/programs.ts";
 import { createDbQueue } from "../src/issuer/create-db-queue.ts";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
@@ -96,7 +96,7 @@ test("the SQL on the page about operating PostgreSQL runs", { timeout: 60_000 },
 });
 
 test(
-  "the SQL on the wire's page claims, one of an ordering key, and what has fallen due",
+  "the SQL on the wire's page issues, and claims: one of an ordering key, and what has fallen due",
   { timeout: 60_000 },
   async () => {
     const connection = await createDatabase();
@@ -119,15 +119,27 @@ test(
         ].map((options) => queue.send("bot:7", "run", [], {}, options).accepted),
       );
       await foreign.query("SELECT pg_sleep(0.01)");
-      const [sql = ""] = blocksOf(join(HOME, "../../docs/wire/db-queue.md"))
+      const [issuing = "", claiming = ""] = blocksOf(join(HOME, "../../docs/wire/db-queue.md"))
         .filter(({ language }) => language === "sql")
         .map(({ text }) => text);
-      const [due = "", claim = ""] = sql.split(/;\n+/);
+      const woken: string[] = [];
+      const watch = store.watch({ wake: (topic) => woken.push(topic), wakeAll: () => undefined });
+      await watch.ready;
+      await foreign.query(issuing);
+      await vi.waitFor(() => expect(woken).toContain("command on: bot:7"));
+      watch.close();
+      expect((await queue.list({ limit: 1 }))[0]).toMatchObject({
+        id: 7,
+        method: "add",
+        args: "[2, 3]",
+        createdBy: "nightly.sh",
+      });
+      const [due = "", claim = ""] = claiming.split(/;\n+/);
       await foreign.query(due, [id]);
       const { rows } = await foreign.query<{ id: string }>(claim, [id, 10, "sql", "sql-1", "30 s"]);
-      expect(rows.map((row) => Number(row.id)).toSorted((a, b) => a - b)).toEqual([1, 3, 5]);
+      expect(rows.map((row) => Number(row.id)).toSorted((a, b) => a - b)).toEqual([1, 3, 5, 7]);
       const states = (await queue.list({ address: "bot:7" })).map((row) => row.state).toReversed();
-      expect(states).toEqual(["claimed", "queued", "claimed", "queued", "claimed", "queued"]);
+      expect(states).toEqual(["claimed", "queued", "claimed", "queued", "claimed", "queued", "claimed"]);
     } finally {
       await foreign.end();
       await queue.close();

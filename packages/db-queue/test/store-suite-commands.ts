@@ -250,6 +250,56 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
     expect((await rig.store.list({ beforeId: 10_000 })).at(-1)?.id).toBe(ids[0]);
   });
 
+  it("Q29 finds by state, method or agent what lies far behind newer commands, page by page", async () => {
+    await subscribed(rig.store, "bot");
+    await rig.store.ensureAddress("other");
+    const old = ["failed", "done", "done", "expired", "claimed", "queued", "delayed", "keyed"];
+    const ids = await inserted(
+      rig.store,
+      ...old.map((method) => ({
+        method,
+        ...(method === "delayed" ? { delayMs: 1000 } : {}),
+        ...(method === "keyed" ? { orderingKey: "k" } : {}),
+      })),
+    );
+    const claims = await claimed(rig.store, "bot", { max: 5 });
+    for (const claim of claims) {
+      if (claim.method === "done") await settled(rig.store, { ...claim, outcome: "done", result: "1" });
+      if (claim.method === "failed") await settled(rig.store, { ...claim, outcome: "failed", error: "{}" });
+    }
+    await rig.query(
+      `UPDATE rpc_command SET state = 'expired', finished_at = created_at, lease_until = NULL WHERE method = 'expired'`,
+    );
+    // Two heaps of newer ones, with nothing between and before them.
+    await inserted(rig.store, { address: "other", method: "newer" }, { address: "other", method: "newest" });
+    await rig.query("UPDATE rpc_command SET id = id + 70000 WHERE method = 'newer'");
+    await rig.query("UPDATE rpc_command SET id = id + 900000 WHERE method = 'newest'");
+    const list = async (filter: CommandFilter): Promise<string[]> =>
+      (await rig.store.list(filter)).map((row) => row.method);
+    expect(await list({ states: ["failed"] })).toEqual(["failed"]);
+    expect(await list({ states: ["expired", "failed"] })).toEqual(["expired", "failed"]);
+    expect(await list({ states: ["claimed"] })).toEqual(["claimed"]);
+    expect(await list({ states: ["queued"] })).toEqual(["newest", "newer", "keyed", "delayed", "queued"]);
+    expect(await list({ states: ["queued", "claimed", "failed"], limit: 7 })).toEqual([
+      "newest",
+      "newer",
+      "keyed",
+      "delayed",
+      "queued",
+      "claimed",
+      "failed",
+    ]);
+    expect(await list({ states: ["done"] })).toEqual(["done", "done"]);
+    expect(await list({ method: "done" })).toEqual(["done", "done"]);
+    expect(await list({ method: "done", limit: 1 })).toEqual(["done"]);
+    expect(await list({ method: "done", beforeId: ids[2] ?? 0 })).toEqual(["done"]);
+    expect(await list({ method: "failed", states: ["done", "queued"] })).toEqual([]);
+    expect(await list({ agent: "bot" })).toEqual(["claimed", "expired", "done", "done", "failed"]);
+    expect(await list({ agent: "bot", states: ["claimed", "failed"] })).toEqual(["claimed", "failed"]);
+    expect(await list({ method: "nothing" })).toEqual([]);
+    expect(await list({ agent: "nobody", states: ["failed"] })).toEqual([]);
+  });
+
   it("Q56 gives the first command for a repeated key, whatever has become of it", async () => {
     await subscribed(rig.store, "bot");
     const command = { address: ADDRESS, method: "build", args: '[{"a":1,"b":2}]', idempotencyKey: "k" };

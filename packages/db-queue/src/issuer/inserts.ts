@@ -29,8 +29,13 @@ export interface InsertsListener {
   ended(): void;
 }
 
+interface Batch {
+  readonly insertions: readonly Insertion[];
+  readonly commands: readonly NewCommand[];
+}
+
 interface Sent {
-  readonly batch: readonly Insertion[];
+  readonly batch: Batch;
   readonly beganAt: number;
   /** How many waited already. */
   readonly behind: number;
@@ -47,6 +52,8 @@ export class Inserts {
   readonly #clock: Clock;
   readonly #maxUnsent: number;
   #waiting: Insertion[] = [];
+  /** The next batch, full, and ready for the store, while one is under way. */
+  #ready: Batch | undefined = undefined;
   #isScheduled = false;
   #isBusy = false;
   #idle: PromiseWithResolvers<void> | undefined = undefined;
@@ -64,7 +71,7 @@ export class Inserts {
 
   /** Tells RESOURCE_EXHAUSTED, soon, when too many wait. */
   add(insertion: Insertion): void {
-    if (this.#waiting.length >= this.#maxUnsent) {
+    if (this.count >= this.#maxUnsent) {
       queueMicrotask(() => {
         if (!insertion.isDropped) insertion.refused(tooMany(this.#maxUnsent));
       });
@@ -75,67 +82,98 @@ export class Inserts {
   }
 
   get count(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + (this.#ready?.insertions.length ?? 0);
   }
 
   /** Settles when nothing waits and nothing is under way. */
   idle(): Promise<void> {
-    if (!this.#isBusy && this.#waiting.length === 0) return Promise.resolve();
+    if (!this.#isBusy && this.count === 0) return Promise.resolve();
     this.#idle ??= Promise.withResolvers();
     return this.#idle.promise;
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#isBusy) return;
+    if (this.#isScheduled || (this.#isBusy && !this.#mayReady)) return;
     this.#isScheduled = true;
     // Not a microtask: what follows from one batch of outcomes, call upon call, goes into the next insert together.
     setImmediate(() => {
       this.#isScheduled = false;
-      void this.#flush();
+      if (!this.#isBusy) void this.#flush();
+      else if (this.#mayReady) this.#readyNext();
     });
+  }
+
+  /** A full batch gets no fuller by waiting for its turn. */
+  get #mayReady(): boolean {
+    return this.#ready === undefined && this.#waiting.length >= MAX_COMMANDS && this.#store.readyInsert !== undefined;
+  }
+
+  #readyNext(): void {
+    this.#ready = this.#take();
+    this.#store.readyInsert?.(this.#ready.commands);
   }
 
   async #flush(): Promise<void> {
     const first = this.#take();
-    if (first.length > 0) this.#listener.began();
+    if (first.insertions.length > 0) this.#listener.began();
     for (let sent = this.#send(first); sent !== undefined;) {
       const { batch, beganAt, behind } = sent;
       let next: Sent | undefined = undefined;
       try {
         const results = await sent.results;
         // Before these are told, which has whoever issued them issue more: the database is not to wait for that.
-        if (this.#waiting.length >= MANY) next = this.#send(this.#take());
+        if (this.count >= MANY) {
+          next = this.#send(this.#take());
+          // A pool gives out a connection only when all promises that are due have had their turn, those of who is told now among them.
+          await new Promise<void>((resolve) => {
+            setImmediate(resolve);
+          });
+        }
         this.#tell(batch, results);
       } catch (thrown) {
         const error = RpcError.from(thrown);
-        for (const insertion of batch) insertion.refused(error);
+        for (const insertion of batch.insertions) insertion.refused(error);
         const isAway = error.delivered === "no" && AWAY.has(error.reason);
-        if (isAway && this.#clock.now() - beganAt >= LONG_MS) {
-          for (const insertion of this.#waiting.splice(0, behind)) if (!insertion.isDropped) insertion.refused(error);
-        }
+        if (isAway && this.#clock.now() - beganAt >= LONG_MS) this.#refuse(behind, error);
       }
       this.#isBusy = next !== undefined;
       this.#listener.ended();
       if (next !== undefined) this.#listener.began();
       sent = next;
     }
-    if (this.#waiting.length > 0) return this.#schedule();
+    if (this.count > 0) return this.#schedule();
     this.#idle?.resolve();
     this.#idle = undefined;
   }
 
-  #send(batch: readonly Insertion[]): Sent | undefined {
-    if (batch.length === 0) return undefined;
+  #send(batch: Batch): Sent | undefined {
+    if (batch.insertions.length === 0) return undefined;
     this.#isBusy = true;
     const beganAt = this.#clock.now();
-    const behind = this.#waiting.length;
-    const results = this.#store.insert(batch.map(({ command }) => command));
+    const behind = this.count;
+    const results = this.#store.insert(batch.commands);
     // Awaited as soon as those before it have been told.
     results.catch(() => undefined);
+    if (this.#mayReady) this.#schedule();
     return { batch, beganAt, behind, results };
   }
 
-  #take(): Insertion[] {
+  /** So many of those that wait, the first ones. */
+  #refuse(count: number, error: RpcError): void {
+    const ready = this.#ready?.insertions ?? [];
+    // They have come since.
+    if (ready.length > count) return;
+    this.#ready = undefined;
+    for (const insertion of [...ready, ...this.#waiting.splice(0, count - ready.length)])
+      if (!insertion.isDropped) insertion.refused(error);
+  }
+
+  #take(): Batch {
+    if (this.#ready !== undefined) {
+      const ready = this.#ready;
+      this.#ready = undefined;
+      return ready;
+    }
     const batch: Insertion[] = [];
     let characters = 0;
     let taken = 0;
@@ -148,11 +186,11 @@ export class Inserts {
       batch.push(insertion);
     }
     this.#waiting = this.#waiting.slice(taken);
-    return batch;
+    return { insertions: batch, commands: batch.map(({ command }) => command) };
   }
 
-  #tell(batch: readonly Insertion[], results: readonly (Inserted | RpcError)[]): void {
-    for (const [index, insertion] of batch.entries()) {
+  #tell({ insertions }: Batch, results: readonly (Inserted | RpcError)[]): void {
+    for (const [index, insertion] of insertions.entries()) {
       const result = results[index];
       if (result === undefined || result instanceof RpcError) insertion.refused(result ?? lost());
       else insertion.inserted(result);

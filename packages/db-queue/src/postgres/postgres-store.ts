@@ -17,11 +17,13 @@ import { cancelCommands, cancellations } from "./cancel.ts";
 import { claimCommands } from "./claim.ts";
 import { Connections, connectionConfig, createPool } from "./connections.ts";
 import { byHalves } from "./by-halves.ts";
+import { readyInsert } from "./insert.ts";
 import { insertAround } from "./insert-around.ts";
+import { listCommands } from "./list.ts";
 import { giveBackLost } from "./lost-claims.ts";
 import { migrate } from "./migrate.ts";
 import { endpointOf, type PostgresStoreOptions, postgresSettings } from "./options.ts";
-import { listCommands, readCommands, readEvents, readOutcomes } from "./reading.ts";
+import { readCommands, readEvents, readOutcomes } from "./reading.ts";
 import { appendEvents, extendLeases, settleClaims } from "./settle.ts";
 import { storeStatements } from "./statements.ts";
 import { publish } from "./publish.ts";
@@ -104,6 +106,7 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
       wakeUps.wakeHere([...new Set(commands.map(({ address }) => commandTopic(address)))]);
       return inserted;
     },
+    readyInsert,
     claim: async (requests) => {
       mustBeOpen();
       return claimAll(requests, (request) =>
@@ -152,7 +155,7 @@ export function createPostgresStore(options: PostgresStoreOptions): QueueStore {
     outcomes: (ids) => main.run((session) => readOutcomes(session, statements.read, ids), AGAIN),
     read: (ids) => main.run((session) => readCommands(session, statements.read, ids), AGAIN),
     readEvents: (id, range = {}) => main.run((session) => readEvents(session, statements.read, id, range), AGAIN),
-    list: (filter = {}) => main.run((session) => listCommands(session, statements.read, filter), AGAIN),
+    list: (filter = {}) => main.run((session) => listCommands(session, statements.list, filter), AGAIN),
     stats: (range = {}) => main.run((session) => readStats(session, statements.stats, range), AGAIN),
 
     reap: (limits = {}) => main.run((session) => reap(session, statements.upkeep, limits), AGAIN),

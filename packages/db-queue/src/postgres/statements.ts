@@ -3,6 +3,7 @@ import { type CancelStatements, cancelStatements } from "./cancel.ts";
 import { type ClaimStatements, claimStatements } from "./claim.ts";
 import { type Statement, statementIn } from "./connections.ts";
 import { type AllInsertStatements, insertStatements } from "./insert.ts";
+import { type ListStatements, listStatements } from "./list.ts";
 import { lostClaimsStatement } from "./lost-claims.ts";
 import { type ReadStatements, readStatements } from "./reading.ts";
 import { type SettleStatements, settleStatements } from "./settle.ts";
@@ -17,6 +18,7 @@ export interface Statements {
   readonly settle: SettleStatements;
   readonly cancel: CancelStatements;
   readonly read: ReadStatements;
+  readonly list: ListStatements;
   readonly stats: Statement;
   readonly upkeep: UpkeepStatements;
   readonly publish: Statement;
@@ -36,6 +38,7 @@ export function storeStatements(schema: string, notify: "app" | "trigger" | "off
     settle: settleStatements(make, wake, notify !== "off"),
     cancel: cancelStatements(make, wakes),
     read: readStatements(make),
+    list: listStatements(make),
     stats: statsStatement(make),
     upkeep: upkeepStatements(make, wakes),
     publish: make("SELECT rpc_wake($1::text[])"),

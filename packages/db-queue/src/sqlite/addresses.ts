@@ -1,6 +1,7 @@
 import { textFault } from "../store/checked-command.ts";
 import { fencedError, noAddressError } from "../store/store-errors.ts";
 import type { AddressRow, AgentRef, AgentRow, Subscribed, Subscription } from "../store/store-words.ts";
+import { KINDS } from "./list.ts";
 import type { Work } from "./work.ts";
 
 interface StoredAddress {
@@ -19,6 +20,11 @@ interface StoredAgent {
   readonly started_at: number;
   readonly last_seen: number;
 }
+
+// By the index of each kind; of all of them at once there is none.
+const UNFINISHED = KINDS.filter(({ states }) => !states.includes("done")).map(
+  ({ test, index }) => `SELECT c.id AS id FROM rpc_command c INDEXED BY ${index} WHERE ${test} AND c.address_id = ?`,
+);
 
 export function findAddress(work: Work, address: string | number): AddressRow | undefined {
   const row = stored(work, address);
@@ -51,10 +57,7 @@ export function pauseAddress(work: Work, name: string, paused: boolean): void {
 export function removeAddress(work: Work, name: string): boolean {
   const address = stored(work, name);
   if (address === undefined) return false;
-  const waited = work.connection.all<{ id: number }>(
-    "SELECT id FROM rpc_command WHERE address_id = ? AND finished_at IS NULL",
-    address.id,
-  );
+  const waited = UNFINISHED.flatMap((sql) => work.connection.all<{ id: number }>(sql, address.id));
   work.connection.run("DELETE FROM rpc_address WHERE id = ?", address.id);
   for (const { id } of waited) work.wakeIssuers(id);
   work.wakeAgents(name);

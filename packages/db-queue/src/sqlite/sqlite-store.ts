@@ -17,10 +17,11 @@ import { claimCommands } from "./claim.ts";
 import { appendEvents, readEvents } from "./events.ts";
 import { GroupCommit, inSavepoint } from "./group-commit.ts";
 import { insertCommands } from "./insert.ts";
+import { listCommands } from "./list.ts";
 import { migrate } from "./migrate.ts";
 import { type SqliteStoreOptions, sqliteSettings } from "./options.ts";
 import { bumpWake } from "./publish.ts";
-import { listCommands, readCommand, readOutcome } from "./reading.ts";
+import { readCommand, readOutcome } from "./reading.ts";
 import { extendLease, settleClaim } from "./settle.ts";
 import { readStats } from "./stats.ts";
 import { CallersTransactions } from "./transaction.ts";
@@ -82,7 +83,7 @@ export function createSqliteStore(options: SqliteStoreOptions): QueueStore {
     read: (ids) => commits.read((work) => ids.map((id) => readCommand(work, id))),
     readEvents: (id, options = {}) =>
       commits.read((work) => readEvents(work, id, options.afterSeq ?? 0, options.limit ?? 100)),
-    list: (filter = {}) => commits.read((work) => listCommands(work, filter)),
+    list: (filter = {}) => listCommands((look) => commits.read(look), filter),
     stats: (options = {}) => commits.read((work) => readStats(work, options.address, options.windowMs)),
 
     reap: (options = {}) => commits.write((work) => reap(work, options)),

@@ -77,6 +77,8 @@ export interface QueueStore extends AsyncDisposable {
 
   /** NO_ADDRESS, CONFLICT; NO_AGENT and PAUSED where the command asks for an agent. */
   insert(commands: readonly NewCommand[]): Promise<readonly (Inserted | RpcError)[]>;
+  /** That this very list will be inserted soon: what it takes beside the database may be done ahead, while that is busy with others. */
+  readyInsert?(commands: readonly NewCommand[]): void;
   /**
    * Gives ready commands to agents: the highest priority first, then the oldest; of one ordering key one at a time, in the order of the ids.
    * Expired ones are never given. NO_ADDRESS, FENCED.
