@@ -1,5 +1,7 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createClient } from "@rpc/core";
+import { StoreService } from "../src/service/store-contract.ts";
 import { commandTopic } from "../src/store/store.ts";
 import { turns, until } from "./agent-rig.ts";
 import { AGENT, openServiceRig, refused, type ServiceRig, type Visitor } from "./service-rig.ts";
@@ -42,6 +44,23 @@ describe("wait and publish (Q21)", () => {
     for (const since of ["", "0000:1", "no position", `${seq.split(":")[0] ?? ""}:999999`, `${seq}:1`]) {
       expect((await bot.verbs.wait({ topic: "a", since })).fired).toBe(true);
     }
+  });
+
+  it("ends the wait before of one who comes again, over whatever wire, and nobody else's", async () => {
+    const client = createClient(StoreService, bot.transport);
+    const other = createClient(StoreService, rig.visitor().transport).wait({ topics: ["a"], watcher: "2" });
+    const first = client.wait({ topics: ["a"], watcher: "1" });
+    await waitingAre(2);
+    const second = client.wait({ topics: ["a", "b"], watcher: "1" });
+    expect((await first).topics).toEqual([]);
+    await waitingAre(2);
+    await rig.store.publish(["b"]);
+    expect((await second).topics).toEqual(["b"]);
+    // Who has been answered is replaced by nobody.
+    const third = client.wait({ topics: ["a"], watcher: "1" });
+    await waitingAre(2);
+    await rig.store.publish(["a"]);
+    expect((await Promise.all([other, third])).map(({ topics }) => topics)).toEqual([["a"], ["a"]]);
   });
 
   it("waits 25 s unless it is told otherwise, and never longer than 55", async () => {

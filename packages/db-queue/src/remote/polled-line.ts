@@ -14,6 +14,8 @@ const GRACE_MS = 10_000;
 /** Wake-ups over a transport of calls alone: one long wait after the other, begun anew when topics are added. */
 export class PolledLine implements WakeLine {
   readonly #client: Pick<ClientOf<typeof StoreService>, "wait">;
+  /** A wait that is begun anew ends the one before also where the service does not hear that that was left, such as behind a broker. */
+  readonly #watcher = crypto.randomUUID();
   #owner: LineOwner | undefined = undefined;
   /** The earliest position of what was added since the last answer. */
   #since: Position | undefined = undefined;
@@ -70,7 +72,7 @@ export class PolledLine implements WakeLine {
     this.#isUnsure = false;
     try {
       const options = { signal: both, timeoutMs: timeoutMs + GRACE_MS };
-      const answer = await this.#client.wait({ topics, since, timeoutMs }, options);
+      const answer = await this.#client.wait({ topics, since, timeoutMs, watcher: this.#watcher }, options);
       owner.woken(isAll ? answer.topics : [ANY_TOPIC], answer.seq);
     } catch (thrown) {
       if (!change.signal.aborted || signal.aborted) throw thrown;

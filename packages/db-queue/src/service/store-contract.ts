@@ -40,6 +40,8 @@ export interface WaitForAny {
   readonly topics: readonly string[];
   readonly since?: string | undefined;
   readonly timeoutMs?: number | undefined;
+  /** Who comes again by this name ends its wait before: not over every wire is it heard that a caller has left one. */
+  readonly watcher?: string | undefined;
 }
 
 export interface WokenTopics {
@@ -213,6 +215,7 @@ function storeVerbs() {
         topics: list(shapes.topic),
         since: optional(text(100)),
         timeoutMs: optional(milliseconds()),
+        watcher: optional(text(100)),
       }),
       output: loose<WokenTopics>({ seq: text(), topics: list(text(), Number.POSITIVE_INFINITY) }),
       idempotent: true,

@@ -89,10 +89,10 @@ export function storeVerbs(desk: Desk, clock: Clock, callerOf: CallerOf): Handle
       await desk.publish(callerOf(context), topics);
       return null;
     },
-    wait: ({ topics, since, timeoutMs }, context) => {
+    wait: ({ topics, since, timeoutMs, watcher }, context) => {
       const caller = callerOf(context);
       for (const topic of topics) if (!caller.mayWaitFor(topic)) throw caller.denied(`wait for "${topic}"`);
-      return waitForTopics(hub, clock, { caller: caller.key, topics, since, timeoutMs, context });
+      return waitForTopics(hub, clock, { caller: caller.key, watcher, topics, since, timeoutMs, context });
     },
   };
   return createRouter(StoreService, verbs);

@@ -9,6 +9,8 @@ export const DEFAULT_WAIT_MS = 25_000;
 export interface WaitOptions {
   /** Who is counted. */
   readonly caller: string;
+  /** Of several waits of one watcher only the last goes on. */
+  readonly watcher?: string | undefined;
   readonly topics: readonly string[];
   /** Undefined: only what is woken from now on, unless `isReady` knows better. */
   readonly since: string | undefined;
@@ -34,6 +36,7 @@ export async function waitForTopics(hub: WakeHub, clock: Clock, options: WaitOpt
     const timeoutMs = Math.min(options.timeoutMs ?? DEFAULT_WAIT_MS, MAX_WAIT_MS);
     if (timeoutMs <= 0) return early;
     const wait = new Wait(hub, clock, topics, timeoutMs, context);
+    const give = options.watcher === undefined ? undefined : hub.takeOver(`${options.caller} ${options.watcher}`, wait);
     try {
       // Waited for first, looked afterwards: what comes in between wakes.
       if (since === undefined && (await options.isReady?.()) === true) return { topics, seq: from };
@@ -41,6 +44,7 @@ export async function waitForTopics(hub: WakeHub, clock: Clock, options: WaitOpt
       return answer();
     } finally {
       wait.end();
+      give?.();
     }
   } finally {
     leave();
@@ -76,6 +80,10 @@ class Wait implements TopicWaiter {
   }
 
   woken(): void {
+    this.#resolve();
+  }
+
+  replaced(): void {
     this.#resolve();
   }
 

@@ -20,6 +20,12 @@ export interface TopicWaiter {
   woken(topic: string): void;
 }
 
+/** The one wait of a watcher. */
+export interface Replaceable {
+  /** Another has come in its place. */
+  replaced(): void;
+}
+
 /**
  * Who waits for which topics, and what was woken when. Each wake-up moves one counter on; a *position* is what it was at an instant, as text
  * `<epoch>:<counter>`. Whoever comes with the position of an earlier answer hears at once of what was woken since, so that nothing is lost
@@ -31,6 +37,7 @@ export class WakeHub {
   readonly #epoch: string;
   readonly #waiters = new Map<string, Set<TopicWaiter>>();
   readonly #countByCaller = new Map<string, number>();
+  readonly #waitOf = new Map<string, Replaceable>();
   /** The oldest first: whoever is woken again goes to the end. */
   readonly #wokenAt = new Map<string, number>();
   readonly #due = new Map<string, { readonly at: number; readonly timer: unknown }>();
@@ -99,6 +106,15 @@ export class WakeHub {
       if (left === 0) this.#countByCaller.delete(caller);
       else this.#countByCaller.set(caller, left);
       if (this.#waiterCount === 0) this.#linger();
+    };
+  }
+
+  /** Ends the wait that this watcher has had. Gives what says that the new one is over. */
+  takeOver(watcher: string, wait: Replaceable): () => void {
+    this.#waitOf.get(watcher)?.replaced();
+    this.#waitOf.set(watcher, wait);
+    return () => {
+      if (this.#waitOf.get(watcher) === wait) this.#waitOf.delete(watcher);
     };
   }
 
