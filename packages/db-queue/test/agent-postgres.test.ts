@@ -1,11 +1,14 @@
 import { type DynamicRouter, dynamicRouter, type HandlerContext, RpcError } from "@rpc/core";
 import { createFakeClock, type FakeClock } from "@rpc/testkit";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DbQueueAgentOptions } from "../src/agent/agent-options.ts";
 import { type DbQueueAgent, serveDbQueue } from "../src/agent/serve-db-queue.ts";
 import type { CommandRow, NewCommand } from "../src/store/store-words.ts";
-import { gate } from "./agent-rig.ts";
+import { gate, openPostgresAgentRig } from "./agent-rig.ts";
+import { agentSuite } from "./agent-suite.ts";
 import { openPostgresRig, type PostgresRig } from "./postgres-rig.ts";
+
+describe("over PostgreSQL", () => agentSuite(openPostgresAgentRig));
 
 const ADDRESS = "software_dev.buildbot:7";
 const LEASE_MS = 30_000;

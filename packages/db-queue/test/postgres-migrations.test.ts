@@ -1,11 +1,20 @@
 import { fork } from "node:child_process";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Client } from "pg";
 import { expect, it } from "vitest";
+import { Connections, connectionConfig, createPool } from "../src/postgres/connections.ts";
+import { migrate } from "../src/postgres/migrate.ts";
+import { postgresSettings } from "../src/postgres/options.ts";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import type { QueueStore } from "../src/store/store.ts";
 import { createDatabase, query } from "./postgres-database.ts";
 import { dumpSchema } from "./postgres-schema.ts";
-import { rejection } from "./store-rig.ts";
+import { ADDRESS, claimed, rejection, subscribed } from "./store-rig.ts";
+
+const OURS = new URL("../migrations/postgres/", import.meta.url);
 
 async function withStore<T>(
   options: Parameters<typeof createPostgresStore>[0],
@@ -26,6 +35,44 @@ it("Q62 makes the schema that is written down (vitest -u writes it)", async () =
   const url = await createDatabase();
   await migrated({ connection: url, notify: "trigger" });
   await expect(await dumpSchema(url)).toMatchFileSnapshot("../migrations/postgres/schema.sql");
+});
+
+it("Q62 brings a database of the first version up to date, with what is in it", async () => {
+  const url = await createDatabase();
+  const folder = mkdtempSync(join(tmpdir(), "rpc-migrations-"));
+  const settings = postgresSettings({ connection: url });
+  const connections = new Connections(settings, createPool(connectionConfig(settings)), true);
+  try {
+    const [first = "", ...others] = readdirSync(OURS)
+      .filter((file) => /^\d{4}-/.test(file))
+      .toSorted();
+    copyFileSync(new URL(first, OURS), join(folder, first));
+    expect((await migrate(connections, settings, pathToFileURL(`${folder}/`))).applied).toEqual([1]);
+    await query(url, `INSERT INTO rpc_address (name) VALUES ('${ADDRESS}')`);
+    await query(
+      url,
+      `INSERT INTO rpc_command (address_id, method, not_before, ordering_key, state, finished_at, result) VALUES
+         (1, 'plain', now(), NULL, 'queued', NULL, NULL), (1, 'keyed', now(), 'k', 'queued', NULL, NULL),
+         (1, 'later', now() + interval '1 hour', NULL, 'queued', NULL, NULL), (1, 'over', now(), NULL, 'done', now(), '7')`,
+    );
+    await withStore({ connection: url, notify: "trigger" }, async (store) => {
+      expect((await store.migrate()).applied).toHaveLength(others.length);
+      await subscribed(store, "bot");
+      const claims = await claimed(store, "bot");
+      expect(claims.map(({ method }) => method)).toEqual(["plain", "keyed"]);
+      expect(await store.stats()).toMatchObject([{ delayedCount: 1, claimedCount: 2, finished: { done: 1 } }]);
+      expect((await store.list({ address: ADDRESS, states: ["done"] }))[0]).toMatchObject({
+        method: "over",
+        result: "7",
+      });
+    });
+    // The same as from nothing.
+    const schema = new URL("../migrations/postgres/schema.sql", import.meta.url);
+    expect(await dumpSchema(url)).toBe(readFileSync(schema, "utf8"));
+  } finally {
+    await connections.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it("Q62 makes the same in a schema of its own, and leaves the others alone", async () => {

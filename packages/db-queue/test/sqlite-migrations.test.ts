@@ -12,6 +12,9 @@ import { type SqliteRig, openSqliteRig } from "./sqlite-rig.ts";
 import { ADDRESS, claimedIds, inserted, rejection, subscribed } from "./store-rig.ts";
 
 const OURS = new URL("../migrations/sqlite/", import.meta.url);
+const FILES = readdirSync(OURS)
+  .filter((file) => /^\d{4}-/.test(file))
+  .toSorted();
 
 let folder: string;
 let rig: SqliteRig;
@@ -36,10 +39,18 @@ function migrateWith(files: readonly string[]): readonly number[] {
   }
 }
 
+it("Q62 makes the schema that is written down (vitest -u writes it)", async () => {
+  const other = await openSqliteRig();
+  const rows = await other.query(
+    "SELECT tbl_name, type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' ORDER BY tbl_name, type DESC, name",
+  );
+  await other.close();
+  const text = `${rows.map(({ sql }) => `${String(sql)};`).join("\n\n")}\n`;
+  await expect(text).toMatchFileSnapshot("../migrations/sqlite/schema.sql");
+});
+
 it("Q62 brings a database of the first version up to date, with what is in it", async () => {
-  const [first = "", ...others] = readdirSync(OURS)
-    .filter((file) => file.endsWith(".sql"))
-    .toSorted();
+  const [first = "", ...others] = FILES;
   expect(migrateWith([first])).toEqual([1]);
   const handle = new DatabaseSync(rig.file);
   handle.exec(`INSERT INTO rpc_address (name, created_at) VALUES ('${ADDRESS}', 1)`);
@@ -52,10 +63,7 @@ it("Q62 brings a database of the first version up to date, with what is in it", 
 });
 
 it("Q62 makes the same tables at once and step by step", async () => {
-  const files = readdirSync(OURS)
-    .filter((file) => file.endsWith(".sql"))
-    .toSorted();
-  for (const file of files) migrateWith([file]);
+  for (const file of FILES) migrateWith([file]);
   const stepwise = await rig.query("SELECT name, sql FROM sqlite_master ORDER BY name");
   const other = await openSqliteRig();
   expect(await other.query("SELECT name, sql FROM sqlite_master ORDER BY name")).toEqual(stepwise);
@@ -63,10 +71,9 @@ it("Q62 makes the same tables at once and step by step", async () => {
 });
 
 it("Q62 applies a new file once, and notices an old one that was changed", async () => {
-  const ours = readdirSync(OURS);
-  const next = ours.length + 1;
+  const next = FILES.length + 1;
   const file = join(folder, `${String(next).padStart(4, "0")}-note.sql`);
-  migrateWith(ours);
+  migrateWith(FILES);
   writeFileSync(file, "ALTER TABLE rpc_command ADD COLUMN note TEXT;");
   expect(migrateWith([])).toEqual([next]);
   expect(migrateWith([])).toEqual([]);
