@@ -1,5 +1,5 @@
 // A server with its built page, bots and git, all real, and people who look at it with Chromium.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
@@ -51,6 +51,17 @@ export async function buildPage(): Promise<string> {
   const outDir = mkdtempSync(join(tmpdir(), "buildbot-page-"));
   await build({ root: join(APP, "web"), configFile: join(APP, "vite.config.ts"), logLevel: "warn", build: { outDir } });
   return outDir;
+}
+
+/** Where servers that are processes of their own look for it: built anew when its sources are newer. */
+export async function buildPageInPlace(): Promise<void> {
+  const outDir = join(APP, "dist", "web");
+  const index = join(outDir, "index.html");
+  const sources = ["web/**/*", "src/contracts/*.ts", "vite.config.ts"].flatMap((pattern) =>
+    globSync(pattern, { cwd: APP }).map((name) => statSync(join(APP, name)).mtimeMs),
+  );
+  if (existsSync(index) && statSync(index).mtimeMs > Math.max(...sources)) return;
+  await build({ root: join(APP, "web"), configFile: join(APP, "vite.config.ts"), logLevel: "warn", build: { outDir } });
 }
 
 export class Site implements AsyncDisposable {

@@ -5,18 +5,12 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BuildDetail } from "../src/contracts/values.ts";
 import { buildersWithGate, fill } from "./browser-house.ts";
+import { pictures, settled } from "./browser-looks.ts";
 import { buildPage, launch, missingBrowser, Site } from "./browser-rig.ts";
-import { until } from "./e2e-rig.ts";
 import { Visitor } from "./browser-visitor.ts";
 
 const SCREENS = join(import.meta.dirname, "..", ".results", "screens");
 
-const LOOKS = {
-  "desktop-light": { width: 1280, height: 800, colorScheme: "light" },
-  "desktop-dark": { width: 1280, height: 800, colorScheme: "dark" },
-  "phone-dark": { width: 390, height: 844, colorScheme: "dark" },
-  "phone-light": { width: 390, height: 844, colorScheme: "light" },
-} as const;
 const EMPTY_PAGES = ["/", "/builders", "/grid", "/queue", "/changes", "/bots", "/commands", "/settings"];
 
 describe.skipIf(missingBrowser !== undefined)("every page", { timeout: 300_000 }, () => {
@@ -56,6 +50,7 @@ describe.skipIf(missingBrowser !== undefined)("every page", { timeout: 300_000 }
     builder: ["/builders/core"],
     force: ["/builders/core", (page) => page.getByRole("button", { name: "Build now" }).click()],
     grid: ["/grid"],
+    waterfall: ["/grid?by=time"],
     queue: ["/queue"],
     "build-passed": [`/builds/${builds["core"]?.id}?step=1`],
     "build-failed": [`/builds/${builds["lamp"]?.id}`],
@@ -69,7 +64,18 @@ describe.skipIf(missingBrowser !== undefined)("every page", { timeout: 300_000 }
     "build-properties": [`/builds/${builds["core"]?.id}?tab=properties`],
     cancel: [`/builds/${long.id}`, (page) => page.getByRole("button", { name: "Cancel" }).click()],
     changes: ["/changes"],
+    "build-commit": [
+      "/changes",
+      async (page) => {
+        await page
+          .getByRole("button", { name: /^build [0-9a-f]{10}$/ })
+          .first()
+          .click();
+        await page.getByRole("menuitem", { name: "Core" }).click();
+      },
+    ],
     bots: ["/bots"],
+    "all-bots": ["/bots", (page) => page.getByRole("button", { name: "All bots" }).click()],
     commands: ["/commands"],
     settings: ["/settings"],
     "settings-wrong": [
@@ -81,6 +87,7 @@ describe.skipIf(missingBrowser !== undefined)("every page", { timeout: 300_000 }
       },
     ],
     users: ["/users"],
+    view: ["/", (page) => page.getByRole("button", { name: "colours and times" }).click()],
     keys: ["/", (page) => page.keyboard.press("?")],
     nowhere: ["/no/such/page"],
     "no-build": ["/builds/9999"],
@@ -92,25 +99,19 @@ describe.skipIf(missingBrowser !== undefined)("every page", { timeout: 300_000 }
     const stranger = await Visitor.to(browser, empty.url);
     const wide: string[] = [];
     const keep = async (who: Visitor, name: string): Promise<void> => {
-      for (const [look, { width, height, colorScheme }] of Object.entries(LOOKS)) {
-        await who.page.setViewportSize({ width, height });
-        await who.page.emulateMedia({ colorScheme });
-        await settled(who.page);
-        await who.page.screenshot({ path: join(SCREENS, `${name}-${look}.png`) });
-        const over = await who.overflow();
-        if (over > 0) wide.push(`${name} ${look}: ${over} px`);
-      }
+      wide.push(...(await pictures(who, SCREENS, name)));
     };
     const { page } = visitor;
     await visitor.go("/");
     for (const [name, [path, act]] of Object.entries(pages())) {
       await visitor.follow(path);
-      await settled(page);
+      await settled(visitor);
       await act?.(page);
       await keep(visitor, name);
       await page.keyboard.press("Escape");
     }
     await visitor.follow("/");
+    await page.setViewportSize({ width: 390, height: 844 });
     await page.getByRole("button", { name: "open the menu" }).click();
     await keep(visitor, "menu");
     await stranger.page.goto(empty.url);
@@ -126,12 +127,3 @@ describe.skipIf(missingBrowser !== undefined)("every page", { timeout: 300_000 }
     await Promise.all([visitor, stranger, owner].map((one) => one.close()));
   });
 });
-
-const AT_REST = `document.querySelector('[aria-label="loading"]') === null &&
-  document.getAnimations().every((one) => one.playState !== "running" || one.effect.getTiming().iterations === Infinity)`;
-
-/** Nothing is on its way any more, and what moves has come to rest. */
-async function settled(page: Page): Promise<void> {
-  await page.locator("h1").first().waitFor();
-  await until(() => page.evaluate<boolean>(AT_REST));
-}
