@@ -1,4 +1,5 @@
 import { Text } from "@mantine/core";
+import { useEffect, useRef } from "react";
 import { Link } from "wouter";
 import type { BuildStep } from "../../../src/contracts/values.ts";
 import { standingOf } from "../data/results.ts";
@@ -15,8 +16,15 @@ export function StepList({
   chosen: number;
   pathOf: (seq: number) => string;
 }) {
+  const list = useRef<HTMLOListElement>(null);
+  useEffect(() => {
+    const all = list.current;
+    const one = all?.querySelector<HTMLElement>("[aria-current]");
+    // Where the list itself scrolls: the page stays where it is.
+    if (all && one) all.scrollTop = one.offsetTop - all.offsetTop - all.clientHeight / 2 + one.offsetHeight / 2;
+  }, [chosen]);
   return (
-    <ol className={styles.steps} aria-label="steps">
+    <ol className={styles.steps} aria-label="steps" ref={list}>
       {steps.map((step) => (
         <li key={step.seq}>
           <Link href={pathOf(step.seq)} className={styles.step} aria-current={step.seq === chosen ? "step" : undefined}>

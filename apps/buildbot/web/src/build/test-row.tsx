@@ -23,7 +23,7 @@ export function TestRow({ builder, test }: { builder: string; test: TestResult }
   return (
     <Stack gap={4} py={4}>
       <UnstyledButton onClick={more.toggle} aria-expanded={isOpen}>
-        <Group gap="xs" wrap="nowrap">
+        <Group gap="xs" wrap="nowrap" align="flex-start">
           <StandingIcon standing={STANDINGS[test.state]} label={test.state} />
           <Text size="sm" flex={1} miw={0}>
             {test.suite && (

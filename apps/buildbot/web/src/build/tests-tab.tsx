@@ -49,6 +49,8 @@ export function TestsTab({ build }: { build: BuildDetail }) {
           ]}
         />
         <SearchField
+          flex="1 1 200px"
+          maw={400}
           aria-label="search tests"
           placeholder="Suite or name"
           value={search}

@@ -12,7 +12,14 @@ export interface Bucket {
 }
 
 const HEIGHT = 200;
+const X_AXIS = { interval: "equidistantPreserveStart", padding: { left: 6, right: 10 } } as const;
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+
+/** Finer than elsewhere: what stands at an axis must tell its lines apart. */
+function secondsWords(seconds: number): string {
+  if (seconds > 0 && seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 10 ? `${Number(seconds.toFixed(2))} s` : durationWords(seconds * 1000);
+}
 
 export function TrendCharts({ buckets }: { buckets: readonly Bucket[] }) {
   const data = buckets.map((bucket) => ({
@@ -34,6 +41,7 @@ export function TrendCharts({ buckets }: { buckets: readonly Bucket[] }) {
           dataKey="day"
           type="stacked"
           withLegend
+          xAxisProps={X_AXIS}
           yAxisProps={{ allowDecimals: false, width: 32 }}
           series={[
             { name: "success", label: "success", color: "green.6" },
@@ -52,7 +60,8 @@ export function TrendCharts({ buckets }: { buckets: readonly Bucket[] }) {
           withLegend
           connectNulls
           curveType="linear"
-          valueFormatter={(seconds) => durationWords(seconds * 1000)}
+          valueFormatter={secondsWords}
+          xAxisProps={X_AXIS}
           yAxisProps={{ width: 64 }}
           series={[
             { name: "medianSeconds", label: "median", color: "blue.6" },

@@ -19,6 +19,8 @@ const MOST_AGAIN_MS = 30_000;
 /** A database that is away is told as a failure of the server's. */
 const MAY_COME_BACK = new Set(["UNAVAILABLE", "INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED"]);
 
+export const mayComeBack = ({ code }: RpcError): boolean => MAY_COME_BACK.has(code);
+
 /** Asks when `key` changes, after a gap, on `reload`, and again where something was away. What an older question answers is left out. */
 export function useLoaded<Value>(key: string, load: (signal: AbortSignal) => Promise<Value>): Loaded<Value> {
   const epoch = useEpoch();
@@ -40,7 +42,7 @@ export function useLoaded<Value>(key: string, load: (signal: AbortSignal) => Pro
         if (stop.signal.aborted) return;
         const error = RpcError.from(thrown);
         setState((before) => ({ ...(before.key === key ? before : { key }), error }));
-        if (!MAY_COME_BACK.has(error.code)) return;
+        if (!mayComeBack(error)) return;
         const waitMs = Math.min(MOST_AGAIN_MS, AGAIN_MS * 2 ** failures.current++);
         again = setTimeout(() => setWish((before) => before + 1), waitMs);
       },

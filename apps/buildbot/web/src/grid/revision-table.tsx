@@ -10,12 +10,15 @@ import styles from "./grid.module.css";
 
 /** So many names stand beside each other; more stand upright. */
 const MOST_LYING = 8;
+/** Of one revision by one builder, the newest; where names stand upright, the newest one alone. */
+const MOST_IN_CELL = 4;
 
 /** Builders across, revisions down: what each made of each. */
 export function RevisionTable({ builds, names }: { builds: readonly BuildSummary[]; names: readonly string[] }) {
+  const isUpright = names.length > MOST_LYING;
   return (
     <div className={styles.scroll} tabIndex={0} role="region" aria-label="builds by revision and builder">
-      <table className={styles.grid} data-upright={names.length > MOST_LYING || undefined}>
+      <table className={styles.grid} data-upright={isUpright || undefined}>
         <thead>
           <tr>
             <th scope="col">Revision</th>
@@ -42,7 +45,7 @@ export function RevisionTable({ builds, names }: { builds: readonly BuildSummary
               </th>
               {names.map((name) => (
                 <td key={name}>
-                  {(cells.get(name) ?? []).map((build) => (
+                  {(cells.get(name) ?? []).slice(0, isUpright ? 1 : MOST_IN_CELL).map((build) => (
                     <Link key={build.id} href={buildPath(build.id)} className={styles.cell}>
                       <StandingIcon
                         standing={standingOf(build)}

@@ -6,7 +6,6 @@ import { durationWords } from "../data/time-words.ts";
 import { useNow } from "../data/use-now.ts";
 import { type Bar, waterfall } from "../data/waterfall.ts";
 import { builderPath, buildPath } from "../parts/link.tsx";
-import { Ago } from "../parts/times.tsx";
 import styles from "./waterfall.module.css";
 
 /** Of a bar that has room for a second line. */
@@ -24,9 +23,9 @@ export function WaterfallChart({ builds, names }: { builds: readonly BuildSummar
         <div className={styles.times}>
           <div className={styles.head} />
           <div className={styles.body} style={{ height }}>
-            {marks.map(({ at, top }) => (
+            {marks.map(({ at, top }, index) => (
               <span key={at} className={styles.mark} style={{ top }}>
-                <Ago at={at} />
+                {clock(at, index === 0 ? undefined : marks[index - 1]?.at)}
               </span>
             ))}
           </div>
@@ -48,6 +47,20 @@ export function WaterfallChart({ builds, names }: { builds: readonly BuildSummar
       </div>
     </div>
   );
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+
+/** The time, and the day where it is another one than above. */
+function clock(at: number, above: number | undefined): string {
+  const day = DAY.format(at);
+  return above !== undefined && DAY.format(above) === day ? CLOCK.format(at) : `${day}, ${CLOCK.format(at)}`;
 }
 
 function BarLink({ bar: { build, top, height, lane, lanes } }: { bar: Bar }) {

@@ -1,8 +1,10 @@
 import { useSyncExternalStore } from "react";
 
 const watch = (changed: () => void): (() => void) => {
-  addEventListener("hashchange", changed);
-  return () => removeEventListener("hashchange", changed);
+  // A link within the page is none of the browser's; the router tells of it.
+  const names = ["hashchange", "popstate", "pushState", "replaceState"];
+  for (const name of names) addEventListener(name, changed);
+  return () => names.forEach((name) => removeEventListener(name, changed));
 };
 
 /** The line that `#L120` names, from 0: 119. */

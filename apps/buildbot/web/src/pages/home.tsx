@@ -1,7 +1,7 @@
-import { Card, SimpleGrid, Stack, Title } from "@mantine/core";
+import { Card, Stack, Title } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
-import { BuilderCard } from "../builders/builder-card.tsx";
+import { Health } from "../builders/health.tsx";
 import { NoBuilder } from "../builders/no-builder.tsx";
 import { useBuilders } from "../data/use-builders.ts";
 import { useBuilds } from "../data/use-builds.ts";
@@ -17,19 +17,7 @@ export function HomePage() {
   const builds = useBuilds({ search: wanted || undefined, limit: 30 });
   return (
     <Page title="Home">
-      <Shown of={builders}>
-        {(all) =>
-          all.length === 0 ? (
-            <NoBuilder />
-          ) : (
-            <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="sm">
-              {all.map((builder) => (
-                <BuilderCard key={builder.name} builder={builder} />
-              ))}
-            </SimpleGrid>
-          )
-        }
-      </Shown>
+      <Shown of={builders}>{(all) => (all.length === 0 ? <NoBuilder /> : <Health builders={all} />)}</Shown>
       <Card withBorder padding="md">
         <Stack gap="sm">
           <Title order={2} size="h4">

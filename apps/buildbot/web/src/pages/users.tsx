@@ -36,7 +36,7 @@ export function UsersPage() {
                 <Table.Tr>
                   <Table.Th>Name</Table.Th>
                   <Table.Th>Role</Table.Th>
-                  <Table.Th>Since</Table.Th>
+                  <Table.Th visibleFrom="xs">Since</Table.Th>
                   <Table.Th aria-label="actions" />
                 </Table.Tr>
               </Table.Thead>
@@ -45,9 +45,11 @@ export function UsersPage() {
                   <Table.Tr key={name}>
                     <Table.Td>{name}</Table.Td>
                     <Table.Td>
-                      <Badge variant="light">{role}</Badge>
+                      <Badge variant="light" miw="max-content">
+                        {role}
+                      </Badge>
                     </Table.Td>
-                    <Table.Td>
+                    <Table.Td visibleFrom="xs" style={{ whiteSpace: "nowrap" }}>
                       <Ago at={createdAt} />
                     </Table.Td>
                     <Table.Td align="right">

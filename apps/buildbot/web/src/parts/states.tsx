@@ -3,7 +3,7 @@ import { IconAlertCircle } from "@tabler/icons-react";
 import type { RpcError } from "@rpc/core";
 import type { ReactNode } from "react";
 import { wordsOf } from "../data/notices.ts";
-import type { Loaded } from "../data/use-loaded.ts";
+import { type Loaded, mayComeBack } from "../data/use-loaded.ts";
 import { To } from "./link.tsx";
 
 /** What was loaded; until then a sign that it is coming, or why it is not. */
@@ -33,6 +33,9 @@ function Trouble({ error, retry }: { error: RpcError; retry: () => void }) {
     <Alert color="red" icon={<IconAlertCircle aria-hidden />} title="That did not come">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{wordsOf(error)}</Text>
+        {mayComeBack(error) && (
+          <Text size="sm">Something behind the server is away; this page asks again by itself.</Text>
+        )}
         <Button size="xs" variant="default" onClick={retry}>
           Try again
         </Button>

@@ -7,8 +7,8 @@ const SIGNS = {
   waiting: { color: "gray", text: "connecting", tip: "The connection is being made" },
   lost: {
     color: "orange",
-    text: "reconnecting",
-    tip: "The connection was lost. What you see may be old; it comes back by itself",
+    text: "offline",
+    tip: "The connection was lost, and is being made again. What you see may be old",
   },
 } as const;
 
@@ -24,6 +24,7 @@ export function ConnectionSign() {
         aria-label={`connection: ${text}`}
         color={color}
         variant="light"
+        flex="none"
         data-connection={connection}
         leftSection={connection === "open" ? icon : <Loader size={10} color={color} aria-hidden />}
       >

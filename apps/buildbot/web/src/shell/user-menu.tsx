@@ -1,4 +1,4 @@
-import { Button, Menu, Modal } from "@mantine/core";
+import { Button, Menu, Modal, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconLogin, IconLogout, IconUser } from "@tabler/icons-react";
 import { attempt } from "../data/notices.ts";
@@ -16,8 +16,18 @@ export function UserMenu() {
     return (
       <Menu position="bottom-end">
         <Menu.Target>
-          <Button variant="default" size="sm" px="sm" leftSection={<IconUser size={16} aria-hidden />} maw={160}>
-            {me.name}
+          <Button
+            variant="default"
+            size="sm"
+            px="sm"
+            flex="0 1 auto"
+            miw={0}
+            maw={160}
+            leftSection={<IconUser size={16} aria-hidden />}
+          >
+            <Text span inherit truncate>
+              {me.name}
+            </Text>
           </Button>
         </Menu.Target>
         <Menu.Dropdown>
