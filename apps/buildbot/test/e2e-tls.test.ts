@@ -1,6 +1,8 @@
 // A server with a certificate, as `--tls-cert` and `--tls-key` make it, and who comes to it over TLS: a bot, people, and those who should not.
 import { readFileSync } from "node:fs";
+import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { House, type Program } from "./e2e-rig.ts";
 
@@ -55,6 +57,40 @@ test("who does not know the certificate, or does not ask for one, tells no token
     expect([ended.code, ended.err]).toEqual([code, expect.stringMatching(message)]);
     expect(ended.err).not.toContain(house.admin);
   }
+});
+
+test("a bot of plain HTTP comes by a proxy that speaks TLS, and ends where it does not know the proxy or the server not it", async () => {
+  const { hostname, port } = new URL(house.pageUrl);
+  const proxy = createServer({ cert: readFileSync(CERT), key: readFileSync(KEY) }, (near) => {
+    const far = connect(Number(port), hostname);
+    for (const socket of [near, far]) {
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => void proxy.listen(0, "127.0.0.1", resolve));
+  const https = `https://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  await house.configure({
+    called: {
+      bots: ["called"],
+      steps: [{ name: "say", command: "cat hello.txt; cp hello.txt kept.txt", artefacts: ["kept.txt"] }],
+    },
+  });
+  const bot = await house.startBot("called", 2, https);
+  const build = await house.ended(await house.force("called"));
+  expect(build).toMatchObject({ results: "success", artefacts: [{ name: "kept.txt", bytes: 6 }] });
+  expect(await bot.end("SIGTERM")).toBe(0);
+  const args = ["bot", "--server", https, "--dir", join(house.folder, "bots", "called")];
+  const right = { BUILDBOT_TOKEN: house.tokenOf("called") };
+  const stranger = await done(house.run([...args, "--ca", AUTHORITY], { BUILDBOT_TOKEN: "called:guess" }));
+  expect([stranger.code, stranger.err]).toEqual([3, expect.stringContaining("does not know this token")]);
+  const unsure = await done(house.run(args, right));
+  expect([unsure.code, unsure.err]).toEqual([3, expect.stringMatching(/certificate.*--ca/)]);
+  proxy.close();
 });
 
 test("what is no certificate, or half of one, keeps the server from starting", async () => {

@@ -76,17 +76,35 @@ function partTo(
         const message = `a bot shows its secret with each call to ${server}, and to another machine only over https://`;
         throw new RpcError("INVALID_ARGUMENT", message);
       }
-      return sayingAllTexts(
-        createXmlRpcTransport(`${protocol}//${host}${CALLS_PATH}`, {
-          auth: { user: identity, password: secret },
-          document: { readBigInts: "prefer-number" },
-          clock,
-          ...tls,
-        }),
+      return refusingStrangers(
+        sayingAllTexts(
+          createXmlRpcTransport(`${protocol}//${host}${CALLS_PATH}`, {
+            auth: { user: identity, password: secret },
+            document: { readBigInts: "prefer-number" },
+            clock,
+            ...tls,
+          }),
+        ),
       );
     default:
       throw badServer(server);
   }
+}
+
+/** As sessions have it: a certificate that is not accepted says who is not the server, and not that it is away. */
+function refusingStrangers(transport: Transport): Transport {
+  return {
+    ...transport,
+    call: async (input, context) => {
+      try {
+        return await transport.call(input, context);
+      } catch (thrown) {
+        const error = RpcError.from(thrown);
+        if (error.reason !== "PEER_LOST" || error.retryable) throw error;
+        throw new RpcError("UNAUTHENTICATED", error.message, { delivered: "no", cause: error });
+      }
+    },
+  };
 }
 
 function badServer(server: string): RpcError {

@@ -38,7 +38,10 @@ export class KeptBuilds {
     const tell = async (build: KeptBuild): Promise<void> => {
       say(`${build.title} had ended as ${build.results}, which the server has not heard: tells it`);
       const fate = await build.tell({ desk, clock });
-      if (fate === undefined) return;
+      if (fate === undefined) {
+        say(`${build.title} has not been told: the next start in this folder tells it`);
+        return;
+      }
       this.#builds.delete(build);
       say(`${build.title}: ${fate}`);
     };
