@@ -49,8 +49,24 @@ export async function launch(): Promise<Browser> {
 /** The page as it is now, built into a folder of its own. */
 export async function buildPage(): Promise<string> {
   const outDir = mkdtempSync(join(tmpdir(), "buildbot-page-"));
-  await build({ root: join(APP, "web"), configFile: join(APP, "vite.config.ts"), logLevel: "warn", build: { outDir } });
+  await buildInto(outDir);
   return outDir;
+}
+
+/** As it is shipped: Vite takes its own word for the kind of build from the tests', and React would be the one for developers, thrice as slow. */
+async function buildInto(outDir: string): Promise<void> {
+  const kind = process.env["NODE_ENV"];
+  process.env["NODE_ENV"] = "production";
+  try {
+    await build({
+      root: join(APP, "web"),
+      configFile: join(APP, "vite.config.ts"),
+      logLevel: "warn",
+      build: { outDir },
+    });
+  } finally {
+    process.env["NODE_ENV"] = kind;
+  }
 }
 
 /** Where servers that are processes of their own look for it: built anew when its sources are newer. */
@@ -61,7 +77,7 @@ export async function buildPageInPlace(): Promise<void> {
     globSync(pattern, { cwd: APP }).map((name) => statSync(join(APP, name)).mtimeMs),
   );
   if (existsSync(index) && statSync(index).mtimeMs > Math.max(...sources)) return;
-  await build({ root: join(APP, "web"), configFile: join(APP, "vite.config.ts"), logLevel: "warn", build: { outDir } });
+  await buildInto(outDir);
 }
 
 export class Site implements AsyncDisposable {
