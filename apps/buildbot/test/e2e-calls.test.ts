@@ -150,13 +150,15 @@ class Gate {
   readonly #server: Server;
   readonly #open = new Set<Socket>();
   #isShut = false;
+  #answer = "";
   passed = 0;
 
   constructor(to: string) {
     const { hostname, port } = new URL(to);
     this.#server = createServer((near) => {
       if (this.#isShut) {
-        near.destroy();
+        near.on("error", () => undefined);
+        near.once("data", () => void near.end(this.#answer));
         return;
       }
       this.passed += 1;
@@ -184,8 +186,10 @@ class Gate {
     return this.#open.size / 2;
   }
 
-  shut(): void {
+  /** `answer`: what somebody else says who listens there. */
+  shut(answer = ""): void {
     this.#isShut = true;
+    this.#answer = answer;
     for (const socket of this.#open) socket.destroy();
   }
 
@@ -202,7 +206,8 @@ class Gate {
 test.each(["tcp", "ws"] as const)("a bot whose %s is shut goes on by calls, and returns", async (wire) => {
   const gate = new Gate(wire === "tcp" ? house.tcpUrl : house.pageUrl);
   try {
-    gate.shut();
+    // As a proxy says that knows nothing of us.
+    gate.shut("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     const better = `${wire}://127.0.0.1:${await gate.listen()}`;
     const bot = await house.startBot("either", 2, better, house.pageUrl);
     expect(await house.ended(await house.force("either"))).toMatchObject({ results: "success" });

@@ -24,10 +24,16 @@ export interface LineOptions {
 
 const CALLS_PATH = "/rpc/bots";
 const SOCKET_PATH = "/ws/bots";
-/** Where there is another way, nobody waits long for one that is shut. */
+/** Where there is another way, nobody waits long for one that is shut, or at whose end somebody else is silent. */
 const CONNECT_MS = 5_000;
 /** Calls under way over a connection that is lost go elsewhere after that. */
 const RESUME_MS = 2_000;
+const HURRIED = {
+  whenDown: "fail",
+  connectTimeoutMs: CONNECT_MS,
+  unauthenticatedTimeoutMs: CONNECT_MS,
+  resumeWindowMs: RESUME_MS,
+} as const;
 /** How often one that is shut is tried again. */
 const RETURN_MS = 30_000;
 
@@ -38,8 +44,8 @@ const RETURN_MS = 30_000;
 export function lineTo(servers: readonly string[], options: LineOptions): Line {
   const isOnly = servers.length === 1;
   const parts = servers.map((server) => partTo(server, options, isOnly));
-  const sessions = parts.filter((part): part is SessionTransport => "connected" in part);
-  const [last, ...before] = parts.toReversed();
+  const sessions = parts.map(({ session }) => session).filter((session) => session !== undefined);
+  const [last, ...before] = parts.map(({ transport }) => transport).toReversed();
   if (last === undefined) throw badServer("nothing");
   const { clock, random } = options;
   const transport = before.reduce<Transport>(
@@ -49,46 +55,78 @@ export function lineTo(servers: readonly string[], options: LineOptions): Line {
   return { transport, sessions, hasPlainCalls: sessions.length < parts.length };
 }
 
-function partTo(
-  server: string,
-  { identity, secret, ca, clock }: LineOptions,
-  isOnly: boolean,
-): Transport | SessionTransport {
+interface Part {
+  readonly transport: Transport;
+  readonly session?: SessionTransport;
+}
+
+function partTo(server: string, { identity, secret, ca, clock }: LineOptions, isOnly: boolean): Part {
   const tls = ca === undefined ? {} : { tls: { ca } };
   // Nobody waits for a connection that is lost where there is another way.
-  const elsewhere = isOnly
-    ? {}
-    : ({ whenDown: "fail", connectTimeoutMs: CONNECT_MS, resumeWindowMs: RESUME_MS } as const);
-  const session = { identity, secret, clock, ...tls, ...elsewhere };
+  const elsewhere = isOnly ? {} : HURRIED;
+  const options = { identity, secret, clock, ...tls, ...elsewhere };
+  const partOf = (session: SessionTransport): Part => ({
+    session,
+    transport: isOnly ? session : takingRefusalsForAbsence(session),
+  });
   const { protocol, host, hostname } = URL.canParse(server)
     ? new URL(server)
     : { protocol: "", host: "", hostname: "" };
   switch (protocol) {
     case "tcp:":
     case "tcps:":
-      return createTcpTransport(server, session);
+      return partOf(createTcpTransport(server, options));
     case "ws:":
     case "wss:":
-      return createWsTransport(`${protocol}//${host}${SOCKET_PATH}`, session);
+      return partOf(createWsTransport(`${protocol}//${host}${SOCKET_PATH}`, options));
     case "http:":
     case "https:":
       if (protocol === "http:" && !isLoopback(hostname)) {
         const message = `a bot shows its secret with each call to ${server}, and to another machine only over https://`;
         throw new RpcError("INVALID_ARGUMENT", message);
       }
-      return refusingStrangers(
-        sayingAllTexts(
-          createXmlRpcTransport(`${protocol}//${host}${CALLS_PATH}`, {
-            auth: { user: identity, password: secret },
-            document: { readBigInts: "prefer-number" },
-            clock,
-            ...tls,
-          }),
+      return {
+        transport: refusingStrangers(
+          sayingAllTexts(
+            createXmlRpcTransport(`${protocol}//${host}${CALLS_PATH}`, {
+              auth: { user: identity, password: secret },
+              document: { readBigInts: "prefer-number" },
+              clock,
+              ...tls,
+            }),
+          ),
         ),
-      );
+      };
     default:
       throw badServer(server);
   }
+}
+
+/** A proxy that passes no WebSockets on says so in many ways (400, 403, 426, a page to log in): to a bot that has another way all mean that none is here. */
+function takingRefusalsForAbsence(session: SessionTransport): Transport {
+  const { endpoint, capabilities } = session;
+  return {
+    endpoint,
+    capabilities,
+    clock: session.clock,
+    get isDown() {
+      return session.isDown;
+    },
+    call: async (input, context) => {
+      try {
+        return await session.call(input, context);
+      } catch (thrown) {
+        const error = RpcError.from(thrown);
+        const isRefusal = error.code === "FAILED_PRECONDITION" || error.code === "PERMISSION_DENIED";
+        if (session.connected || error.delivered !== "no" || !isRefusal) throw error;
+        throw new RpcError("UNAVAILABLE", error.message, { delivered: "no", cause: error });
+      }
+    },
+    stream: (input, context) => session.stream(input, context),
+    ready: () => session.ready(),
+    close: (closing) => session.close(closing),
+    [Symbol.asyncDispose]: () => session.close(),
+  };
 }
 
 /** As sessions have it: a certificate that is not accepted says who is not the server, and not that it is away. */
