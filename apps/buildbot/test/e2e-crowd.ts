@@ -40,7 +40,11 @@ export async function runCrowd(house: House, options: CrowdOptions): Promise<Cro
   const names = Array.from({ length: bots }, (_, index) => `crowd-${index}`);
   const programs = new Map<string, Program>();
   const { bots: people, builds } = house.people;
-  const start = async (name: string): Promise<void> => void programs.set(name, await house.startBot(name, 1));
+  // By all the ways that there are.
+  const ways = [[house.tcpUrl], [house.pageUrl], [house.tcpUrl, house.pageUrl], [house.pageUrl.replace("http", "ws")]];
+  const start = async (name: string): Promise<void> => {
+    programs.set(name, await house.startBot(name, 1, ...(ways[names.indexOf(name) % ways.length] ?? [])));
+  };
   await Promise.all(names.map(start));
   // Nobody begins before all is there: the harm comes while there is much to be done.
   for (const bot of names) await people.command({ bot, method: "pause" });
