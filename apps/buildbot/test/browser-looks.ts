@@ -17,6 +17,8 @@ const AT_REST = `document.querySelector('[aria-label="loading"]') === null &&
 /** Nothing is on its way any more, and what moves has come to rest. */
 export async function settled({ page }: Visitor): Promise<void> {
   await page.locator("h1").first().waitFor();
+  // What moves begins with the next picture.
+  await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
   await until(() => page.evaluate<boolean>(AT_REST));
 }
 

@@ -8,7 +8,16 @@ import { BuilderCard } from "./builder-card.tsx";
 
 /** So many are shown whole; of more those that somebody should look at, and the rest counted. */
 const MOST_CARDS = 9;
+const MOST_URGENT = 6;
 const URGENCY: readonly Standing[] = ["exception", "failure", "retry", "warnings", "running", "waiting"];
+
+const WORDS: Readonly<Partial<Record<Standing, string>>> = {
+  success: "good",
+  failure: "failed",
+  warnings: "with warnings",
+  exception: "with an exception",
+  waiting: "not built yet",
+};
 
 export function Health({ builders }: { builders: readonly BuilderSummary[] }) {
   if (builders.length <= MOST_CARDS) return <Cards of={builders} />;
@@ -24,7 +33,7 @@ export function Health({ builders }: { builders: readonly BuilderSummary[] }) {
             <Group key={standing} gap={6} wrap="nowrap">
               <StandingIcon standing={standing} label={standing} />
               <Text size="sm">
-                {members.length} {standing === "waiting" ? "not built yet" : standing}
+                {members.length} {WORDS[standing] ?? standing}
               </Text>
             </Group>
           ))}
@@ -33,7 +42,7 @@ export function Health({ builders }: { builders: readonly BuilderSummary[] }) {
           </To>
         </Group>
       </Card>
-      <Cards of={worth.slice(0, MOST_CARDS)} />
+      <Cards of={worth.slice(0, MOST_URGENT)} />
     </Stack>
   );
 }
