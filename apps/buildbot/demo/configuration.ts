@@ -7,7 +7,7 @@ const EACH_PACKAGE =
 /** What the demo builds: the bundled sample, and of this very checkout one package. */
 export function demoConfiguration(sample: Source, checkout: Source | undefined): string {
   const change = { kind: "change", quietSeconds: 0 };
-  return stringify({
+  const configuration = {
     repositories: {
       sample: { url: sample.url, branches: [sample.branch], pollSeconds: 5 },
       ...(checkout !== undefined && { checkout: { url: checkout.url, branches: [checkout.branch], pollSeconds: 10 } }),
@@ -42,5 +42,7 @@ export function demoConfiguration(sample: Source, checkout: Source | undefined):
         },
       }),
     },
-  });
+  };
+  // People read it: what stands there twice is written twice.
+  return stringify(configuration, { aliasDuplicateObjects: false });
 }

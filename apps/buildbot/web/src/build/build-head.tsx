@@ -25,10 +25,16 @@ export function BuildHead({ build }: { build: BuildDetail }) {
       <Text size="sm" c="dimmed">
         {build.revision && <span title={build.revision}>{shortRevision(build.revision)} on </span>}
         {build.branch}
-        {build.author && ` by ${personName(build.author)}`} · {build.reason} · on <To href="/bots">{build.bot}</To> ·
-        began <Ago at={build.startedAt} /> · {build.state === "running" ? "runs for" : "took"}{" "}
-        <Elapsed from={build.startedAt} to={build.finishedAt} />
+        {build.author && ` by ${personName(build.author)}`} · {withoutSubject(build)} · on{" "}
+        <To href="/bots">{build.bot}</To> · began <Ago at={build.startedAt} /> ·{" "}
+        {build.state === "running" ? "runs for" : "took"} <Elapsed from={build.startedAt} to={build.finishedAt} />
       </Text>
     </Stack>
   );
+}
+
+/** A scheduler's reason ends with the commit's subject, which stands above it already. */
+function withoutSubject({ reason, subject }: BuildDetail): string {
+  const at = subject === "" ? -1 : reason.indexOf(`: ${subject.slice(0, 40)}`);
+  return at > 0 ? reason.slice(0, at) : reason;
 }

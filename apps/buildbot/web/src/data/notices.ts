@@ -57,7 +57,9 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Without the method's full name before it, which says nothing to who has pressed a button. */
 export function wordsOf(error: unknown): string {
-  const { reason, message } = RpcError.from(error);
+  const { code, reason, message } = RpcError.from(error);
+  // Why a browser could not connect is nothing that it tells; that it cannot, the page says at its head as well.
+  if (code === "UNAVAILABLE" && /^wss?:/.test(message)) return "The server cannot be reached just now.";
   const words = reason === undefined ? undefined : REASONS[reason];
   return words ?? message.replace(/^buildbot\.v1\.\w+\.\w+: /, "");
 }

@@ -21,6 +21,7 @@ export function agoWords(at: number, now: number): string {
 
 /** `7 ms`, `0.4 s`, `1.5 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
 export function durationWords(ms: number): string {
+  if (ms > 0 && ms < 1) return "< 1 ms";
   if (ms >= 1 && ms < 95) return `${Math.round(ms)} ms`;
   if (ms < 9_950) return `${Number((Math.max(0, ms) / 1000).toFixed(1))} s`;
   const seconds = Math.round(ms / 1000);

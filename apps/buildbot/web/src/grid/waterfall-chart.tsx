@@ -60,7 +60,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
 /** The time, and the day where it is another one than above. */
 function clock(at: number, above: number | undefined): string {
   const day = DAY.format(at);
-  return above !== undefined && DAY.format(above) === day ? CLOCK.format(at) : `${day}, ${CLOCK.format(at)}`;
+  return above !== undefined && DAY.format(above) === day ? CLOCK.format(at) : `${day}\n${CLOCK.format(at)}`;
 }
 
 function BarLink({ bar: { build, top, height, lane, lanes } }: { bar: Bar }) {

@@ -105,7 +105,7 @@ export function ChangesPage() {
                     </Stack>
                     <Group gap={4} wrap="nowrap">
                       {commit.builds.slice(0, MOST_ICONS).map((build) => (
-                        <Link key={build.id} href={buildPath(build.id)}>
+                        <Link key={build.id} href={buildPath(build.id)} className={styles.build}>
                           <StandingIcon
                             standing={standingOf(build)}
                             label={`${build.builder} #${build.number}: ${standingOf(build)}`}

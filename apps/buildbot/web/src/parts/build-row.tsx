@@ -14,14 +14,14 @@ export function BuildRow({ build, withBuilder = true }: { build: BuildSummary; w
       <Stack gap={0} className={styles.middle}>
         <Group gap={6} wrap="nowrap">
           {withBuilder && (
-            <To href={builderPath(build.builder)} c="dimmed" size="sm" truncate>
+            <To href={builderPath(build.builder)} c="dimmed" size="sm" truncate className={styles.builder}>
               {build.builder}
             </To>
           )}
-          <To href={buildPath(build.id)} fw={600} size="sm">
+          <To href={buildPath(build.id)} fw={600} size="sm" className={styles.number}>
             #{build.number}
           </To>
-          <Text size="sm" truncate title={build.subject}>
+          <Text size="sm" truncate flex="1 1 0" miw={0} title={build.subject}>
             {build.subject || build.reason}
           </Text>
         </Group>

@@ -3,7 +3,11 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 
 /** A link inside the page. */
-export function To({ href, children, ...props }: { href: string; children: ReactNode; title?: string } & AnchorProps) {
+export function To({
+  href,
+  children,
+  ...props
+}: { href: string; children: ReactNode; title?: string; className?: string } & AnchorProps) {
   return (
     <Anchor component={Link} href={href} {...props}>
       {children}
