@@ -102,7 +102,7 @@ describe("a server", () => {
     await bots.remove({ name: "one" });
     expect(await builds.get({ id: build })).toMatchObject({ state: "finished", results: "retry" });
     expect(await builds.requests({})).toMatchObject([{ builder: "walls", state: "pending" }]);
-    await expect(desk.claim({ incarnation, max: 1 })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(desk.claim({ incarnation, max: 1 })).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     await bots.create({ name: "one" });
     await expect(rig.bot(token).desk.repositories()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   });
