@@ -178,6 +178,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     await ann.follow(`/builds/${first.id}`);
     await standing("success").waitFor();
     await step("old").waitFor();
+    expect(await step("new").count()).toBe(0);
   });
 
   it("(c) a build whose bot is killed is shown as one that is built again, and then its successor", async () => {
@@ -214,6 +215,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     await page.getByText(/^Nothing waits/).waitFor();
     await ann.follow("/builders/waits");
     await page.getByRole("listitem").getByRole("img", { name: "success" }).first().waitFor();
+    expect(await house.people.builds.request({ id: request.id })).toMatchObject({ results: "success" });
   });
 
   it("(e) a push appears among the changes once a bot has looked, and is built", async () => {
@@ -238,6 +240,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     await picture("e-changes");
     await page.getByRole("link", { name: `pushed #${number}: success` }).click();
     await page.getByText("it came", { exact: true }).waitFor();
+    expect(await pushed()).toMatchObject({ results: "success", subject: "Push something" });
   });
 
   it("(f) a step that fails, one that says nothing and a build that is cancelled are told apart", async () => {
@@ -257,7 +260,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
       .first()
       .waitFor();
     await picture("f-silent");
-    await watched("long");
+    const long = await watched("long");
     await page.getByText("sleeping", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByLabel("Reason").fill("nobody needs it");
@@ -269,6 +272,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
       .waitFor();
     await step("clean up").getByRole("img", { name: "success" }).waitFor();
     await picture("f-cancelled");
+    expect(await house.people.builds.get({ id: long })).toMatchObject({ results: "cancelled" });
   });
 
   it("(h) all bots are told at once to reconfigure, and each says that it has heard", async () => {
@@ -278,6 +282,10 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     for (const bot of ["one", "two", "victim", "absent"])
       await card(bot).locator('[data-state="done"]', { hasText: "triggerAllReconfig" }).first().waitFor();
     await picture("h-all");
+    const told = (await house.people.bots.commands({ limit: 20 })).filter(
+      ({ method }) => method === "triggerAllReconfig",
+    );
+    expect(new Set(told.map(({ bot }) => bot))).toEqual(new Set(["one", "two", "victim", "absent"]));
   });
 
   it("(k) a rescan of an unknown repository is shown as a failure, with title and text", async () => {
@@ -290,7 +298,9 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     const bot = (await house.people.bots.list()).find(({ name }) => name === "two");
     const proxy = queue.proxy(Bot, `software_dev.buildbot:${bot?.id}`, { expires: "1m" });
     await ann.follow("/commands");
-    await expect(proxy.rescanCommits({ repository: "nowhere", commits: [], branch: "main" })).rejects.toThrow();
+    await expect(proxy.rescanCommits({ repository: "nowhere", commits: [], branch: "main" })).rejects.toThrow(
+      "nowhere",
+    );
     await queue.close();
     await store.close();
     const words = "Unknown repository: nowhere: no repository of the configuration has this name";
@@ -352,6 +362,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     await page.getByText("between", { exact: true }).waitFor();
     await standing("success").waitFor();
     await picture("j-healed");
+    expect(await house.people.builds.get({ id })).toMatchObject({ results: "success" });
   });
 
   it("nothing was wider than its window, and the page complained of nothing but the server's absence", () => {

@@ -103,5 +103,5 @@ export class StaticFiles {
 }
 
 function takesGzip({ req }: ServerResponse): boolean {
-  return /(?:^|,)\s*gzip\s*(?:,|$)/i.test(String(req.headers["accept-encoding"] ?? ""));
+  return /(?:^|,)\s*gzip\s*(?:,|$)/i.test(req.headers["accept-encoding"] ?? "");
 }

@@ -5,14 +5,20 @@ export interface Bar {
   readonly build: BuildSummary;
   readonly top: number;
   readonly height: number;
-  /** Which of the bars beside each other, from 0, where its builder built several at once; and how many places there are. */
+  /** Which of the bars beside each other, from 0. */
   readonly lane: number;
+}
+
+export interface Column {
+  /** In the order in which they began. */
+  readonly bars: readonly Bar[];
+  /** So many places beside each other: more than one where its builder built several at once. */
   readonly lanes: number;
 }
 
 export interface Waterfall {
   readonly height: number;
-  readonly columns: ReadonlyMap<string, readonly Bar[]>;
+  readonly columns: ReadonlyMap<string, Column>;
   /** Instants to be written beside it, far enough from each other to be read. */
   readonly marks: readonly { readonly at: number; readonly top: number }[];
 }
@@ -41,30 +47,19 @@ export function waterfall(builds: readonly BuildSummary[], now: number): Waterfa
         ? Math.max(isWhole ? LEAST_PX : 8, 8 * Math.log2(1 + seconds / 2))
         : 6 + 3 * Math.log2(1 + seconds / 60);
   }
-  const columns = new Map<string, readonly Bar[]>();
+  const columns = new Map<string, Column>();
   for (const [builder, members] of Map.groupBy(spans, ({ build }) => build.builder)) {
-    const lanes: number[] = [];
+    const ends: number[] = [];
     const placed = members
       .toSorted((a, b) => a.from - b.from)
-      .map((span) => {
-        const free = lanes.findIndex((end) => end <= span.from);
-        const lane = free < 0 ? lanes.length : free;
-        lanes[lane] = span.to;
-        return { ...span, lane };
-      });
-    columns.set(
-      builder,
-      placed.map(({ build, from, to, lane }) => {
+      .map(({ build, from, to }) => {
+        const free = ends.findIndex((end) => end <= from);
+        const lane = free < 0 ? ends.length : free;
+        ends[lane] = to;
         const begin = tops.get(to) ?? 0;
-        return {
-          build,
-          top: begin,
-          height: Math.max(LEAST_PX, (tops.get(from) ?? 0) - begin),
-          lane,
-          lanes: lanes.length,
-        };
-      }),
-    );
+        return { build, lane, top: begin, height: Math.max(LEAST_PX, (tops.get(from) ?? 0) - begin) };
+      });
+    columns.set(builder, { bars: placed, lanes: ends.length });
   }
   return { height: Math.max(top, LEAST_PX), columns, marks };
 }

@@ -38,8 +38,8 @@ export function WaterfallChart({ builds, names }: { builds: readonly BuildSummar
               </Link>
             </div>
             <div className={styles.body} style={{ height }}>
-              {(columns.get(name) ?? []).map((bar) => (
-                <BarLink key={bar.build.id} bar={bar} />
+              {columns.get(name)?.bars.map((bar) => (
+                <BarLink key={bar.build.id} bar={bar} lanes={columns.get(name)?.lanes ?? 1} />
               ))}
             </div>
           </section>
@@ -63,7 +63,7 @@ function clock(at: number, above: number | undefined): string {
   return above !== undefined && DAY.format(above) === day ? CLOCK.format(at) : `${day}\n${CLOCK.format(at)}`;
 }
 
-function BarLink({ bar: { build, top, height, lane, lanes } }: { bar: Bar }) {
+function BarLink({ bar: { build, top, height, lane }, lanes }: { bar: Bar; lanes: number }) {
   const standing = standingOf(build);
   const took = build.finishedAt === undefined ? undefined : durationWords(build.finishedAt - build.startedAt);
   const words = `${build.builder} #${build.number}: ${standing}${took === undefined ? "" : `, ${took}`}`;

@@ -39,7 +39,7 @@ export function useRows(scroll: RefObject<HTMLElement | null>, count: number, ro
   useLayoutEffect(() => look(false), [look, count]);
   useEffect(() => {
     const element = scroll.current;
-    if (element === null) return;
+    if (element === null) return undefined;
     const observer = new ResizeObserver(() => look(false));
     observer.observe(element);
     return () => observer.disconnect();
