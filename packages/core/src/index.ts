@@ -50,7 +50,7 @@ export type {
   Streamable,
   WorkQueueOptions,
 } from "./words/contract.ts";
-export type { MethodKind } from "./words/method.ts";
+export type { MethodKind, MethodParts } from "./words/method.ts";
 export type { Peer } from "./words/peer.ts";
 export type {
   EventClient,
@@ -87,6 +87,8 @@ export type {
   Listener,
   ListenerEvents,
   PatternPorts,
+  SERVING,
+  ServingHalf,
   StreamHandler,
   Transport,
 } from "./words/transport.ts";

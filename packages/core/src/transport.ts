@@ -58,7 +58,7 @@ export type { Counts, EnvelopeCodec } from "./words/envelope-codec.ts";
 export { DEFAULT_LIMITS, resolveLimits, type SessionLimits } from "./words/limits.ts";
 export type { BinaryMessageCodec, JsonMessageCodec, MessageCodec, PayloadFormat } from "./words/message-codec.ts";
 export { Metadata } from "./words/metadata.ts";
-export type { ContractDescriptor, MessageShape, MethodDescriptor, MethodKind } from "./words/method.ts";
+export type { ContractDescriptor, MessageShape, MethodDescriptor, MethodKind, MethodParts } from "./words/method.ts";
 export { EncodedPayload, type Payload, ValuePayload } from "./words/payload.ts";
 export type { Peer } from "./words/peer.ts";
 export { RpcError, withoutTrace } from "./words/rpc-error.ts";
@@ -72,6 +72,7 @@ export type {
   Listener,
   ListenerEvents,
   PatternPorts,
+  ServingHalf,
   Transport,
 } from "./words/transport.ts";
 export type { Dial, DialOutcome } from "./machines/dialer.ts";
@@ -116,6 +117,7 @@ export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";
 export { guarded, type GuardOptions } from "./face/guarded.ts";
+export { servingHalf } from "./face/serving.ts";
 export {
   createSessionListener,
   type ListenerSessionOptions,

@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import { createSessionTransport, type SessionTransport } from "@rpc/core/transport";
+import { createSessionTransport, servingHalf, type SessionTransport } from "@rpc/core/transport";
 import { protobufEnvelopeCodec } from "@rpc/protobuf";
 import { capabilitiesOf, compressionsOf } from "./compression.ts";
 import { nodeCrypto } from "./proofs.ts";
@@ -34,6 +34,7 @@ export function createTcpTransport(
     compressions: compressionsOf(options.compression),
     capabilities: capabilitiesOf(options.compression),
     crypto: nodeCrypto,
+    serving: servingHalf,
     connectTimeoutMs: settings.connectTimeoutMs,
     dial: dialInTurn(endpoints, settings),
   });

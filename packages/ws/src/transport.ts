@@ -10,7 +10,7 @@ export function transportOver(
   options: WsCallerOptions,
   settings: DialSettings,
   connect: Connect,
-  extras: Pick<SessionTransportOptions, "capabilities" | "crypto">,
+  extras: Pick<SessionTransportOptions, "capabilities" | "crypto" | "serving">,
 ): SessionTransport {
   if (endpoints.length === 0)
     throw new RpcError("INVALID_ARGUMENT", "the list of endpoints is empty", { reason: "INVALID_ARGUMENT" });

@@ -2,7 +2,7 @@ import type { CallContext } from "../words/call-context.ts";
 import type { ContractDescriptor, MethodDescriptor } from "../words/method.ts";
 import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { Awaitable, Handler } from "../words/transport.ts";
+import { type Awaitable, type Handler, SERVING } from "../words/transport.ts";
 import { shown } from "../tools/bytes.ts";
 import { deferredStream } from "../tools/mapped-stream.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
@@ -23,6 +23,7 @@ export function authorized(handler: Handler, authorize: Authorize): Handler {
   const judge: Judge = (context, act) => judged(authorize, context, act);
   return {
     ...authorizedPorts(handler, judge),
+    [SERVING]: handler[SERVING],
     // Asked each time: a dynamic router's contracts change.
     get contracts(): readonly ContractDescriptor[] {
       return handler.contracts;

@@ -4,7 +4,7 @@ import type { Metadata } from "../words/metadata.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { LiveFeed } from "../tools/live-feed.ts";
 import { CallerContext, type CallObserver } from "./caller-context.ts";
-import type { MethodCaller } from "./client.ts";
+import type { MethodCaller } from "./method-caller.ts";
 
 /** Unread progress values or log lines beyond which the oldest are dropped. A caller that never reads them must not pay for them. */
 const MAX_UNREAD = 1_000;

@@ -11,6 +11,8 @@ import type { ContractDescriptor, MessageShape, MethodDescriptor, MethodKind } f
 import { RpcError } from "../words/rpc-error.ts";
 import type { StatusCode } from "../words/status.ts";
 import { shapeOf, validated } from "../tools/shapes.ts";
+import type { KindParts } from "./kind-parts.ts";
+import { BIDI_STREAM, CLIENT_STREAM, EVENT, JOB, NOTIFICATION, SERVER_STREAM, UNARY } from "./kinds.ts";
 
 /** What every kind of method may say about itself. */
 export interface MethodOptions<I extends Schema, O extends Schema, P extends Schema, E extends ErrorSchemas> {
@@ -47,7 +49,7 @@ export function unary<
   P extends Schema = undefined,
   const E extends ErrorSchemas = NoErrors,
 >(options: MethodOptions<I, O, P, E> = {}): Defined<"unary", I, O, P, E> {
-  return define("unary", options);
+  return define("unary", UNARY, options);
 }
 
 /** One input, many outputs. */
@@ -56,7 +58,7 @@ export function serverStream<
   O extends Schema = undefined,
   const E extends ErrorSchemas = NoErrors,
 >(options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {}): Defined<"serverStream", I, O, undefined, E> {
-  return define("serverStream", options);
+  return define("serverStream", SERVER_STREAM, options);
 }
 
 /** Many inputs, one output. */
@@ -65,7 +67,7 @@ export function clientStream<
   O extends Schema = undefined,
   const E extends ErrorSchemas = NoErrors,
 >(options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {}): Defined<"clientStream", I, O, undefined, E> {
-  return define("clientStream", options);
+  return define("clientStream", CLIENT_STREAM, options);
 }
 
 /** Many inputs and many outputs, in any order. */
@@ -74,7 +76,7 @@ export function bidiStream<
   O extends Schema = undefined,
   const E extends ErrorSchemas = NoErrors,
 >(options: Omit<MethodOptions<I, O, undefined, E>, "progress"> = {}): Defined<"bidiStream", I, O, undefined, E> {
-  return define("bidiStream", options);
+  return define("bidiStream", BIDI_STREAM, options);
 }
 
 /** A one-way call: nothing comes back, not even an error. */
@@ -84,7 +86,7 @@ export function notification<I extends Schema = undefined>(
     readonly doc?: string;
   } = {},
 ): Defined<"notification", I, undefined, undefined, NoErrors> {
-  return define("notification", options);
+  return define("notification", NOTIFICATION, options);
 }
 
 /** A topic that is published and subscribed to. */
@@ -96,7 +98,7 @@ export function event<T extends Schema = undefined>(
     readonly doc?: string;
   } = {},
 ): Defined<"event", undefined, T, undefined, NoErrors> {
-  return define("event", { output: options.payload, lastValue: options.lastValue, doc: options.doc });
+  return define("event", EVENT, { output: options.payload, lastValue: options.lastValue, doc: options.doc });
 }
 
 /** Work that waits in a queue until a consumer takes it. */
@@ -107,11 +109,12 @@ export function job<
 >(
   options: Omit<MethodOptions<I, O, undefined, E>, "progress"> & { readonly maxAttempts?: number } = {},
 ): Defined<"job", I, O, undefined, E> {
-  return define("job", options);
+  return define("job", JOB, options);
 }
 
 function define<K extends MethodKind, I extends Schema, O extends Schema, P extends Schema, E extends ErrorSchemas>(
   kind: K,
+  parts: KindParts,
   options: { readonly [Name in keyof MethodOptions<I, O, P, E>]?: MethodOptions<I, O, P, E>[Name] | undefined } & {
     readonly maxAttempts?: number | undefined;
     readonly lastValue?: boolean | undefined;
@@ -134,6 +137,7 @@ function define<K extends MethodKind, I extends Schema, O extends Schema, P exte
   }
   return {
     kind,
+    parts,
     // A schema that was left out is `undefined` in the type as well.
     input: options.input as I,
     output: options.output as O,
@@ -202,6 +206,7 @@ function describe(contract: string, short: string, definition: MethodDefinition)
     name,
     contract,
     kind: definition.kind,
+    parts: definition.parts,
     input: shapeOf(definition.input, `${name}: input`),
     output: shapeOf(definition.output, `${name}: output`),
     progress: shapeOf(definition.progress, `${name}: progress`),

@@ -3,8 +3,11 @@ import type { MessageShape, MethodDescriptor, MethodKind } from "../words/method
 import type { Metadata } from "../words/metadata.ts";
 import type { Peer } from "../words/peer.ts";
 import type { RpcError } from "../words/rpc-error.ts";
-import type { Handler, Transport } from "../words/transport.ts";
+import { type Handler, SERVING, type Transport } from "../words/transport.ts";
 import { OPAQUE_CODEC } from "../tools/payloads.ts";
+import type { KindParts } from "./kind-parts.ts";
+import { BIDI_STREAM, CLIENT_STREAM, EVENT, JOB, NOTIFICATION, SERVER_STREAM, UNARY } from "./kinds.ts";
+import { SERVING_HALF } from "./serving.ts";
 
 /**
  * A gateway: serves whatever arrives by calling it on a transport. Input, output, errors, metadata, deadline, cancellation, progress and
@@ -25,6 +28,7 @@ export function forward(transport: Transport): Handler {
               workQueue.submit(request, new ForwardedContext(context), submitter),
             consume: (context, taker) => workQueue.consume(new ForwardedContext(context), taker),
           },
+    [SERVING]: SERVING_HALF,
     contracts: [],
     method: opaqueMethod,
     call: (input, context) => transport.call(input, new ForwardedContext(context)),
@@ -43,11 +47,23 @@ class AnyReason extends Map<string, MessageShape> {
 
 const ANY_REASON: ReadonlyMap<string, MessageShape> = new AnyReason();
 
+/** A gateway passes on whatever comes. */
+const ALL_KINDS: Readonly<Record<MethodKind, KindParts>> = {
+  unary: UNARY,
+  serverStream: SERVER_STREAM,
+  clientStream: CLIENT_STREAM,
+  bidiStream: BIDI_STREAM,
+  notification: NOTIFICATION,
+  event: EVENT,
+  job: JOB,
+};
+
 function opaqueMethod(name: string, kind: MethodKind): MethodDescriptor {
   return {
     name,
     contract: name.slice(0, Math.max(0, name.lastIndexOf("."))),
     kind,
+    parts: ALL_KINDS[kind],
     input: OPAQUE_SHAPE,
     output: OPAQUE_SHAPE,
     progress: OPAQUE_SHAPE,

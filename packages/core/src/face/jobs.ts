@@ -2,29 +2,17 @@ import type { CallContext } from "../words/call-context.ts";
 import type { Clock } from "../words/clock.ts";
 import { HOSTED_QUEUE, type HostedQueue, type JobHandler, type WorkQueueOptions } from "../words/contract.ts";
 import type { MethodDescriptor } from "../words/method.ts";
-import { EncodedPayload, type Payload } from "../words/payload.ts";
+import type { Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type {
-  ConsumeOptions,
-  Consumer,
-  JobClient,
-  JobDesk,
-  JobRequest,
-  SubmitOptions,
-  Submitter,
-  Ticket,
-  WorkQueue,
-} from "../words/work-queue.ts";
+import type { JobDesk, SubmitOptions, Ticket } from "../words/work-queue.ts";
 import { JobQueue } from "../machines/job-queue.ts";
 import { JobRunner } from "../machines/job-runner.ts";
-import { checkJobOptions } from "../tools/job-metadata.ts";
 import { decodeKept } from "../tools/kept-payload.ts";
-import { decodePayload } from "../tools/payloads.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
-import { validated } from "../tools/shapes.ts";
 import { CallerContext } from "./caller-context.ts";
-import { ClientConsumer, checkCount } from "./consumer.ts";
+import { checkCount } from "./consumer.ts";
 import type { RouterOptions } from "./router.ts";
+import { submitJob } from "./submit-job.ts";
 
 /**
  * A queue in memory for a job of a router: `jobs: workQueue({ maxAttempts: 3, deadLetter: … })`. Its consumers are clients, and one in this
@@ -34,38 +22,6 @@ export function workQueue<Input = unknown, Output = unknown>(
   options: WorkQueueOptions<Input, Output> = {},
 ): HostedQueue<Input, Output> {
   return { ...options, [HOSTED_QUEUE]: true };
-}
-
-/** What a client has for a job. */
-export class ClientJob implements JobClient<unknown, unknown, unknown, unknown> {
-  readonly #method: MethodDescriptor;
-  readonly #port: WorkQueue | undefined;
-  readonly #clock: Clock;
-  readonly #validate: boolean;
-
-  constructor(method: MethodDescriptor, port: WorkQueue | undefined, clock: Clock, validate: boolean) {
-    this.#method = method;
-    this.#port = port;
-    this.#clock = clock;
-    this.#validate = validate;
-  }
-
-  submit(input: unknown, options: SubmitOptions = {}): Promise<Ticket<unknown>> {
-    const port = this.#port;
-    if (port === undefined) return Promise.reject(this.#notCarried());
-    return submitJob(port, this.#method, input, options, this.#clock, this.#validate);
-  }
-
-  consume(options: ConsumeOptions<unknown, unknown>): Consumer {
-    if (this.#port === undefined) throw this.#notCarried();
-    return new ClientConsumer(this.#method, this.#port, options, this.#clock);
-  }
-
-  #notCarried(): RpcError {
-    return new RpcError("FAILED_PRECONDITION", `${this.#method.name}: the transport carries no jobs`, {
-      reason: "CAPABILITY",
-    });
-  }
 }
 
 /** What a router has for a job: the queue itself. */
@@ -186,110 +142,5 @@ function inputOf(payload: Payload, method: MethodDescriptor): unknown {
     return decodeKept(method.input.codec, payload);
   } catch {
     return undefined;
-  }
-}
-
-function submitJob(
-  port: WorkQueue,
-  method: MethodDescriptor,
-  input: unknown,
-  options: SubmitOptions,
-  clock: Clock,
-  validate: boolean,
-): Promise<Ticket<unknown>> {
-  try {
-    const { delayMs, priority, key, maxAttempts } = checkJobOptions(options, method);
-    const request: JobRequest = { method, input, delayMs, priority, key, maxAttempts };
-    const checked = validate ? validated(method.input, input, `${method.name}: input`, "INVALID_ARGUMENT") : undefined;
-    const submit = (): Promise<Ticket<unknown>> => {
-      const context = new CallerContext(method, options, clock, undefined);
-      const ticket = new SubmittedTicket(context);
-      // Proved, but sent as it is: the consumer's validator makes its own value of it.
-      port.submit(request, context, ticket);
-      return ticket.accepted();
-    };
-    return checked instanceof Promise ? checked.then(submit) : submit();
-  } catch (thrown) {
-    return Promise.reject(RpcError.from(thrown));
-  }
-}
-
-class SubmittedTicket implements Ticket<unknown>, Submitter {
-  id = "";
-  readonly #context: CallerContext;
-  // Made when a queue elsewhere has not answered yet; one in this process has.
-  #acceptance: PromiseWithResolvers<Ticket<unknown>> | undefined = undefined;
-  #isAccepted = false;
-  #isOpen = true;
-  #output: unknown = undefined;
-  #error: RpcError | undefined = undefined;
-  // Made when somebody asks: a job whose result nobody wants costs no promise, and its failure ends no process.
-  #result: Promise<unknown> | undefined = undefined;
-  #resolve: ((output: unknown) => void) | undefined = undefined;
-  #reject: ((error: RpcError) => void) | undefined = undefined;
-
-  constructor(context: CallerContext) {
-    this.#context = context;
-  }
-
-  /** Settles when the queue has taken the job, or has refused it. */
-  accepted(): Promise<Ticket<unknown>> {
-    if (this.#isAccepted) return Promise.resolve(this);
-    if (!this.#isOpen && this.#error !== undefined) return Promise.reject(this.#error);
-    this.#acceptance ??= Promise.withResolvers();
-    return this.#acceptance.promise;
-  }
-
-  result(): Promise<unknown> {
-    this.#result ??= new Promise((resolve, reject) => {
-      if (this.#isOpen) {
-        this.#resolve = resolve;
-        this.#reject = reject;
-      } else if (this.#error === undefined) resolve(this.#output);
-      else reject(this.#error);
-    });
-    return this.#result;
-  }
-
-  cancel(reason = "cancelled by its submitter"): Promise<void> {
-    const message = `${this.#context.method.name}: ${reason}`;
-    if (this.#isOpen) this.#context.cancelWith(new RpcError("CANCELLED", message, { reason: "CANCELLED" }));
-    return Promise.resolve();
-  }
-
-  queued(id: string): void {
-    this.id = id;
-    this.#isAccepted = true;
-    this.#acceptance?.resolve(this);
-  }
-
-  done(output: unknown): void {
-    try {
-      const { codec } = this.#context.method.output;
-      this.#end(undefined, output instanceof EncodedPayload ? decodePayload(codec, output) : output);
-    } catch (thrown) {
-      const { message, reason } = RpcError.from(thrown);
-      this.failed(
-        new RpcError("INTERNAL", `${this.#context.method.name}: the output cannot be decoded: ${message}`, {
-          reason,
-          cause: thrown,
-        }),
-      );
-    }
-  }
-
-  failed(error: RpcError): void {
-    if (!this.#isAccepted) this.#acceptance?.reject(error);
-    this.#end(error, undefined);
-  }
-
-  #end(error: RpcError | undefined, output: unknown): void {
-    this.#isOpen = false;
-    this.#error = error;
-    this.#output = output;
-    if (error === undefined) this.#resolve?.(output);
-    else this.#reject?.(error);
-    this.#resolve = undefined;
-    this.#reject = undefined;
   }
 }

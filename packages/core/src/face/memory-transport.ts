@@ -1,10 +1,11 @@
 import type { CloseOptions, Handler } from "../words/transport.ts";
 import { createMemoryChannelPair } from "../machines/memory-channel.ts";
 import { jsonEnvelopeCodec } from "../tools/json-envelope-codec.ts";
+import { SERVING_HALF } from "./serving.ts";
 import { createSessionListener, type SessionListener } from "./session-listener.ts";
 import { createSessionTransport, type SessionTransport, type SessionTransportOptions } from "./session-transport.ts";
 
-export type MemoryTransportOptions = Omit<SessionTransportOptions, "endpoint" | "dial" | "codec">;
+export type MemoryTransportOptions = Omit<SessionTransportOptions, "endpoint" | "dial" | "codec" | "serving">;
 
 /** A transport inside this process, and its listening half. */
 export interface MemoryTransport extends SessionTransport {
@@ -34,6 +35,7 @@ export function createMemoryTransport(router: Handler, options: MemoryTransportO
   const transport = createSessionTransport({
     ...shared,
     serve,
+    serving: SERVING_HALF,
     endpoint,
     codec,
     dial: () => {

@@ -4,7 +4,7 @@ import type { ContractDescriptor } from "../words/method.ts";
 import { EncodedPayload, type Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { StatusCode } from "../words/status.ts";
-import type { Awaitable, Handler } from "../words/transport.ts";
+import { type Awaitable, type Handler, SERVING } from "../words/transport.ts";
 import { shown } from "../tools/bytes.ts";
 import { decodePayload, payloadBytes, payloadOf } from "../tools/payloads.ts";
 import { ANYBODY } from "../tools/key-ring.ts";
@@ -43,6 +43,7 @@ export function replyCache(handler: Handler, options: ReplyCacheOptions = {}): H
   return {
     topicPort: handler.topicPort,
     workQueue: handler.workQueue,
+    [SERVING]: handler[SERVING],
     // Asked each time: a dynamic router's contracts change.
     get contracts(): readonly ContractDescriptor[] {
       return handler.contracts;

@@ -16,7 +16,14 @@ import type { ContractDescriptor, MethodDescriptor, MethodKind } from "../words/
 import type { Gauge, MetricsSource } from "../words/metrics.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { OverflowPolicy, TopicPort } from "../words/topics.ts";
-import type { CallPort, Handler, Interceptor, PatternPorts } from "../words/transport.ts";
+import {
+  type CallPort,
+  type Handler,
+  type Interceptor,
+  type PatternPorts,
+  SERVING,
+  type ServingHalf,
+} from "../words/transport.ts";
 import type { WorkQueue } from "../words/work-queue.ts";
 import type { JobQueue } from "../machines/job-queue.ts";
 import { DEFAULT_TOPIC_LIMITS, TopicHub, type TopicLimits } from "../machines/topic-hub.ts";
@@ -25,6 +32,7 @@ import { checkCount } from "./consumer.ts";
 import { hostQueue, RouterQueue } from "./jobs.ts";
 import { routerGauges } from "./observe/router-gauges.ts";
 import { type MethodFunction, ServedMethod } from "./served-method.ts";
+import { SERVING_HALF } from "./serving.ts";
 import { RouterEvent } from "./topics.ts";
 
 export interface RouterOptions {
@@ -77,10 +85,11 @@ class ContractRouter implements Handler, MetricsSource {
   readonly stream: CallPort["stream"];
   readonly topicPort: TopicPort | undefined;
   readonly workQueue: WorkQueue | undefined;
+  // Set in the constructor: bundlers keep a class with a computed member in every page.
+  declare readonly [SERVING]: ServingHalf;
   readonly #methods = new Map<string, ServedMethod>();
   /** What is no call: events and jobs. */
   readonly #patterns = new Map<string, MethodDescriptor>();
-  /** Private, not under a symbol: bundlers keep a class with a computed member in every page. */
   readonly #members = new Map<string, RouterEvent | RouterQueue>();
 
   static memberOf(router: Handler, name: string): RouterEvent | RouterQueue | undefined {
@@ -89,6 +98,7 @@ class ContractRouter implements Handler, MetricsSource {
 
   constructor(contract: ContractDescriptor, implementation: object, options: RouterOptions) {
     const { interceptors = [], validateOutput = true, clock = systemClock } = options;
+    this[SERVING] = SERVING_HALF;
     this.contracts = [contract];
     const served = (context: CallContext): ServedMethod =>
       this.#methods.get(context.method.name) ?? notServed(context.method.name);
@@ -217,6 +227,7 @@ export function mergeRouters(...handlers: readonly Handler[]): Handler {
   const owning = (context: CallContext): Handler => owner(context.method.contract) ?? notServed(context.method.name);
   return {
     ...mergedPorts(handlers, (context) => owner(context.method.contract)),
+    [SERVING]: SERVING_HALF,
     contracts: handlers.flatMap((handler) => handler.contracts),
     method: (name, kind) => owner(name.slice(0, Math.max(0, name.lastIndexOf("."))))?.method(name, kind),
     call: (input, context) => owning(context).call(input, context),
@@ -239,11 +250,3 @@ function mergedPorts(handlers: readonly Handler[], owner: (context: CallContext)
       : undefined,
   };
 }
-
-/** Serves nothing: what an end without a router of its own says to every call. */
-export const EMPTY_HANDLER: Handler = {
-  contracts: [],
-  method: () => undefined,
-  call: (_input, context) => notServed(context.method.name),
-  stream: (_input, context) => notServed(context.method.name),
-};

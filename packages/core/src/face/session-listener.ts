@@ -16,9 +16,10 @@ import { Reception } from "../machines/reception.ts";
 import { Session } from "../machines/session.ts";
 import type { SessionOptions } from "../machines/session-options.ts";
 import { checkBinding } from "./binding.ts";
-import { guarded, type GuardOptions } from "./guarded.ts";
+import type { GuardOptions } from "./guarded.ts";
 import { PeerSet } from "./broadcast.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
+import { SERVING_HALF } from "./serving.ts";
 import { sessionGauges } from "./session-gauges.ts";
 import { peerClientFactory } from "./peer-clients.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
@@ -97,7 +98,8 @@ class ChannelListener implements SessionListener {
       compressions: options.compressions ?? [],
       crypto: options.crypto ?? webCrypto,
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
-      handler: guarded(options.handler, options, clock),
+      handler: SERVING_HALF.guarded(options.handler, options, clock),
+      Incoming: SERVING_HALF.Incoming,
       limits,
       clock,
       exposeStacks: options.exposeStacks ?? false,

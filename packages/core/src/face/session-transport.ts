@@ -9,7 +9,7 @@ import type { Peer } from "../words/peer.ts";
 import type { ProofCrypto } from "../words/proof-crypto.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { TopicPort } from "../words/topics.ts";
-import type { CloseOptions, Handler, Transport } from "../words/transport.ts";
+import type { CloseOptions, Handler, ServingHalf, Transport } from "../words/transport.ts";
 import type { WorkQueue } from "../words/work-queue.ts";
 import { Backoff, type BackoffOptions } from "../tools/backoff.ts";
 import { noteCallError } from "../tools/call-errors.ts";
@@ -22,12 +22,14 @@ import { CallerIdentity, InitiatorHandshake } from "../machines/initiator-handsh
 import type { OutgoingCall } from "../machines/outgoing-call.ts";
 import { Session } from "../machines/session.ts";
 import type { SessionOptions } from "../machines/session-options.ts";
+import { UnservedCalls } from "../machines/unserved-calls.ts";
 import { checkBinding } from "./binding.ts";
-import { guarded, type GuardOptions } from "./guarded.ts";
+import type { GuardOptions } from "./guarded.ts";
+import { NO_HANDLER } from "./no-handler.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
-import { EMPTY_HANDLER } from "./router.ts";
 import { sessionGauges } from "./session-gauges.ts";
 import { peerClientFactory } from "./peer-clients.ts";
+import { servingHalfOf } from "./serving-half.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
 
 /** Session options that a user of any channel transport may set; see {@link SessionLimits} for units and defaults. */
@@ -63,6 +65,8 @@ export interface SessionTransportOptions extends CallerSessionOptions {
   readonly compressions?: readonly Compression[] | undefined;
   /** What proofs are made with. Default: the platform's WebCrypto. */
   readonly crypto?: ProofCrypto | undefined;
+  /** What serves a handler that is written by hand: `servingHalf`, which all other handlers bring along. Default: none, so that a page has it only where it serves something. */
+  readonly serving?: ServingHalf | undefined;
   /** Differences from what the session gives. */
   readonly capabilities?: Partial<Capabilities> | undefined;
 }
@@ -132,6 +136,8 @@ class ChannelTransport implements SessionTransport {
     this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
     this.#identity = new CallerIdentity(credentialsIn(options), options.crypto ?? webCrypto);
     this.#backoff = new Backoff({ ...DEFAULT_RECONNECT, ...options.reconnect });
+    const { serve } = options;
+    const serving = serve === undefined ? undefined : servingHalfOf(serve, options.serving);
     const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
     this.#dialer = new Dialer(
       (signal, previous) => options.dial(signal, previous),
@@ -145,7 +151,8 @@ class ChannelTransport implements SessionTransport {
       compressions: options.compressions ?? [],
       crypto: options.crypto ?? webCrypto,
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
-      handler: options.serve === undefined ? EMPTY_HANDLER : guarded(options.serve, options, this.clock),
+      handler: serve === undefined || serving === undefined ? NO_HANDLER : serving.guarded(serve, options, this.clock),
+      Incoming: serving?.Incoming ?? UnservedCalls,
       limits,
       clock: this.clock,
       exposeStacks: options.exposeStacks ?? false,

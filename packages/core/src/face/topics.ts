@@ -1,42 +1,9 @@
-import type { Clock } from "../words/clock.ts";
 import { Metadata } from "../words/metadata.ts";
-import type { MethodDescriptor } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type {
-  EventClient,
-  EventListener,
-  EventPublisher,
-  PublishOptions,
-  PublishReport,
-  SubscribeOptions,
-  Subscription,
-  TopicPort,
-} from "../words/topics.ts";
+import type { EventPublisher, PublishOptions, PublishReport } from "../words/topics.ts";
 import type { EventTopic } from "../machines/topic-hub.ts";
 import { payloadOf } from "../tools/payloads.ts";
 import { validated } from "../tools/shapes.ts";
-import { ClientSubscription } from "./subscription.ts";
-
-/** What a client has for an event. */
-export class ClientEvent implements EventClient<unknown> {
-  readonly #method: MethodDescriptor;
-  readonly #port: TopicPort | undefined;
-  readonly #clock: Clock;
-
-  constructor(method: MethodDescriptor, port: TopicPort | undefined, clock: Clock) {
-    this.#method = method;
-    this.#port = port;
-    this.#clock = clock;
-  }
-
-  subscribe(options: SubscribeOptions = {}, listener?: EventListener<unknown>): Subscription<unknown> {
-    if (this.#port === undefined)
-      throw new RpcError("FAILED_PRECONDITION", `${this.#method.name}: the transport carries no events`, {
-        reason: "CAPABILITY",
-      });
-    return new ClientSubscription(this.#method, this.#port, options, this.#clock, listener);
-  }
-}
 
 /** What a router has for an event. */
 export class RouterEvent implements EventPublisher<unknown> {

@@ -1,11 +1,11 @@
 import { Body, type Envelope } from "../words/envelope.ts";
-import type { IncomingCalls } from "./incoming-calls.ts";
 import type { OutgoingCalls } from "./outgoing-calls.ts";
+import type { UnservedCalls } from "./unserved-calls.ts";
 
 /** Where the envelopes of an open session go. */
 export interface Destination {
   readonly outgoing: OutgoingCalls;
-  readonly incoming: IncomingCalls;
+  readonly incoming: UnservedCalls;
   pinged(token: number): void;
   peerDrains(): void;
   goodbye(envelope: Extract<Envelope, { body: typeof Body.Goodbye }>): void;

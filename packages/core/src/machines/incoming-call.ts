@@ -84,6 +84,10 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
     return undefined;
   }
 
+  override callIdAt(session: object): number {
+    return this.link === session ? this.callId : 0;
+  }
+
   get methodName(): string {
     return this.method.name;
   }

@@ -1,14 +1,13 @@
-import {
-  Body,
-  type CallBody,
-  type CallKind,
-  type CancelBody,
-  type CreditBody,
-  type EndBody,
-  type ItemBody,
-  type MetadataEntries,
-  type NotifyBody,
-  type SettleBody,
+import type {
+  CallBody,
+  CallKind,
+  CancelBody,
+  CreditBody,
+  EndBody,
+  ItemBody,
+  MetadataEntries,
+  NotifyBody,
+  SettleBody,
 } from "../words/envelope.ts";
 import { Metadata } from "../words/metadata.ts";
 import type { MethodKind } from "../words/method.ts";
@@ -18,70 +17,42 @@ import type { Expiring } from "../tools/deadline-sweep.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
 import { Single } from "../tools/single.ts";
-import { errorFromWire, wireErrorOf } from "../tools/wire-error.ts";
+import { errorFromWire } from "../tools/wire-error.ts";
 import { IncomingCall, type IncomingRegister } from "./incoming-call.ts";
 import { IncomingNotification } from "./incoming-notification.ts";
 import type { IncomingPattern } from "./incoming-pattern.ts";
 import { IncomingPatterns, PATTERN_METHODS } from "./incoming-patterns.ts";
 import type { SessionLink } from "./session-link.ts";
 import { MAX_CREDITS } from "./stream-sender.ts";
+import { notServed, UnservedCalls } from "./unserved-calls.ts";
 
-/** Calls that the peer makes. */
-export class IncomingCalls implements IncomingRegister {
-  readonly #link: SessionLink;
+/** Calls that the peer makes, and the handler that serves them. */
+export class IncomingCalls extends UnservedCalls implements IncomingRegister {
   /** Replies due, by id. */
   #unanswered = new Map<number, IncomingCall>();
   /** Notifications whose handlers have not settled. */
   readonly #notifications = new Set<IncomingNotification>();
   // Made on first use: most sessions have none.
   #patterns: IncomingPatterns | undefined = undefined;
-  #highestId = 0;
-  readonly #parity: 0 | 1;
   /** Handlers that have not settled; a cancelled call is among them until its handler has seen the signal. */
   #running = 0;
   /** Calls that call back, which have a limit of their own: they must not wait for the call that they belong to. */
   #callBacks = 0;
   #streams = 0;
   #refuseNew = false;
-  /** Items, credits and cancels for calls that had ended already. */
-  lateCount = 0;
-
-  constructor(link: SessionLink, parity: 0 | 1) {
-    this.#link = link;
-    this.#parity = parity;
-  }
 
   /** Handlers that have not settled, calls back among them, and what a drain waits for besides. */
-  get count(): number {
+  override get count(): number {
     return this.#running + this.#callBacks + (this.#patterns?.count ?? 0);
   }
 
-  /** Drain: what runs may finish, what comes is refused. */
-  refuseNew(): void {
+  override refuseNew(): void {
     this.#refuseNew = true;
     this.#patterns?.drain();
   }
 
-  receiveCall(body: CallBody, isCallBack: boolean): void {
-    const { id } = body;
-    if (id % 2 !== this.#parity) return this.#link.breach(`call id ${id} belongs to the other end`);
-    if (id <= this.#highestId) {
-      // The first call of this id is untouched (hostile inputs H42).
-      return this.#refuse(
-        body,
-        new RpcError("ALREADY_EXISTS", `call id ${id} was used before`, { reason: "PROTOCOL" }),
-      );
-    }
-    this.#highestId = id;
-    try {
-      this.#accept(body, isCallBack);
-    } catch (thrown) {
-      this.#refuse(body, RpcError.from(thrown));
-    }
-  }
-
-  #accept(body: CallBody, isCallBack: boolean): void {
-    const { limits, handler, clock } = this.#link;
+  protected override accept(body: CallBody, isCallBack: boolean): void {
+    const { limits, handler, clock } = this.link;
     const isStream = body.kind !== "unary";
     // What runs may finish, and may call back for it.
     if (this.#refuseNew && !isCallBack)
@@ -99,16 +70,16 @@ export class IncomingCalls implements IncomingRegister {
       throw tooMany(body.method, "streams", "maxStreams", limits.maxStreams);
     const kind = METHOD_KINDS[body.kind];
     const method = kind === undefined ? undefined : handler.method(body.method, kind);
-    if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
+    if (method === undefined) throw unimplemented(this.link, body.method, body.kind);
     if (body.deadlineMs !== undefined && body.deadlineMs <= 0) throw tooLate(method.name);
     if (body.credits !== undefined && body.credits > MAX_CREDITS) {
-      return this.#link.breach(`call ${body.id} with a credit of ${body.credits}`);
+      return this.link.breach(`call ${body.id} with a credit of ${body.credits}`);
     }
     const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
     const hasInput = body.kind === "unary" || body.kind === "serverStream";
     const input = hasInput ? decodePayload(method.input.codec, body.payload) : undefined;
     const deadline = body.deadlineMs === undefined ? undefined : clock.now() + body.deadlineMs;
-    const call = new IncomingCall(this.#link, this, body, method, deadline, metadata, isCallBack);
+    const call = new IncomingCall(this.link, this, body, method, deadline, metadata, isCallBack);
     if (isCallBack) this.#callBacks++;
     else this.#running++;
     if (isStream) {
@@ -121,30 +92,30 @@ export class IncomingCalls implements IncomingRegister {
     } else {
       return;
     }
-    const { finished } = this.#link;
+    const { finished } = this.link;
     // The handler itself has ended the session before it came to its first wait.
     if (finished !== undefined) call.cancelled(finished);
-    else if (deadline !== undefined) this.#link.watchDeadline(deadline);
+    else if (deadline !== undefined) this.link.watchDeadline(deadline);
   }
 
   #acceptPattern(body: CallBody, kind: MethodKind): void {
-    const { limits, handler, clock } = this.#link;
+    const { limits, handler, clock } = this.link;
     const method = handler.method(body.method, kind);
-    if (method === undefined) throw unimplemented(this.#link, body.method, body.kind);
+    if (method === undefined) throw unimplemented(this.link, body.method, body.kind);
     if (body.deadlineMs !== undefined && body.deadlineMs <= 0) throw tooLate(method.name);
     if (body.credits !== undefined && body.credits > MAX_CREDITS)
-      return this.#link.breach(`call ${body.id} with a credit of ${body.credits}`);
+      return this.link.breach(`call ${body.id} with a credit of ${body.credits}`);
     const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
     const deadline = body.deadlineMs === undefined ? undefined : clock.now() + body.deadlineMs;
-    this.#patterns ??= new IncomingPatterns(this.#link);
+    this.#patterns ??= new IncomingPatterns(this.link);
     this.#patterns.accept(body, method, deadline, metadata);
   }
 
-  receiveNotify(body: NotifyBody): void {
-    const { handler, limits } = this.#link;
+  override receiveNotify(body: NotifyBody): void {
+    const { handler, limits } = this.link;
     try {
       const method = handler.method(body.method, "notification");
-      if (method === undefined) throw unimplemented(this.#link, body.method, "notification");
+      if (method === undefined) throw unimplemented(this.link, body.method, "notification");
       if (this.#refuseNew)
         throw new RpcError("UNAVAILABLE", `${method.name}: notification refused while draining`, {
           reason: "DRAINING",
@@ -153,7 +124,7 @@ export class IncomingCalls implements IncomingRegister {
       if (this.#running >= limits.maxCallsInFlight)
         throw tooMany(body.method, "calls", "maxCallsInFlight", limits.maxCallsInFlight);
       const metadata = checkMetadata(body.metadata, limits.maxMetadataBytes);
-      const context = new IncomingNotification(this.#link, body, method, metadata);
+      const context = new IncomingNotification(this.link, body, method, metadata);
       const done = handler.call(decodePayload(method.input.codec, body.payload), context);
       if (!isPromiseLike(done)) return;
       this.#running++;
@@ -164,54 +135,48 @@ export class IncomingCalls implements IncomingRegister {
       };
       Promise.resolve(done).then(ended, (thrown: unknown) => {
         ended();
-        this.#link.report(RpcError.from(thrown));
+        this.link.report(RpcError.from(thrown));
       });
     } catch (thrown) {
       // Nothing goes back for a notification, not even an error.
-      this.#link.report(RpcError.from(thrown));
+      this.link.report(RpcError.from(thrown));
     }
   }
 
-  receiveCancel(body: CancelBody): void {
+  override receiveCancel(body: CancelBody): void {
     const reason = new RpcError("CANCELLED", body.reason === "" ? "cancelled by the caller" : body.reason, {
       reason: "CANCELLED",
     });
     this.#find(body.id)?.cancelled(reason);
   }
 
-  receiveItem(body: ItemBody): void {
+  override receiveItem(body: ItemBody): void {
     this.#find(body.id)?.receiveItem(body.seq, body.payload);
   }
 
-  receiveEnd(body: EndBody): void {
+  override receiveEnd(body: EndBody): void {
     const call = this.#find(body.id);
     call?.receiveEnd(body.error === undefined ? undefined : errorFromWire(body.error, call.method));
   }
 
-  receiveCredit(body: CreditBody): void {
+  override receiveCredit(body: CreditBody): void {
     this.#find(body.id)?.receiveCredit(body.credits);
   }
 
-  /** What the peer made of a job. */
-  receiveSettle(body: SettleBody): void {
+  override receiveSettle(body: SettleBody): void {
     const call = this.#find(body.id);
     if (call === undefined) return;
-    if (call instanceof IncomingCall) this.#link.breach(`the settlement of a job arrived for call ${body.id}`);
+    if (call instanceof IncomingCall) this.link.breach(`the settlement of a job arrived for call ${body.id}`);
     else call.receiveSettle(body);
   }
 
-  /** Whether an id could be a call of the peer. */
-  isOurs(id: number): boolean {
-    return id % 2 === this.#parity;
-  }
-
-  resume(): void {
+  override resume(): void {
     for (const call of this.#unanswered.values()) call.resume();
     this.#patterns?.resume();
   }
 
-  /** The peer sends nothing more. Streams live by what both ends send; a unary reply may still find a reader. */
-  callerEnded(reason: RpcError): void {
+  /** Streams live by what both ends send; a unary reply may still find a reader. */
+  override callerEnded(reason: RpcError): void {
     for (const call of this.#unanswered.values()) {
       if (call.method.kind === "unary") call.cancelWith(reason);
       else call.cancelled(reason);
@@ -219,8 +184,7 @@ export class IncomingCalls implements IncomingRegister {
     this.#patterns?.loseAll(reason);
   }
 
-  /** The peer is gone for good: handlers get their signal. */
-  abortAll(reason: RpcError): void {
+  override abortAll(reason: RpcError): void {
     for (const notification of this.#notifications) notification.cancelWith(reason);
     const orphans = this.#unanswered;
     this.#unanswered = new Map();
@@ -228,7 +192,7 @@ export class IncomingCalls implements IncomingRegister {
     this.#patterns?.loseAll(reason);
   }
 
-  *expiring(): Iterable<Expiring> {
+  override *expiring(): Iterable<Expiring> {
     yield* this.#unanswered.values();
     if (this.#patterns !== undefined) yield* this.#patterns.expiring();
   }
@@ -241,30 +205,19 @@ export class IncomingCalls implements IncomingRegister {
     if (call.method.kind !== "unary") this.#streams--;
     if (!call.exempt) return this.#ended();
     this.#callBacks--;
-    this.#link.callEnded();
+    this.link.callEnded();
   }
 
   #ended(): void {
     this.#running--;
-    this.#link.callEnded();
+    this.link.callEnded();
   }
 
   #find(id: number): IncomingCall | IncomingPattern | undefined {
     const call = this.#unanswered.get(id) ?? this.#patterns?.get(id);
     if (call !== undefined) return call;
-    if (id <= this.#highestId) this.lateCount++;
-    else this.#link.breach(`message for call ${id}, which was never made`);
+    this.late(id);
     return undefined;
-  }
-
-  #refuse(body: CallBody, error: RpcError): void {
-    const { exposeStacks } = this.#link;
-    this.#link.send({
-      body: Body.Fail,
-      id: body.id,
-      error: wireErrorOf(error, undefined, exposeStacks),
-      metadata: undefined,
-    });
   }
 }
 
@@ -302,15 +255,11 @@ function unimplemented(link: SessionLink, name: string, kind: CallKind | "notifi
   const dot = name.lastIndexOf(".");
   const contractName = name.slice(0, Math.max(dot, 0));
   const contract = link.handler.contracts.find((served) => served.name === contractName);
-  let message: string;
-  if (contract === undefined)
-    message = `${shown(name)}: contract ${JSON.stringify(shown(contractName))} is not served here`;
-  else if (contract.methods.has(name.slice(dot + 1)))
-    message = `${shown(name)}: is not of kind ${kind}; do both ends have the same contract?`;
-  else message = `${shown(name)}: contract ${contractName} has no such method`;
-  return new RpcError("UNIMPLEMENTED", message, {
-    reason: contract === undefined ? "CONTRACT_NOT_FOUND" : "METHOD_NOT_FOUND",
-  });
+  if (contract === undefined) return notServed(name);
+  const message = contract.methods.has(name.slice(dot + 1))
+    ? `${shown(name)}: is not of kind ${kind}; do both ends have the same contract?`
+    : `${shown(name)}: contract ${contractName} has no such method`;
+  return new RpcError("UNIMPLEMENTED", message, { reason: "METHOD_NOT_FOUND" });
 }
 
 function checkMetadata(entries: MetadataEntries | undefined, maxBytes: number): Metadata | undefined {

@@ -67,23 +67,47 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
   }
 
   /** How many stream items the callee may send before it is granted more. */
-  abstract readonly credits: number | undefined;
-  abstract receiveResult(payload: Payload | undefined): void;
-  abstract receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void;
-  abstract receiveEnd(error: RpcError | undefined): void;
-  abstract receiveCredit(credits: number): void;
+  get credits(): number | undefined {
+    return undefined;
+  }
+
   /** Tells the caller that the call has failed. Once; later calls do nothing. */
   abstract fail(error: RpcError): void;
+
+  // What a peer may say about calls of some kinds, which override it; about all others it must not.
+
+  receiveResult(_payload: Payload | undefined): void {
+    // It is over for the peer: there is nothing to cancel.
+    this.fail(this.#misfit("a result"));
+  }
+
+  receiveItem(_seq: number, _payload: Payload | undefined, _extra: ItemExtra | undefined): void {
+    this.giveUp(this.#misfit("an item"));
+  }
+
+  receiveEnd(error: RpcError | undefined): void {
+    if (error === undefined) return this.giveUp(this.#misfit("the end of a stream"));
+    this.fail(error);
+    this.register.forget(this);
+  }
+
+  receiveCredit(_credits: number): void {
+    this.giveUp(this.#misfit("credit"));
+  }
+
+  receiveSettle(_body: SettleBody): void {
+    this.giveUp(this.#misfit("the settlement of a job"));
+  }
+
+  #misfit(what: string): RpcError {
+    return protocolError(`${this.methodName}: ${what} arrived for a call of kind ${this.kind}`);
+  }
 
   /** How far the call is, for a caller that asked. */
   receiveProgress(body: ProgressBody): void {
     const { context } = this;
     if (body.log !== undefined) context.log(body.log.message, body.log.fields, body.log.level);
     if (body.payload !== undefined) context.progress(decodePayload(context.method.progress.codec, body.payload));
-  }
-
-  receiveSettle(_body: SettleBody): void {
-    this.misshapen("the settlement of a job arrived for a call");
   }
 
   /** Encodes the input now, since the caller may change it while the call waits. Throws INVALID_ARGUMENT. */
@@ -147,7 +171,7 @@ export abstract class OutgoingCall implements CancelListener, Expiring {
 
   /** The peer broke the shape of this one call: it fails, the others go on. */
   protected misshapen(what: string): void {
-    this.giveUp(new RpcError("INTERNAL", `${this.methodName}: ${what}`, { reason: "PROTOCOL", delivered: "unknown" }));
+    this.giveUp(protocolError(`${this.methodName}: ${what}`));
   }
 
   /** The output of a reply. Throws INTERNAL for one that cannot be decoded. */
@@ -183,11 +207,7 @@ export class OutgoingUnary extends OutgoingCall {
     this.#reject = reject;
   }
 
-  get credits(): undefined {
-    return undefined;
-  }
-
-  receiveResult(payload: Payload | undefined): void {
+  override receiveResult(payload: Payload | undefined): void {
     if (this.settled) return;
     this.settled = true;
     this.context.onCancel(undefined);
@@ -204,20 +224,6 @@ export class OutgoingUnary extends OutgoingCall {
     this.context.onCancel(undefined);
     this.#reject(noteCallError(error));
   }
-
-  receiveItem(): void {
-    this.misshapen("a stream item arrived for a unary call");
-  }
-
-  receiveEnd(error: RpcError | undefined): void {
-    if (error === undefined) return this.misshapen("the end of a stream arrived for a unary call");
-    this.fail(error);
-    this.register.forget(this);
-  }
-
-  receiveCredit(): void {
-    this.misshapen("stream credit arrived for a unary call");
-  }
 }
 
 /** A notification: a promise that settles when the message was handed over. */
@@ -225,6 +231,10 @@ export class OutgoingNotification extends OutgoingUnary {
   override get oneWay(): boolean {
     return true;
   }
+}
+
+function protocolError(message: string): RpcError {
+  return new RpcError("INTERNAL", message, { reason: "PROTOCOL", delivered: "unknown" });
 }
 
 export function deadlineExceeded(methodName: string, delivered: Delivered): RpcError {

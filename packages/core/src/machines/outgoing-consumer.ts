@@ -57,7 +57,7 @@ export class OutgoingConsumer extends OutgoingCall implements JobFeed {
     return this.link.peer;
   }
 
-  get credits(): number {
+  override get credits(): number {
     return this.#jobsAtOnce;
   }
 
@@ -136,8 +136,8 @@ export class OutgoingConsumer extends OutgoingCall implements JobFeed {
     if (body.payload === undefined && body.log === undefined) this.#ready();
   }
 
-  receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void {
-    if (extra === undefined || extra.delivery < 1) return this.misshapen("a stream item arrived for a consumer");
+  override receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void {
+    if (extra === undefined || extra.delivery < 1) return super.receiveItem(seq, payload, extra);
     if (this.#open.size >= this.#jobsAtOnce) return this.link.breach(`job of consumer ${this.callId} without credit`);
     if (seq !== this.#received + 1 || this.#open.has(extra.delivery))
       return this.misshapen(`job ${seq} arrived where ${this.#received + 1} is due`);
@@ -182,21 +182,13 @@ export class OutgoingConsumer extends OutgoingCall implements JobFeed {
     this.#taker.abandon(delivery, reason);
   }
 
-  receiveEnd(error: RpcError | undefined): void {
+  override receiveEnd(error: RpcError | undefined): void {
     this.#end(error);
     this.register.forget(this);
   }
 
   fail(error: RpcError): void {
     this.#end(noteCallError(error));
-  }
-
-  receiveResult(): void {
-    this.#end(new RpcError("INTERNAL", `${this.methodName}: a result arrived for a consumer`, { reason: "PROTOCOL" }));
-  }
-
-  receiveCredit(): void {
-    this.misshapen("stream credit arrived for a consumer");
   }
 
   #ready(): void {

@@ -1,6 +1,6 @@
 import { noteCallError } from "../tools/call-errors.ts";
 import type { CallContext } from "../words/call-context.ts";
-import { Body } from "../words/envelope.ts";
+import { Body, type ItemExtra } from "../words/envelope.ts";
 import type { Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { type CallRegister, OutgoingCall } from "./outgoing-call.ts";
@@ -31,7 +31,7 @@ export class OutgoingStream
     this.#receiver = new StreamReceiver(link, this, context.method.output.codec);
   }
 
-  get credits(): number {
+  override get credits(): number {
     return this.#receiver.firstCredits;
   }
 
@@ -91,11 +91,8 @@ export class OutgoingStream
     this.#sender?.resume();
   }
 
-  receiveResult(payload: Payload | undefined): void {
-    if (!this.#oneResult)
-      return this.fail(
-        new RpcError("INTERNAL", `${this.methodName}: a result arrived for a stream`, { reason: "PROTOCOL" }),
-      );
+  override receiveResult(payload: Payload | undefined): void {
+    if (!this.#oneResult) return super.receiveResult(payload);
     try {
       this.#receiver.inbox.push(this.decodeOutput(payload));
       this.#settle(undefined);
@@ -104,19 +101,19 @@ export class OutgoingStream
     }
   }
 
-  receiveItem(seq: number, payload: Payload | undefined): void {
-    if (this.#oneResult) return this.misshapen("a stream item arrived where one result is due");
+  override receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void {
+    if (this.#oneResult) return super.receiveItem(seq, payload, extra);
     this.#receiver.accept(seq, payload);
   }
 
-  receiveEnd(error: RpcError | undefined): void {
+  override receiveEnd(error: RpcError | undefined): void {
     if (this.#oneResult && error === undefined) return this.misshapen("the stream ended without a result");
     this.#settle(error);
     this.register.forget(this);
   }
 
-  receiveCredit(credits: number): void {
-    if (this.#input === undefined) return this.misshapen("stream credit arrived for a call without input stream");
+  override receiveCredit(credits: number): void {
+    if (this.#input === undefined) return super.receiveCredit(credits);
     this.#sender?.grant(credits);
   }
 

@@ -42,10 +42,6 @@ export class OutgoingSubmission extends OutgoingCall implements SubmittedJob {
     this.#isQueued = false;
   }
 
-  get credits(): undefined {
-    return undefined;
-  }
-
   detach(): void {
     this.#detached = true;
   }
@@ -59,7 +55,7 @@ export class OutgoingSubmission extends OutgoingCall implements SubmittedJob {
     this.#queued(ticket);
   }
 
-  receiveResult(payload: Payload | undefined): void {
+  override receiveResult(payload: Payload | undefined): void {
     if (this.settled) return;
     let output: unknown;
     try {
@@ -79,20 +75,6 @@ export class OutgoingSubmission extends OutgoingCall implements SubmittedJob {
     this.settled = true;
     this.context.onCancel(undefined);
     if (!this.#detached) this.#submitter.failed(noteCallError(error));
-  }
-
-  receiveItem(): void {
-    this.misshapen("a stream item arrived for a job");
-  }
-
-  receiveEnd(error: RpcError | undefined): void {
-    if (error === undefined) return this.misshapen("the end of a stream arrived for a job");
-    this.fail(error);
-    this.register.forget(this);
-  }
-
-  receiveCredit(): void {
-    this.misshapen("stream credit arrived for a job");
   }
 
   #queued(ticket: string): void {

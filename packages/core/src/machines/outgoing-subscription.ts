@@ -56,7 +56,7 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
     return false;
   }
 
-  get credits(): number {
+  override get credits(): number {
     return this.#granted;
   }
 
@@ -101,7 +101,7 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
     if (body.payload === undefined && body.log === undefined) this.#subscribed();
   }
 
-  receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void {
+  override receiveItem(seq: number, payload: Payload | undefined, extra: ItemExtra | undefined): void {
     if (this.#received >= this.#granted) return this.link.breach(`event of subscription ${this.callId} without credit`);
     if (seq !== this.#received + 1) {
       const code = seq > this.#received ? "DATA_LOSS" : "INTERNAL";
@@ -137,23 +137,13 @@ export class OutgoingSubscription extends OutgoingCall implements EventSource {
     }
   }
 
-  receiveEnd(error: RpcError | undefined): void {
+  override receiveEnd(error: RpcError | undefined): void {
     this.#end(error);
     this.register.forget(this);
   }
 
   fail(error: RpcError): void {
     this.#end(noteCallError(error));
-  }
-
-  receiveResult(): void {
-    this.#end(
-      new RpcError("INTERNAL", `${this.methodName}: a result arrived for a subscription`, { reason: "PROTOCOL" }),
-    );
-  }
-
-  receiveCredit(): void {
-    this.misshapen("stream credit arrived for a subscription");
   }
 
   /** There is no room for an event: the readers of this session hold too much, which need not be the reader of this subscription. */

@@ -6,6 +6,7 @@ import type { Connection, ConnectionSettings } from "./connection.ts";
 import type { Agreement } from "./handshake.ts";
 import type { OutgoingCall } from "./outgoing-call.ts";
 import type { Session } from "./session.ts";
+import type { UnservedCalls } from "./unserved-calls.ts";
 
 type Role = "initiator" | "acceptor";
 
@@ -14,6 +15,8 @@ export interface SessionOptions extends ConnectionSettings {
   readonly role: Role;
   /** What this end serves to the other. */
   readonly handler: Handler;
+  /** What takes the other end's calls: `IncomingCalls`, or `UnservedCalls` at an end that serves nothing. */
+  readonly Incoming: typeof UnservedCalls;
   readonly limits: SessionLimits;
   readonly clock: Clock;
   readonly exposeStacks: boolean;

@@ -3,16 +3,14 @@ import type { ClientOf, Contract } from "../words/contract.ts";
 import type { Peer } from "../words/peer.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { Awaitable, CallPort, PatternPorts } from "../words/transport.ts";
-import type { OutgoingCalls } from "./outgoing-calls.ts";
-import type { SessionLink } from "./session-link.ts";
+import type { CallingSession } from "./session-parts.ts";
 import { SessionPatterns } from "./session-patterns.ts";
 
 /** The session as its peer object sees it. */
-export interface PeerSession extends CallPort, SessionLink {
+export interface PeerSession extends CallPort, CallingSession {
   readonly ignoredCount: number;
   readonly ready: boolean;
   readonly callsInFlight: number;
-  readonly outgoing: OutgoingCalls;
   end(reason: RpcError, told?: RpcError): void;
 }
 
@@ -56,7 +54,7 @@ export class SessionPeer implements Peer {
 
   /** For machines: what the session offers without a client. Made on first use: most sessions need none. */
   get patterns(): SessionPatterns {
-    this.#patterns ??= new SessionPatterns(this.#session, this.#session.outgoing);
+    this.#patterns ??= new SessionPatterns(this.#session);
     return this.#patterns;
   }
 

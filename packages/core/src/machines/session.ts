@@ -14,14 +14,15 @@ import { errorFromWire } from "../tools/wire-error.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Destination, dispatch } from "./dispatch.ts";
 import type { Agreement, Handshake } from "./handshake.ts";
-import { IncomingCalls } from "./incoming-calls.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { FIRST_COUNTED, type Ledger } from "./ledger.ts";
 import type { SessionLink } from "./session-link.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { ends } from "./session-ends.ts";
 import { SessionPeer } from "./session-peer.ts";
-import { startCall, startStream } from "./start-call.ts";
+import { partOf } from "./session-parts.ts";
+import { startCall } from "./start-call.ts";
+import type { UnservedCalls } from "./unserved-calls.ts";
 import { Wire, type WireOwner } from "./wire.ts";
 
 /**
@@ -35,7 +36,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   readonly exposeStacks: boolean;
   readonly peer: SessionPeer;
   readonly outgoing: OutgoingCalls;
-  readonly incoming: IncomingCalls;
+  readonly incoming: UnservedCalls;
   readonly #options: SessionOptions;
   readonly #wire: Wire;
   // What an idle session does not need is made on first use: with ten thousand of them it counts.
@@ -68,7 +69,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.exposeStacks = options.exposeStacks;
     this.#wire = new Wire(options.codec, options.limits, options.clock, !initiator, this);
     this.outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
-    this.incoming = new IncomingCalls(this, initiator ? 0 : 1);
+    this.incoming = new options.Incoming(this, initiator ? 0 : 1);
     this.peer = new SessionPeer(this, options.createPeerClient);
   }
 
@@ -137,11 +138,11 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   }
 
   call(input: unknown, context: CallContext): Promise<unknown> {
-    return startCall(this, this.outgoing, input, context);
+    return startCall(this, input, context);
   }
 
   stream(input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> {
-    return startStream(this, this.outgoing, input, context);
+    return partOf(context.method, "stream")(this, input, context);
   }
 
   /** Ends the session. New calls are refused at once; running ones may finish for `drainMs`. */

@@ -36,6 +36,11 @@ export abstract class CallScope implements CallContext {
     return false;
   }
 
+  /** The id of this call where it came in by that session, which a call back names; 0: it came in elsewhere, or not at all. */
+  callIdAt(_session: object): number {
+    return 0;
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.cancelReason !== undefined && !this.#controller.signal.aborted) this.#controller.abort(this.cancelReason);

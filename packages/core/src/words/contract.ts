@@ -1,7 +1,7 @@
 import type { CallOptions, HandlerContext, LogLine } from "./call-context.ts";
 import type { BinaryMessageCodec } from "./message-codec.ts";
 import type { Metadata } from "./metadata.ts";
-import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
+import type { ContractDescriptor, MethodDescriptor, MethodKind, MethodParts } from "./method.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { RpcError } from "./rpc-error.ts";
 import type { StandardSchema } from "./standard-schema.ts";
@@ -38,6 +38,8 @@ export interface MethodDefinition<
   Errors extends ErrorSchemas = ErrorSchemas,
 > {
   readonly kind: Kind;
+  /** Brings the kind to life, and is nobody else's business. */
+  readonly parts?: MethodParts | undefined;
   readonly input: Input;
   readonly output: Output;
   readonly progress: Progress;

@@ -4,6 +4,14 @@ import type { StandardResult } from "./standard-schema.ts";
 /** The shapes of a call, and the two things that are no call: events (publish/subscribe) and jobs (work queue). */
 export type MethodKind = "unary" | "serverStream" | "clientStream" | "bidiStream" | "notification" | "event" | "job";
 
+/**
+ * What brings the methods of one kind to life. Their definition carries it, so that a bundler leaves out the kinds that no contract names; what is
+ * inside is known to the floors above: `SessionParts` of the machines, `KindParts` of the face.
+ */
+export interface MethodParts {
+  readonly kind: MethodKind;
+}
+
 /** One message of a method: how it travels, and what proves it. */
 export interface MessageShape {
   readonly codec: MessageCodec;
@@ -35,6 +43,8 @@ export interface MethodDescriptor {
   readonly lastValue?: boolean | undefined;
   /** Jobs: tries, the first one included. Default: the queue's. */
   readonly maxAttempts?: number | undefined;
+  /** Undefined in descriptors that are written by hand: those are for unary calls and notifications. */
+  readonly parts?: MethodParts | undefined;
   readonly doc: string | undefined;
 }
 

@@ -27,12 +27,25 @@ export interface PatternPorts {
   readonly workQueue?: WorkQueue | undefined;
 }
 
+/** Key of the half of a session that serves; a symbol, so that it collides with no name of a router's own. */
+export const SERVING: unique symbol = Symbol.for("@rpc/core/serving") as never;
+
+/** The half of a session that serves, which only those have who made it. */
+export interface ServingHalf {
+  readonly kind: "serving";
+}
+
 /** What a listener serves. `createRouter` makes one, `forward(transport)` another. */
 export interface Handler extends CallPort, PatternPorts {
   /** The contracts served, for bind-time checks and reflection; a gateway that passes everything on names none. */
   readonly contracts: readonly ContractDescriptor[];
   /** How to decode a call of this name and shape; undefined when it is not served. */
   method(name: string, kind: MethodKind): MethodDescriptor | undefined;
+  /**
+   * What a transport needs in order to serve it to the far end (`serve`), so that pages which serve nothing do without it. All functions that make
+   * handlers or wrap them bring it along; for a handler that is written by hand `mergeRouters(handler)` does.
+   */
+  readonly [SERVING]?: ServingHalf | undefined;
 }
 
 /** The calling half of a wire. A value that is passed around: creating one does no I/O, the first call connects. */

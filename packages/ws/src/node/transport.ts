@@ -1,5 +1,5 @@
 import { RpcError } from "@rpc/core";
-import type { SessionTransport } from "@rpc/core/transport";
+import { servingHalf, type SessionTransport } from "@rpc/core/transport";
 import { parseEndpoint } from "../endpoint.ts";
 import { transportOver } from "../transport.ts";
 import { nodeConnect } from "./dial.ts";
@@ -23,6 +23,6 @@ export function createWsTransport(
     throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
   }
   const settings = nodeDialSettings(options);
-  const extras = { capabilities: capabilitiesOf(options.compression), crypto: nodeCrypto };
+  const extras = { capabilities: capabilitiesOf(options.compression), crypto: nodeCrypto, serving: servingHalf };
   return transportOver(endpoints, options, settings, nodeConnect(settings), extras);
 }

@@ -3,7 +3,7 @@ import type { ClientOf, Contract } from "../../words/contract.ts";
 import type { Metadata } from "../../words/metadata.ts";
 import type { Peer } from "../../words/peer.ts";
 import type { RpcError } from "../../words/rpc-error.ts";
-import type { CloseOptions, Handler, Listener, Transport } from "../../words/transport.ts";
+import { type CloseOptions, type Handler, type Listener, SERVING, type Transport } from "../../words/transport.ts";
 import { AttemptContext } from "../../tools/attempt-context.ts";
 import { createClient } from "../client.ts";
 import { ComposedTransport } from "./composed.ts";
@@ -27,6 +27,7 @@ export function pair(options: PairOptions): Transport {
 /** A handler whose contexts call back over another wire: `context.peer.client(Contract)` goes out by `out`. */
 export function callBackBy(handler: Handler, out: Transport): Handler {
   return {
+    [SERVING]: handler[SERVING],
     // Asked each time: a handler may take on more while it serves.
     get contracts() {
       return handler.contracts;

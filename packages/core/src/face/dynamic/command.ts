@@ -2,6 +2,7 @@ import { DESCRIPTOR, type Contract, type MethodDefinition } from "../../words/co
 import type { MessageShape, MethodDescriptor } from "../../words/method.ts";
 import { RpcError } from "../../words/rpc-error.ts";
 import { dynamicCodec } from "../../tools/json-message-codec.ts";
+import { NOTIFICATION, UNARY } from "../kinds.ts";
 
 /**
  * A dynamic call on the wire: a unary call (or a notification) of the method `dynamic.<command>` whose input is
@@ -18,6 +19,7 @@ export function describeCommand(command: string, kind: "unary" | "notification")
     name: `${DYNAMIC_CONTRACT}.${command}`,
     contract: DYNAMIC_CONTRACT,
     kind,
+    parts: kind === "unary" ? UNARY : NOTIFICATION,
     input: ANY_VALUE,
     output: ANY_VALUE,
     progress: ANY_VALUE,

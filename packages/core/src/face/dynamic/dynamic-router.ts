@@ -2,10 +2,18 @@ import type { CallContext } from "../../words/call-context.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "../../words/method.ts";
 import type { Peer } from "../../words/peer.ts";
 import { RpcError } from "../../words/rpc-error.ts";
-import type { Awaitable, CallPort, Handler, Interceptor } from "../../words/transport.ts";
+import {
+  type Awaitable,
+  type CallPort,
+  type Handler,
+  type Interceptor,
+  SERVING,
+  type ServingHalf,
+} from "../../words/transport.ts";
 import { shown } from "../../tools/bytes.ts";
 import { intercept } from "../../tools/interceptors.ts";
 import { isPromiseLike } from "../../tools/promise-like.ts";
+import { SERVING_HALF } from "../serving.ts";
 import { argumentsOf, DYNAMIC_CONTRACT } from "./command.ts";
 import { type Command, CommandRegistry, type Registrable } from "./command-registry.ts";
 import type { ExposeOptions } from "./expose.ts";
@@ -44,12 +52,15 @@ class CommandRouter implements DynamicRouter {
   readonly errors: readonly ErrorClass[];
   readonly call: CallPort["call"];
   readonly stream: CallPort["stream"];
+  // Set in the constructor: bundlers keep a class with a computed member in every page.
+  declare readonly [SERVING]: ServingHalf;
   readonly #registry = new CommandRegistry();
   /** One for each peer, so that a function may keep it and know it again. */
   readonly #peers = new WeakMap<Peer, DynamicPeer>();
 
   constructor({ errors = [], interceptors = [] }: DynamicRouterOptions) {
     errorClassesByName(errors);
+    this[SERVING] = SERVING_HALF;
     this.errors = errors;
     const doc = "functions that are called by name";
     this.contracts = [{ name: DYNAMIC_CONTRACT, doc, methods: this.#registry.methods }];

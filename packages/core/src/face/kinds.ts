@@ -1,0 +1,79 @@
+import type { CallOptions } from "../words/call-context.ts";
+import { OutgoingNotification, OutgoingUnary } from "../machines/outgoing-call.ts";
+import { consume, submit, subscribe } from "../machines/start-pattern.ts";
+import { startStream } from "../machines/start-stream.ts";
+import { Single } from "../tools/single.ts";
+import { startCall } from "./call-handle.ts";
+import { ClientJob } from "./client-job.ts";
+import { ClientEvent } from "./client-event.ts";
+import type { KindParts } from "./kind-parts.ts";
+import { MethodCaller } from "./method-caller.ts";
+import { asyncIterable, StreamCaller } from "./stream-caller.ts";
+
+/*
+ * One object for each kind of method, that `unary()` and its siblings put into what they define. A bundler follows these references and no
+ * others: whoever names no event has no line of code for events.
+ */
+
+type Items = AsyncIterable<unknown> | Iterable<unknown>;
+
+export const UNARY: KindParts = {
+  kind: "unary",
+  Call: OutgoingUnary,
+  client: (method, binding) => {
+    const caller = new MethodCaller(method, binding);
+    return Object.assign((input: unknown, options?: CallOptions) => caller.call(input, options, undefined), {
+      start: (input: unknown, options?: CallOptions) => startCall(caller, input, options),
+    });
+  },
+};
+
+export const NOTIFICATION: KindParts = {
+  kind: "notification",
+  Call: OutgoingNotification,
+  client: (method, binding) => {
+    const caller = new MethodCaller(method, binding);
+    return (input: unknown, options?: CallOptions) => caller.call(input, options, undefined);
+  },
+};
+
+export const SERVER_STREAM: KindParts = {
+  kind: "serverStream",
+  stream: startStream,
+  client: (method, binding) => {
+    const caller = new StreamCaller(method, binding);
+    return (input: unknown, options?: CallOptions) => caller.stream(new Single(input), options);
+  },
+};
+
+export const CLIENT_STREAM: KindParts = {
+  kind: "clientStream",
+  stream: startStream,
+  client: (method, binding) => {
+    const caller = new StreamCaller(method, binding);
+    return (input: Items, options?: CallOptions) => caller.collect(input, options);
+  },
+};
+
+export const BIDI_STREAM: KindParts = {
+  kind: "bidiStream",
+  stream: startStream,
+  client: (method, binding) => {
+    const caller = new StreamCaller(method, binding);
+    return (input: Items, options?: CallOptions) => caller.stream(asyncIterable(input), options);
+  },
+};
+
+export const EVENT: KindParts = {
+  kind: "event",
+  subscribe,
+  client: (method, { patterns, clock }) => new ClientEvent(method, patterns.topicPort, clock),
+};
+
+export const JOB: KindParts = {
+  kind: "job",
+  submit,
+  consume,
+  client: (method, { patterns, clock, validateInput }) =>
+    new ClientJob(method, patterns.workQueue, clock, validateInput),
+};

@@ -1,0 +1,77 @@
+import type { CallContext } from "../words/call-context.ts";
+import type { MethodDescriptor, MethodParts } from "../words/method.ts";
+import type { Payload } from "../words/payload.ts";
+import { RpcError } from "../words/rpc-error.ts";
+import type { EventSink, EventSource, SubscribeRequest } from "../words/topics.ts";
+import type { JobFeed, JobRequest, JobTaker, SubmittedJob, Submitter } from "../words/work-queue.ts";
+import { type CallRegister, type OutgoingCall, OutgoingUnary } from "./outgoing-call.ts";
+import type { SessionLink } from "./session-link.ts";
+
+/** A session as its callers see it. */
+export interface CallingSession extends SessionLink {
+  readonly outgoing: CallRegister;
+}
+
+/** A call with one promise. */
+type PromisedCall = new (
+  link: SessionLink,
+  register: CallRegister,
+  context: CallContext,
+  parentId: number,
+  payload: Payload,
+  resolve: (output: unknown) => void,
+  reject: (error: RpcError) => void,
+) => OutgoingCall;
+
+/** What a session makes of the methods of one kind: each kind has the members that it is called by, and no others. */
+export interface SessionParts extends MethodParts {
+  readonly Call?: PromisedCall | undefined;
+  readonly stream?: (
+    session: CallingSession,
+    input: AsyncIterable<unknown>,
+    context: CallContext,
+  ) => AsyncIterable<unknown>;
+  readonly subscribe?: (
+    session: CallingSession,
+    request: SubscribeRequest,
+    context: CallContext,
+    sink: EventSink,
+  ) => EventSource;
+  readonly submit?: (
+    session: CallingSession,
+    request: JobRequest,
+    context: CallContext,
+    submitter: Submitter,
+  ) => SubmittedJob;
+  readonly consume?: (session: CallingSession, context: CallContext, taker: JobTaker) => JobFeed;
+}
+
+/** What calls a method that is called by one promise. A descriptor that is written by hand may be that of a unary call. */
+export function promisedCallOf(method: MethodDescriptor): PromisedCall {
+  const { Call } = sessionPartsOf(method);
+  if (Call !== undefined) return Call;
+  if (method.kind === "unary") return OutgoingUnary;
+  throw lacking(method);
+}
+
+/** The function of a method's parts that a port needs. Throws FAILED_PRECONDITION for a method of another kind, and for one that is written by hand. */
+export function partOf<Name extends "stream" | "subscribe" | "submit" | "consume">(
+  method: MethodDescriptor,
+  name: Name,
+): NonNullable<SessionParts[Name]> {
+  const part = sessionPartsOf(method)[name];
+  if (part === undefined) throw lacking(method);
+  return part;
+}
+
+function sessionPartsOf({ parts }: MethodDescriptor): SessionParts {
+  // All parts there are come from this package, as `KindParts`.
+  return (parts as SessionParts | undefined) ?? NO_PARTS;
+}
+
+const NO_PARTS: SessionParts = { kind: "unary" };
+
+function lacking({ name, kind }: MethodDescriptor): RpcError {
+  const message = `${name} cannot be called as a ${kind}: its descriptor is of another kind or was written by hand, and those of defineContract() are due`;
+  return new RpcError("FAILED_PRECONDITION", message, { reason: "FAILED_PRECONDITION", delivered: "no" });
+}
