@@ -23,7 +23,7 @@ import { callBackBy } from "../src/face/compose/pair.ts";
 import { CallerContext } from "../src/face/caller-context.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { cancel, clientRig, credit, end, item } from "./hostile-rig.ts";
-import { all, call, dialTo, failure, json, memory, thrownBy } from "./rig.ts";
+import { all, call, dialTo, failure, json, listen, memory, rawClient, thrownBy } from "./rig.ts";
 
 const All = defineContract("test.All", {
   one: unary(),
@@ -67,6 +67,20 @@ describe("a descriptor that is written by hand", () => {
     const sink = { writable: true, subscribed: () => undefined, event: () => undefined, ended: () => undefined };
     const request = { pattern: undefined, lastValue: false, overflow: undefined, buffer: undefined };
     expect(thrownBy(() => transport.topicPort?.subscribe(request, byHand("changed"), sink))).toMatchObject(refused);
+  });
+
+  it("is no job to a peer", async () => {
+    const { method } = byHand("work");
+    const handler: Handler = { ...router, contracts: router.contracts, method: () => method };
+    const peer = await rawClient(listen(handler));
+    await peer.send(
+      call(1, "test.All.work", { kind: "submit" }),
+      call(3, "test.All.work", { kind: "consume", credits: 1 }),
+    );
+    expect(peer.failures).toEqual([
+      [1, 9, "FAILED_PRECONDITION"],
+      [3, 9, "FAILED_PRECONDITION"],
+    ]);
   });
 
   it("makes no client", () => {

@@ -65,14 +65,14 @@ const FIRST_RETRY_MS = 100;
 const MOST_RETRY_MS = 30_000;
 const LONGEST_RETRY_MS = 24 * 60 * 60 * 1_000;
 
-/** The queue behind a job of a router, with its consumer in this process if it has one. `run` runs a job as every call of the router is run. */
+/** What a router has for a job: the queue, with its consumer in this process if it has one. `run` runs a job as every call of the router is run. */
 export function hostQueue(
   method: MethodDescriptor,
   implementation: HostedQueue | JobHandler<unknown, unknown>,
   options: RouterOptions,
   clock: Clock,
   run: (input: unknown, context: CallContext) => unknown,
-): JobQueue {
+): RouterQueue {
   const hosted: WorkQueueOptions = HOSTED_QUEUE in implementation ? implementation : { local: implementation };
   const { local, retryDelayMs, deadLetter } = hosted;
   const { name } = method;
@@ -129,7 +129,7 @@ export function hostQueue(
     const consuming = { ...method, timeoutMs: undefined };
     runner.start(queue.consume(new CallerContext(consuming, undefined, clock, undefined), runner));
   }
-  return queue;
+  return new RouterQueue(queue, clock);
 }
 
 function wrongDelay(name: string, got: unknown): RpcError {

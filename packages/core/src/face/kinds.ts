@@ -1,4 +1,6 @@
 import type { CallOptions } from "../words/call-context.ts";
+import { IncomingConsumer } from "../machines/incoming-consumer.ts";
+import { IncomingSubmission } from "../machines/incoming-submission.ts";
 import { OutgoingNotification, OutgoingUnary } from "../machines/outgoing-call.ts";
 import { consume, submit, subscribe } from "../machines/start-pattern.ts";
 import { startStream } from "../machines/start-stream.ts";
@@ -6,6 +8,7 @@ import { Single } from "../tools/single.ts";
 import { startCall } from "./call-handle.ts";
 import { ClientJob } from "./client-job.ts";
 import { ClientEvent } from "./client-event.ts";
+import { hostQueue } from "./jobs.ts";
 import type { KindParts } from "./kind-parts.ts";
 import { MethodCaller } from "./method-caller.ts";
 import { asyncIterable, StreamCaller } from "./stream-caller.ts";
@@ -74,6 +77,8 @@ export const JOB: KindParts = {
   kind: "job",
   submit,
   consume,
+  accepted: { submit: IncomingSubmission, consume: IncomingConsumer },
+  host: hostQueue,
   client: (method, { patterns, clock, validateInput }) =>
     new ClientJob(method, patterns.workQueue, clock, validateInput),
 };

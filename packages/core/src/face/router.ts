@@ -29,7 +29,8 @@ import type { JobQueue } from "../machines/job-queue.ts";
 import { DEFAULT_TOPIC_LIMITS, TopicHub, type TopicLimits } from "../machines/topic-hub.ts";
 import { intercept } from "../tools/interceptors.ts";
 import { checkCount } from "./consumer.ts";
-import { hostQueue, RouterQueue } from "./jobs.ts";
+import type { RouterQueue } from "./jobs.ts";
+import { partsOf } from "./kind-parts.ts";
 import { routerGauges } from "./observe/router-gauges.ts";
 import { type MethodFunction, ServedMethod } from "./served-method.ts";
 import { SERVING_HALF } from "./serving.ts";
@@ -114,9 +115,9 @@ class ContractRouter implements Handler, MetricsSource {
       if (method.kind === "event") {
         this.#join(short, method, new RouterEvent(hub.add(method), validateOutput));
       } else if (method.kind === "job") {
-        const queue = this.#host(method, member, implementation, options, clock);
-        queues.set(method.name, queue);
-        this.#join(short, method, new RouterQueue(queue, clock));
+        const desk = this.#host(method, member, implementation, options, clock);
+        queues.set(method.name, desk.queue);
+        this.#join(short, method, desk);
       } else if (typeof member === "function") {
         // Its type was proved by `ImplementationOf`; from here on it is called by the shape of its method.
         const run = member.bind(implementation) as MethodFunction;
@@ -152,7 +153,7 @@ class ContractRouter implements Handler, MetricsSource {
     implementation: object,
     options: RouterOptions,
     clock: Clock,
-  ): JobQueue {
+  ): RouterQueue {
     if (!isJobImplementation(member))
       throw lacking(`${method.name}: the implementation has neither { handle } nor workQueue() of this name`);
     const handle = HOSTED_QUEUE in member ? member.local?.handle : member.handle;
@@ -160,7 +161,8 @@ class ContractRouter implements Handler, MetricsSource {
       const run = (input: unknown, context: CallContext): unknown => handle.call(implementation, input, context);
       this.#methods.set(method.name, new ServedMethod(method, run, options.validateOutput ?? true));
     }
-    return hostQueue(method, member, options, clock, (input, context) => this.call(input, context));
+    const host = partsOf(method).host ?? notServed(method.name);
+    return host(method, member, options, clock, (input, context) => this.call(input, context));
   }
 }
 

@@ -16,6 +16,7 @@ import { sendFailure } from "./send-failure.ts";
 import type { SessionLink } from "./session-link.ts";
 import { type ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
 import { type SenderOwner, StreamSender } from "./stream-sender.ts";
+import type { AcceptedCall } from "./unserved-calls.ts";
 
 /** Where the peer's calls are kept while they run. */
 export interface IncomingRegister {
@@ -29,7 +30,7 @@ export interface IncomingRegister {
  * One call of the peer, and the context that its handler sees. It is over for the peer when the reply is sent or no longer wanted, and
  * over for this end when the handler has settled; until then it takes up a place, so that cancelling does not make room for more.
  */
-export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, SenderOwner {
+export class IncomingCall extends CallScope implements AcceptedCall, Expiring, ReceiverOwner, SenderOwner {
   readonly link: SessionLink;
   readonly callId: number;
   readonly depth: number;
@@ -185,6 +186,10 @@ export class IncomingCall extends CallScope implements Expiring, ReceiverOwner, 
   receiveCredit(credits: number): void {
     if (this.#sender === undefined) return this.#misshapen("stream credit arrived for a call without output stream");
     this.#sender.grant(credits);
+  }
+
+  receiveSettle(): void {
+    this.link.breach(`the settlement of a job arrived for call ${this.callId}`);
   }
 
   resume(): void {

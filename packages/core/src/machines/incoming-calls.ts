@@ -1,14 +1,4 @@
-import type {
-  CallBody,
-  CallKind,
-  CancelBody,
-  CreditBody,
-  EndBody,
-  ItemBody,
-  MetadataEntries,
-  NotifyBody,
-  SettleBody,
-} from "../words/envelope.ts";
+import type { CallBody, CallKind, CancelBody, MetadataEntries, NotifyBody } from "../words/envelope.ts";
 import { Metadata } from "../words/metadata.ts";
 import type { MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
@@ -17,14 +7,12 @@ import type { Expiring } from "../tools/deadline-sweep.ts";
 import { decodePayload } from "../tools/payloads.ts";
 import { isPromiseLike } from "../tools/promise-like.ts";
 import { Single } from "../tools/single.ts";
-import { errorFromWire } from "../tools/wire-error.ts";
 import { IncomingCall, type IncomingRegister } from "./incoming-call.ts";
 import { IncomingNotification } from "./incoming-notification.ts";
-import type { IncomingPattern } from "./incoming-pattern.ts";
 import { IncomingPatterns, PATTERN_METHODS } from "./incoming-patterns.ts";
 import type { SessionLink } from "./session-link.ts";
 import { MAX_CREDITS } from "./stream-sender.ts";
-import { notServed, UnservedCalls } from "./unserved-calls.ts";
+import { type AcceptedCall, notServed, UnservedCalls } from "./unserved-calls.ts";
 
 /** Calls that the peer makes, and the handler that serves them. */
 export class IncomingCalls extends UnservedCalls implements IncomingRegister {
@@ -147,27 +135,7 @@ export class IncomingCalls extends UnservedCalls implements IncomingRegister {
     const reason = new RpcError("CANCELLED", body.reason === "" ? "cancelled by the caller" : body.reason, {
       reason: "CANCELLED",
     });
-    this.#find(body.id)?.cancelled(reason);
-  }
-
-  override receiveItem(body: ItemBody): void {
-    this.#find(body.id)?.receiveItem(body.seq, body.payload);
-  }
-
-  override receiveEnd(body: EndBody): void {
-    const call = this.#find(body.id);
-    call?.receiveEnd(body.error === undefined ? undefined : errorFromWire(body.error, call.method));
-  }
-
-  override receiveCredit(body: CreditBody): void {
-    this.#find(body.id)?.receiveCredit(body.credits);
-  }
-
-  override receiveSettle(body: SettleBody): void {
-    const call = this.#find(body.id);
-    if (call === undefined) return;
-    if (call instanceof IncomingCall) this.link.breach(`the settlement of a job arrived for call ${body.id}`);
-    else call.receiveSettle(body);
+    this.find(body.id)?.cancelled(reason);
   }
 
   override resume(): void {
@@ -213,11 +181,8 @@ export class IncomingCalls extends UnservedCalls implements IncomingRegister {
     this.link.callEnded();
   }
 
-  #find(id: number): IncomingCall | IncomingPattern | undefined {
-    const call = this.#unanswered.get(id) ?? this.#patterns?.get(id);
-    if (call !== undefined) return call;
-    this.late(id);
-    return undefined;
+  override find(id: number): AcceptedCall | undefined {
+    return this.#unanswered.get(id) ?? this.#patterns?.get(id) ?? super.find(id);
   }
 }
 

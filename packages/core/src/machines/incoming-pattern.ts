@@ -7,6 +7,7 @@ import { CallScope } from "../tools/call-scope.ts";
 import { wireErrorOf } from "../tools/wire-error.ts";
 import { sendFailure } from "./send-failure.ts";
 import type { SessionLink } from "./session-link.ts";
+import type { AcceptedCall } from "./unserved-calls.ts";
 
 /** Where the peer's subscriptions, consumers and submissions are kept. */
 export interface PatternRegister {
@@ -19,7 +20,7 @@ export interface PatternRegister {
 }
 
 /** A call of the peer that is no call: it lasts, and says what it has to say by items. */
-export abstract class IncomingPattern extends CallScope {
+export abstract class IncomingPattern extends CallScope implements AcceptedCall {
   readonly callId: number;
   readonly depth: number;
   protected readonly link: SessionLink;

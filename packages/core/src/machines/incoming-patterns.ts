@@ -4,11 +4,10 @@ import type { MethodDescriptor, MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { shown } from "../tools/bytes.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
-import { IncomingConsumer } from "./incoming-consumer.ts";
 import type { IncomingPattern, PatternRegister } from "./incoming-pattern.ts";
-import { IncomingSubmission } from "./incoming-submission.ts";
 import { IncomingSubscription } from "./incoming-subscription.ts";
 import type { SessionLink } from "./session-link.ts";
+import { acceptedPatternOf } from "./session-parts.ts";
 
 /** The kinds of call that last, with what they may be called on. */
 export const PATTERN_METHODS: Readonly<Partial<Record<CallKind, MethodKind>>> = {
@@ -53,12 +52,8 @@ export class IncomingPatterns implements PatternRegister {
   /** Throws RpcError for what is refused. */
   accept(body: CallBody, method: MethodDescriptor, deadline: number | undefined, metadata: Metadata | undefined): void {
     const Pattern =
-      body.kind === "subscribe"
-        ? IncomingSubscription
-        : body.kind === "consume"
-          ? IncomingConsumer
-          : IncomingSubmission;
-    const pattern: IncomingPattern = new Pattern(this.#link, this, body, method, deadline, metadata);
+      body.kind === "consume" || body.kind === "submit" ? acceptedPatternOf(method, body.kind) : IncomingSubscription;
+    const pattern = new Pattern(this.#link, this, body, method, deadline, metadata);
     const { maxSubscriptions } = this.#link.limits;
     if (pattern.counted && this.#counted >= maxSubscriptions) {
       const message = `${shown(body.method)}: the peer takes ${maxSubscriptions} subscriptions and consumers`;

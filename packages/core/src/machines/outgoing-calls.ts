@@ -1,15 +1,5 @@
 import type { CallContext } from "../words/call-context.ts";
-import {
-  Body,
-  type CallBody,
-  type CreditBody,
-  type EndBody,
-  type FailBody,
-  type ItemBody,
-  type ProgressBody,
-  type ResultBody,
-  type SettleBody,
-} from "../words/envelope.ts";
+import { Body, type CallBody, type EndBody, type FailBody, type ResultBody } from "../words/envelope.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
 import { errorFromWire } from "../tools/wire-error.ts";
@@ -211,7 +201,7 @@ export class OutgoingCalls implements CallRegister {
   }
 
   receiveResult(body: ResultBody): void {
-    const call = this.#find(body.id);
+    const call = this.find(body.id);
     if (call === undefined) return;
     this.#take(body.id, call);
     const refusal = receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
@@ -221,7 +211,7 @@ export class OutgoingCalls implements CallRegister {
   }
 
   receiveFail(body: FailBody): void {
-    const call = this.#find(body.id);
+    const call = this.find(body.id);
     if (call === undefined) return;
     this.#take(body.id, call);
     receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
@@ -229,27 +219,11 @@ export class OutgoingCalls implements CallRegister {
     this.#link.callEnded();
   }
 
-  receiveItem(body: ItemBody): void {
-    this.#find(body.id)?.receiveItem(body.seq, body.payload, body.extra);
-  }
-
   receiveEnd(body: EndBody): void {
-    const call = this.#find(body.id);
+    const call = this.find(body.id);
     if (call === undefined) return;
     const refusal = receiveMetadata(call.context, body.metadata, this.#link.limits.maxMetadataBytes);
     call.receiveEnd(body.error === undefined ? refusal : errorFromWire(body.error, call.context.method));
-  }
-
-  receiveCredit(body: CreditBody): void {
-    this.#find(body.id)?.receiveCredit(body.credits);
-  }
-
-  receiveProgress(body: ProgressBody): void {
-    this.#find(body.id)?.receiveProgress(body);
-  }
-
-  receiveSettle(body: SettleBody): void {
-    this.#find(body.id)?.receiveSettle(body);
   }
 
   /** The wire takes more again: streams go on, then what waits. */
@@ -297,7 +271,8 @@ export class OutgoingCalls implements CallRegister {
     yield* this.#queue;
   }
 
-  #find(id: number): OutgoingCall | undefined {
+  /** The call that something has come for; when there is none, that is counted, or ends the session. */
+  find(id: number): OutgoingCall | undefined {
     const call = this.#inFlight.get(id);
     if (call !== undefined) return call;
     if (this.isKnown(id)) this.lateCount++;

@@ -1,9 +1,12 @@
 import type { CallContext } from "../words/call-context.ts";
+import type { CallBody } from "../words/envelope.ts";
+import type { Metadata } from "../words/metadata.ts";
 import type { MethodDescriptor, MethodParts } from "../words/method.ts";
 import type { Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { EventSink, EventSource, SubscribeRequest } from "../words/topics.ts";
 import type { JobFeed, JobRequest, JobTaker, SubmittedJob, Submitter } from "../words/work-queue.ts";
+import type { IncomingPattern, PatternRegister } from "./incoming-pattern.ts";
 import { type CallRegister, type OutgoingCall, OutgoingUnary } from "./outgoing-call.ts";
 import type { SessionLink } from "./session-link.ts";
 
@@ -22,6 +25,16 @@ type PromisedCall = new (
   resolve: (output: unknown) => void,
   reject: (error: RpcError) => void,
 ) => OutgoingCall;
+
+/** What the peer has here that is no call. */
+type AcceptedPattern = new (
+  link: SessionLink,
+  register: PatternRegister,
+  body: CallBody,
+  method: MethodDescriptor,
+  deadline: number | undefined,
+  metadata: Metadata | undefined,
+) => IncomingPattern;
 
 /** What a session makes of the methods of one kind: each kind has the members that it is called by, and no others. */
 export interface SessionParts extends MethodParts {
@@ -44,6 +57,8 @@ export interface SessionParts extends MethodParts {
     submitter: Submitter,
   ) => SubmittedJob;
   readonly consume?: (session: CallingSession, context: CallContext, taker: JobTaker) => JobFeed;
+  /** What the peer's consumers and submissions become. Its subscriptions come with what serves: pages that subscribe are many. */
+  readonly accepted?: Readonly<Record<"consume" | "submit", AcceptedPattern>> | undefined;
 }
 
 /** What calls a method that is called by one promise. A descriptor that is written by hand may be that of a unary call. */
@@ -62,6 +77,13 @@ export function partOf<Name extends "stream" | "subscribe" | "submit" | "consume
   const part = sessionPartsOf(method)[name];
   if (part === undefined) throw lacking(method);
   return part;
+}
+
+/** What a consumer or a submission of the peer becomes. */
+export function acceptedPatternOf(method: MethodDescriptor, kind: "consume" | "submit"): AcceptedPattern {
+  const { accepted } = sessionPartsOf(method);
+  if (accepted === undefined) throw lacking(method);
+  return accepted[kind];
 }
 
 function sessionPartsOf({ parts }: MethodDescriptor): SessionParts {

@@ -1,18 +1,21 @@
-import {
-  Body,
-  type CallBody,
-  type CancelBody,
-  type CreditBody,
-  type EndBody,
-  type ItemBody,
-  type NotifyBody,
-  type SettleBody,
-} from "../words/envelope.ts";
+import { Body, type CallBody, type CancelBody, type NotifyBody, type SettleBody } from "../words/envelope.ts";
+import type { MethodDescriptor } from "../words/method.ts";
+import type { Payload } from "../words/payload.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { shown } from "../tools/bytes.ts";
 import type { Expiring } from "../tools/deadline-sweep.ts";
 import { wireErrorOf } from "../tools/wire-error.ts";
 import type { SessionLink } from "./session-link.ts";
+
+/** A call of the peer, or what lasts like one. */
+export interface AcceptedCall {
+  readonly method: MethodDescriptor;
+  cancelled(reason: RpcError): void;
+  receiveItem(seq: number, payload: Payload | undefined): void;
+  receiveEnd(error: RpcError | undefined): void;
+  receiveCredit(credits: number): void;
+  receiveSettle(body: SettleBody): void;
+}
 
 /** Calls that the peer makes at an end that serves nothing: each is refused. An end that serves has `IncomingCalls`, which accept them. */
 export class UnservedCalls {
@@ -64,29 +67,14 @@ export class UnservedCalls {
   }
 
   receiveCancel(body: CancelBody): void {
-    this.late(body.id);
+    this.find(body.id);
   }
 
-  receiveItem(body: ItemBody): void {
-    this.late(body.id);
-  }
-
-  receiveEnd(body: EndBody): void {
-    this.late(body.id);
-  }
-
-  receiveCredit(body: CreditBody): void {
-    this.late(body.id);
-  }
-
-  receiveSettle(body: SettleBody): void {
-    this.late(body.id);
-  }
-
-  /** Something has come for a call that is not there. */
-  protected late(id: number): void {
+  /** The call that something has come for; when there is none, that is counted, or ends the session. */
+  find(id: number): AcceptedCall | undefined {
     if (id <= this.#highestId) this.lateCount++;
     else this.link.breach(`message for call ${id}, which was never made`);
+    return undefined;
   }
 
   /** Drain: what runs may finish, what comes is refused. */
