@@ -117,6 +117,7 @@ export { dynamicCodec } from "./tools/json-message-codec.ts";
 export { createMemoryChannelPair } from "./machines/memory-channel.ts";
 export { descriptorOf } from "./face/contract.ts";
 export { guarded, type GuardOptions } from "./face/guarded.ts";
+export { methodParts } from "./face/method-parts.ts";
 export { servingHalf } from "./face/serving.ts";
 export {
   createSessionListener,

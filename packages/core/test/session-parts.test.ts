@@ -18,7 +18,7 @@ import {
   serverStream,
   unary,
 } from "../src/index.ts";
-import { Body, DESCRIPTOR, type Envelope, type MethodDescriptor, servingHalf } from "../src/transport.ts";
+import { Body, DESCRIPTOR, type Envelope, type MethodDescriptor, methodParts, servingHalf } from "../src/transport.ts";
 import { callBackBy } from "../src/face/compose/pair.ts";
 import { CallerContext } from "../src/face/caller-context.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -81,6 +81,21 @@ describe("a descriptor that is written by hand", () => {
       [1, 9, "FAILED_PRECONDITION"],
       [3, 9, "FAILED_PRECONDITION"],
     ]);
+  });
+
+  it("serves no stream", async () => {
+    const { method } = byHand("many");
+    const peer = await rawClient(listen({ ...router, contracts: router.contracts, method: () => method }));
+    await peer.send(call(1, "test.All.many", { kind: "serverStream", credits: 1 }));
+    expect(peer.failures).toEqual([[1, 9, "FAILED_PRECONDITION"]]);
+  });
+
+  it("serves for every kind with the parts of that kind", async () => {
+    const { method } = byHand("many");
+    const described = { ...method, parts: methodParts("serverStream") };
+    const transport = memory({ ...router, contracts: router.contracts, method: () => described });
+    const context = new CallerContext(described, undefined, new FakeClock(), undefined);
+    expect(await all(transport.stream(one("in"), context))).toEqual(["in"]);
   });
 
   it("makes no client", () => {

@@ -6,7 +6,7 @@ const PAGES = [
   ["quickstart.ts", 30],
   ["page-streams.ts", 32],
   ["page-events.ts", 32],
-  ["page-serving.ts", 42],
+  ["page-serving.ts", 41],
   ["page-whole.ts", 54],
 ] as const;
 

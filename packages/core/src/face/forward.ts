@@ -5,8 +5,7 @@ import type { Peer } from "../words/peer.ts";
 import type { RpcError } from "../words/rpc-error.ts";
 import { type Handler, SERVING, type Transport } from "../words/transport.ts";
 import { OPAQUE_CODEC } from "../tools/payloads.ts";
-import type { KindParts } from "./kind-parts.ts";
-import { BIDI_STREAM, CLIENT_STREAM, EVENT, JOB, NOTIFICATION, SERVER_STREAM, UNARY } from "./kinds.ts";
+import { methodParts } from "./method-parts.ts";
 import { SERVING_HALF } from "./serving.ts";
 
 /**
@@ -47,23 +46,12 @@ class AnyReason extends Map<string, MessageShape> {
 
 const ANY_REASON: ReadonlyMap<string, MessageShape> = new AnyReason();
 
-/** A gateway passes on whatever comes. */
-const ALL_KINDS: Readonly<Record<MethodKind, KindParts>> = {
-  unary: UNARY,
-  serverStream: SERVER_STREAM,
-  clientStream: CLIENT_STREAM,
-  bidiStream: BIDI_STREAM,
-  notification: NOTIFICATION,
-  event: EVENT,
-  job: JOB,
-};
-
 function opaqueMethod(name: string, kind: MethodKind): MethodDescriptor {
   return {
     name,
     contract: name.slice(0, Math.max(0, name.lastIndexOf("."))),
     kind,
-    parts: ALL_KINDS[kind],
+    parts: methodParts(kind),
     input: OPAQUE_SHAPE,
     output: OPAQUE_SHAPE,
     progress: OPAQUE_SHAPE,

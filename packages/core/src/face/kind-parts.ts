@@ -33,7 +33,7 @@ export interface KindParts extends SessionParts {
   ) => RouterQueue;
 }
 
-/** The parts of a method. Throws INVALID_ARGUMENT for one that is written by hand. */
+/** The parts of a method. Throws INVALID_ARGUMENT for one that is written by hand without them. */
 export function partsOf({ name, parts }: MethodDescriptor): KindParts {
   // All parts there are come from kinds.ts.
   if (parts !== undefined) return parts as KindParts;

@@ -4,6 +4,8 @@ import { IncomingSubmission } from "../machines/incoming-submission.ts";
 import { OutgoingNotification, OutgoingUnary } from "../machines/outgoing-call.ts";
 import { consume, submit, subscribe } from "../machines/start-pattern.ts";
 import { startStream } from "../machines/start-stream.ts";
+import { StreamReceiver } from "../machines/stream-receiver.ts";
+import { StreamSender } from "../machines/stream-sender.ts";
 import { Single } from "../tools/single.ts";
 import { startCall } from "./call-handle.ts";
 import { ClientJob } from "./client-job.ts";
@@ -40,9 +42,12 @@ export const NOTIFICATION: KindParts = {
   },
 };
 
+const STREAM_ENDS = { Receiver: StreamReceiver, Sender: StreamSender };
+
 export const SERVER_STREAM: KindParts = {
   kind: "serverStream",
   stream: startStream,
+  ends: STREAM_ENDS,
   client: (method, binding) => {
     const caller = new StreamCaller(method, binding);
     return (input: unknown, options?: CallOptions) => caller.stream(new Single(input), options);
@@ -52,6 +57,7 @@ export const SERVER_STREAM: KindParts = {
 export const CLIENT_STREAM: KindParts = {
   kind: "clientStream",
   stream: startStream,
+  ends: STREAM_ENDS,
   client: (method, binding) => {
     const caller = new StreamCaller(method, binding);
     return (input: Items, options?: CallOptions) => caller.collect(input, options);
@@ -61,6 +67,7 @@ export const CLIENT_STREAM: KindParts = {
 export const BIDI_STREAM: KindParts = {
   kind: "bidiStream",
   stream: startStream,
+  ends: STREAM_ENDS,
   client: (method, binding) => {
     const caller = new StreamCaller(method, binding);
     return (input: Items, options?: CallOptions) => caller.stream(asyncIterable(input), options);

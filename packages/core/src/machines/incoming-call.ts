@@ -14,8 +14,9 @@ import { onlyValue } from "../tools/single.ts";
 import { wireErrorOf } from "../tools/wire-error.ts";
 import { sendFailure } from "./send-failure.ts";
 import type { SessionLink } from "./session-link.ts";
-import { type ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
-import { type SenderOwner, StreamSender } from "./stream-sender.ts";
+import { streamEndsOf } from "./session-parts.ts";
+import type { ReceiverOwner, StreamReceiver } from "./stream-receiver.ts";
+import type { SenderOwner, StreamSender } from "./stream-sender.ts";
 import type { AcceptedCall } from "./unserved-calls.ts";
 
 /** Where the peer's calls are kept while they run. */
@@ -141,9 +142,10 @@ export class IncomingCall extends CallScope implements AcceptedCall, Expiring, R
   /** Runs the handler of any stream. `single` is the input of a server stream; without it the input arrives item by item. */
   serveStream(single: AsyncIterable<unknown> | undefined): void {
     try {
+      const { Receiver, Sender } = streamEndsOf(this.method);
       let input = single;
       if (input === undefined) {
-        this.#receiver = new StreamReceiver(this.link, this, this.method.input.codec);
+        this.#receiver = new Receiver(this.link, this, this.method.input.codec);
         const credits = this.#receiver.firstCredits;
         if (credits > 0) this.link.send({ body: Body.Credit, id: this.callId, credits });
         input = this.#receiver.inbox;
@@ -153,7 +155,7 @@ export class IncomingCall extends CallScope implements AcceptedCall, Expiring, R
         void this.#replyWithOnly(output); // Never rejects: a failure becomes the reply.
         return;
       }
-      this.#sender = new StreamSender(this.link, this, this.method.output.codec, output, this.#credits);
+      this.#sender = new Sender(this.link, this, this.method.output.codec, output, this.#credits);
     } catch (thrown) {
       this.fail(RpcError.from(thrown));
       this.#settled();

@@ -9,6 +9,8 @@ import type { JobFeed, JobRequest, JobTaker, SubmittedJob, Submitter } from "../
 import type { IncomingPattern, PatternRegister } from "./incoming-pattern.ts";
 import { type CallRegister, type OutgoingCall, OutgoingUnary } from "./outgoing-call.ts";
 import type { SessionLink } from "./session-link.ts";
+import type { StreamReceiver } from "./stream-receiver.ts";
+import type { StreamSender } from "./stream-sender.ts";
 
 /** A session as its callers see it. */
 export interface CallingSession extends SessionLink {
@@ -25,6 +27,11 @@ type PromisedCall = new (
   resolve: (output: unknown) => void,
   reject: (error: RpcError) => void,
 ) => OutgoingCall;
+
+interface StreamEnds {
+  readonly Receiver: typeof StreamReceiver;
+  readonly Sender: typeof StreamSender;
+}
 
 /** What the peer has here that is no call. */
 type AcceptedPattern = new (
@@ -44,6 +51,8 @@ export interface SessionParts extends MethodParts {
     input: AsyncIterable<unknown>,
     context: CallContext,
   ) => AsyncIterable<unknown>;
+  /** The two ends of the streams of the peer's calls. */
+  readonly ends?: StreamEnds | undefined;
   readonly subscribe?: (
     session: CallingSession,
     request: SubscribeRequest,
@@ -79,6 +88,13 @@ export function partOf<Name extends "stream" | "subscribe" | "submit" | "consume
   return part;
 }
 
+/** What a call of the peer has its streams by. */
+export function streamEndsOf(method: MethodDescriptor): StreamEnds {
+  const { ends } = sessionPartsOf(method);
+  if (ends === undefined) throw lacking(method);
+  return ends;
+}
+
 /** What a consumer or a submission of the peer becomes. */
 export function acceptedPatternOf(method: MethodDescriptor, kind: "consume" | "submit"): AcceptedPattern {
   const { accepted } = sessionPartsOf(method);
@@ -94,6 +110,6 @@ function sessionPartsOf({ parts }: MethodDescriptor): SessionParts {
 const NO_PARTS: SessionParts = { kind: "unary" };
 
 function lacking({ name, kind }: MethodDescriptor): RpcError {
-  const message = `${name} cannot be called as a ${kind}: its descriptor is of another kind or was written by hand, and those of defineContract() are due`;
+  const message = `${name}, of kind ${kind}: its descriptor was written by hand without parts; take methodParts(kind) of @rpc/core/transport, or defineContract()`;
   return new RpcError("FAILED_PRECONDITION", message, { reason: "FAILED_PRECONDITION", delivered: "no" });
 }

@@ -43,7 +43,7 @@ export interface MethodDescriptor {
   readonly lastValue?: boolean | undefined;
   /** Jobs: tries, the first one included. Default: the queue's. */
   readonly maxAttempts?: number | undefined;
-  /** Undefined in descriptors that are written by hand: those are for unary calls and notifications. */
+  /** Descriptors that are written by hand have them from `methodParts(kind)`; without, they are good for unary calls. */
   readonly parts?: MethodParts | undefined;
   readonly doc: string | undefined;
 }
