@@ -6,7 +6,7 @@ import type { RpcError } from "../words/rpc-error.ts";
 import { type Handler, SERVING, type Transport } from "../words/transport.ts";
 import { OPAQUE_CODEC } from "../tools/payloads.ts";
 import { methodParts } from "./method-parts.ts";
-import { SERVING_HALF } from "./serving.ts";
+import { servingHalf } from "./serving.ts";
 
 /**
  * A gateway: serves whatever arrives by calling it on a transport. Input, output, errors, metadata, deadline, cancellation, progress and
@@ -27,7 +27,7 @@ export function forward(transport: Transport): Handler {
               workQueue.submit(request, new ForwardedContext(context), submitter),
             consume: (context, taker) => workQueue.consume(new ForwardedContext(context), taker),
           },
-    [SERVING]: SERVING_HALF,
+    [SERVING]: servingHalf,
     contracts: [],
     method: opaqueMethod,
     call: (input, context) => transport.call(input, new ForwardedContext(context)),

@@ -1,7 +1,7 @@
 import type { CloseOptions, Handler } from "../words/transport.ts";
 import { createMemoryChannelPair } from "../machines/memory-channel.ts";
 import { jsonEnvelopeCodec } from "../tools/json-envelope-codec.ts";
-import { SERVING_HALF } from "./serving.ts";
+import { servingHalf } from "./serving.ts";
 import { createSessionListener, type SessionListener } from "./session-listener.ts";
 import { createSessionTransport, type SessionTransport, type SessionTransportOptions } from "./session-transport.ts";
 
@@ -35,7 +35,7 @@ export function createMemoryTransport(router: Handler, options: MemoryTransportO
   const transport = createSessionTransport({
     ...shared,
     serve,
-    serving: SERVING_HALF,
+    serving: servingHalf,
     endpoint,
     codec,
     dial: () => {

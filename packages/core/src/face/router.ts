@@ -33,7 +33,7 @@ import type { RouterQueue } from "./jobs.ts";
 import { partsOf } from "./kind-parts.ts";
 import { routerGauges } from "./observe/router-gauges.ts";
 import { type MethodFunction, ServedMethod } from "./served-method.ts";
-import { SERVING_HALF } from "./serving.ts";
+import { servingHalf } from "./serving.ts";
 import { RouterEvent } from "./topics.ts";
 
 export interface RouterOptions {
@@ -99,7 +99,7 @@ class ContractRouter implements Handler, MetricsSource {
 
   constructor(contract: ContractDescriptor, implementation: object, options: RouterOptions) {
     const { interceptors = [], validateOutput = true, clock = systemClock } = options;
-    this[SERVING] = SERVING_HALF;
+    this[SERVING] = servingHalf;
     this.contracts = [contract];
     const served = (context: CallContext): ServedMethod =>
       this.#methods.get(context.method.name) ?? notServed(context.method.name);
@@ -229,7 +229,7 @@ export function mergeRouters(...handlers: readonly Handler[]): Handler {
   const owning = (context: CallContext): Handler => owner(context.method.contract) ?? notServed(context.method.name);
   return {
     ...mergedPorts(handlers, (context) => owner(context.method.contract)),
-    [SERVING]: SERVING_HALF,
+    [SERVING]: servingHalf,
     contracts: handlers.flatMap((handler) => handler.contracts),
     method: (name, kind) => owner(name.slice(0, Math.max(0, name.lastIndexOf("."))))?.method(name, kind),
     call: (input, context) => owning(context).call(input, context),

@@ -10,10 +10,10 @@ export interface SessionServing extends ServingHalf {
   readonly guarded: (handler: Handler, options: GuardOptions, clock: Clock) => Handler;
 }
 
-/** The half that a handler brings along, or `given`. Throws INVALID_ARGUMENT when there is neither. */
+/** The half that is `given`, or that a handler brings along. Throws INVALID_ARGUMENT when there is neither. */
 export function servingHalfOf(handler: Handler, given: ServingHalf | undefined): SessionServing {
   // All that there are come from serving.ts.
-  const half = (handler[SERVING] ?? given) as SessionServing | undefined;
+  const half = (given ?? handler[SERVING]) as SessionServing | undefined;
   if (half !== undefined) return half;
   const message =
     "option serve has a handler that is written by hand, which pages can serve only by mergeRouters(handler)";

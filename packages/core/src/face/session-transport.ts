@@ -366,10 +366,6 @@ class ChannelTransport implements SessionTransport {
     const session = this.#session ?? this.#begin();
     if (isFirst) session.adopt(connection, agreement);
     else connection.leave(new RpcError("UNAVAILABLE", "another session has begun", { reason: "CLOSED" }));
-    this.#take(session, calls);
-  }
-
-  #take(session: Session, calls: readonly OutgoingCall[]): void {
     for (const call of calls) {
       call.move(session, session.outgoing);
       session.outgoing.start(call);

@@ -104,7 +104,7 @@ export function acceptedPatternOf(method: MethodDescriptor, kind: "consume" | "s
 
 function sessionPartsOf({ parts }: MethodDescriptor): SessionParts {
   // All parts there are come from this package, as `KindParts`.
-  return (parts as SessionParts | undefined) ?? NO_PARTS;
+  return parts ?? NO_PARTS;
 }
 
 const NO_PARTS: SessionParts = { kind: "unary" };

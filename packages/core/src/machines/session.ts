@@ -146,9 +146,8 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   }
 
   /** Ends the session. New calls are refused at once; running ones may finish for `drainMs`. */
-  async close(options: CloseOptions = {}): Promise<void> {
+  async close({ drainMs = 0 }: CloseOptions = {}): Promise<void> {
     if (this.#finished !== undefined) return;
-    const drainMs = options.drainMs ?? 0;
     // An acceptor that closes is not dialed any more: nobody comes back to it.
     const isLeft = this.suspended && this.#options.role === "acceptor";
     if (drainMs > 0 && this.callsInFlight > 0 && !isLeft) {

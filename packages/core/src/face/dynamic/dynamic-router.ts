@@ -13,7 +13,7 @@ import {
 import { shown } from "../../tools/bytes.ts";
 import { intercept } from "../../tools/interceptors.ts";
 import { isPromiseLike } from "../../tools/promise-like.ts";
-import { SERVING_HALF } from "../serving.ts";
+import { servingHalf } from "../serving.ts";
 import { argumentsOf, DYNAMIC_CONTRACT } from "./command.ts";
 import { type Command, CommandRegistry, type Registrable } from "./command-registry.ts";
 import type { ExposeOptions } from "./expose.ts";
@@ -60,7 +60,7 @@ class CommandRouter implements DynamicRouter {
 
   constructor({ errors = [], interceptors = [] }: DynamicRouterOptions) {
     errorClassesByName(errors);
-    this[SERVING] = SERVING_HALF;
+    this[SERVING] = servingHalf;
     this.errors = errors;
     const doc = "functions that are called by name";
     this.contracts = [{ name: DYNAMIC_CONTRACT, doc, methods: this.#registry.methods }];
