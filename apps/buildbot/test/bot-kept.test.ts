@@ -106,6 +106,15 @@ describe("a build that ended unheard", () => {
     expect(told.artefacts.size).toBe(0);
   });
 
+  it("has its end told where nothing else is left of it", async () => {
+    const build = await leave();
+    rmSync(join(spool(), String(build), "journal"));
+    await rig.listen();
+    await rig.start();
+    expect(await rig.finished(build)).toMatchObject({ results: "warnings" });
+    await until(() => readdirSync(spool()).length === 0);
+  });
+
   it("is none without an end that can be read", async () => {
     for (const [name, text] of Object.entries({
       "1": "",

@@ -5,12 +5,23 @@ import type { Clock } from "@rpc/core";
 import type { Writer } from "../../contracts/bot.ts";
 import type { Results } from "../../contracts/values.ts";
 import { Delivery } from "../desk/delivery.ts";
-import { type Entry, forgetOutcome, type Outcome, readJournal, readOutcome, writerOf } from "../desk/journal.ts";
+import {
+  DAMAGED,
+  type Entry,
+  forgetOutcome,
+  type Outcome,
+  readJournal,
+  readOutcome,
+  writerOf,
+} from "../desk/journal.ts";
 import type { PatientDesk } from "../desk/patient-desk.ts";
 import { removeTree } from "../disk.ts";
 import { LogPump } from "../log/log-pump.ts";
 import { deliverLog, logPath } from "./step-log.ts";
 import { deliverArtefact } from "./upload.ts";
+
+/** Of its journal, in memory. */
+const AT_ONCE = 50;
 
 /** A build that had ended when its bot did, before the server had heard all of it. It is told as the incarnation that has built it. */
 export class KeptBuild {
@@ -51,7 +62,7 @@ export class KeptBuild {
       },
     });
     try {
-      for (const entry of await readJournal(this.#folder)) this.#post(entry, delivery, clock);
+      await this.#postJournal(delivery, clock);
       delivery.end(this.#outcome, () => {
         fate = "the server has heard of its end";
       });
@@ -60,9 +71,23 @@ export class KeptBuild {
       await forgetOutcome(this.#folder);
       await removeTree(this.#folder);
     } catch (error) {
-      return `its folder cannot be read or removed: ${error instanceof Error ? error.message : String(error)}`;
+      return `its folder cannot be removed: ${error instanceof Error ? error.message : String(error)}`;
     }
     return fate;
+  }
+
+  async #postJournal(delivery: Delivery, clock: Clock): Promise<void> {
+    let posted = 0;
+    try {
+      for await (const entry of readJournal(this.#folder)) {
+        this.#post(entry, delivery, clock);
+        posted += 1;
+        if (posted % AT_ONCE === 0) await delivery.done();
+      }
+    } catch {
+      // How it has ended is known all the same.
+      delivery.wasRefused(DAMAGED);
+    }
   }
 
   #post(entry: Entry, delivery: Delivery, clock: Clock): void {

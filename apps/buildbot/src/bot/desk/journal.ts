@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -7,6 +8,8 @@ import { Results } from "../../contracts/values.ts";
 const JOURNAL = "journal";
 const OUTCOME = "outcome.json";
 const DRAFT = "outcome.draft";
+/** In the place of what cannot be read. */
+export const DAMAGED = "a part that the bot's disk has damaged";
 /** Where they lie is the folder's business: none of another's. */
 const File = z.string().regex(/^artefacts-\d+\/\d+$/);
 
@@ -103,11 +106,19 @@ export async function readOutcome(folder: string): Promise<Outcome | undefined> 
   return parsed(Outcome, text);
 }
 
-/** All that was to be told, in order; a line that cannot be read is one that is refused. */
-export async function readJournal(folder: string): Promise<Entry[]> {
-  const text = await readFile(join(folder, JOURNAL), "utf8").catch(() => "");
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => parsed(Entry, line) ?? { refused: "a part that the bot's disk has damaged" });
+/** All that was to be told, in order; a line that cannot be read is one that is refused. It may be more than fits into memory. */
+export async function* readJournal(folder: string): AsyncGenerator<Entry, void, undefined> {
+  let rest = "";
+  for await (const chunk of createReadStream(join(folder, JOURNAL), { encoding: "utf8" })) {
+    const lines = (rest + String(chunk)).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield entryOf(line);
+  }
+  if (rest !== "") yield entryOf(rest);
+}
+
+function entryOf(line: string): Entry {
+  return parsed(Entry, line) ?? { refused: DAMAGED };
 }
 
 /** First of all that it is to be told. */
