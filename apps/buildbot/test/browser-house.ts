@@ -51,6 +51,7 @@ const BUILDERS: Record<string, object> = {
   },
   docs: {
     title: "Documentation",
+    schedulers: [{ kind: "nightly", cron: "30 3 29 2 *" }],
     steps: [
       {
         name: "links",

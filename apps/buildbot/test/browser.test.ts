@@ -68,6 +68,9 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     await page.getByText("No build is like that.").waitFor();
     await page.getByLabel("search builds").fill("door");
     await page.getByRole("listitem").filter({ hasText: "Mend the door" }).first().waitFor();
+    await ann.follow("/builders/docs");
+    await page.getByText("does links, then spelling").waitFor();
+    await page.getByText(/^builds at the times of 30 3 29 2 \*, due (in|next) /).waitFor();
     await page.getByRole("link", { name: "Builders", exact: false }).first().click();
     await page.getByRole("heading", { name: "packages" }).waitFor();
     await page.getByRole("link", { name: "Grid" }).click();

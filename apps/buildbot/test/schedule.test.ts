@@ -2,7 +2,14 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { BuildRequest } from "../src/contracts/values.ts";
 import { startSchedulerLoop } from "../src/server/schedule/index.ts";
-import { addCommits, claimRequests, finishBuild, listRequests, type Store } from "../src/server/store/index.ts";
+import {
+  addCommits,
+  claimRequests,
+  findBuilder,
+  finishBuild,
+  listRequests,
+  type Store,
+} from "../src/server/store/index.ts";
 import { addBot, configure, DATABASES, openRig, type Rig } from "./store-rig.ts";
 
 let count = 0;
@@ -124,6 +131,12 @@ describe.each(DATABASES)("schedulers on %s", (kind) => {
       }
       return claim.orders.map(({ request }) => request.builder).toSorted();
     };
+    const { wall } = rig.clock;
+    expect((await findBuilder(store.db, "often"))?.schedulers).toEqual([
+      { scheduler: { kind: "periodic", everySeconds: 60, onlyWhenChanged: false }, nextAt: wall + 60_000 },
+    ]);
+    expect((await findBuilder(store.db, "night"))?.schedulers[0]?.nextAt).toBeGreaterThan(wall);
+    expect(await findBuilder(store.db, "never")).toBeUndefined();
     const loop = startSchedulerLoop({ store });
     await advance(rig, 59_000);
     expect(await build()).toEqual([]);

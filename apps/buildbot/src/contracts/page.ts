@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   BotSummary,
   BuildDetail,
+  BuilderDetail,
   BuilderSummary,
   BuildRequest,
   BuildSummary,
@@ -130,7 +131,7 @@ export const Builds = defineContract("buildbot.v1.Builds", {
 /** What is built, and by whom. */
 export const House = defineContract("buildbot.v1.House", {
   builders: unary({ output: z.array(BuilderSummary), idempotent: true }),
-  builder: unary({ input: z.object({ name: z.string() }), output: BuilderSummary, errors: NotFound, idempotent: true }),
+  builder: unary({ input: z.object({ name: z.string() }), output: BuilderDetail, errors: NotFound, idempotent: true }),
   /** Buckets of one day, for charts. */
   trends: unary({
     input: z.object({ builder: z.string().optional(), days: z.int().min(1).max(366).default(30) }),

@@ -243,6 +243,20 @@ export const BuilderSummary = z.object({
 });
 export type BuilderSummary = z.infer<typeof BuilderSummary>;
 
+export const BuilderDetail = BuilderSummary.extend({
+  /** What makes it build by itself. */
+  schedulers: z.array(
+    z.object({
+      scheduler: Scheduler,
+      /** Of those that go by time. */
+      nextAt: At.optional(),
+    }),
+  ),
+  /** What it does, after the checkout, by the names of its steps. */
+  steps: z.array(z.string()),
+});
+export type BuilderDetail = z.infer<typeof BuilderDetail>;
+
 export const BotSummary = z.object({
   id: Id,
   name: z.string(),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { BuildSummary, CommandSummary } from "../../src/contracts/values.ts";
+import type { BuildSummary, CommandSummary, Scheduler } from "../../src/contracts/values.ts";
 import { byRevision } from "../../web/src/data/by-revision.ts";
 import { fateOf, standingOf, withBuild } from "../../web/src/data/results.ts";
+import { schedulerWords } from "../../web/src/data/scheduler-words.ts";
 import { agoWords, byteWords, durationWords } from "../../web/src/data/time-words.ts";
 import { diffLines } from "../../web/src/settings/diff-lines.ts";
 
@@ -36,6 +37,21 @@ describe("times in words", () => {
 
   it("says sizes", () => {
     expect([0, 999, 1400, 123_456_789].map(byteWords)).toEqual(["0 B", "999 B", "1.4 kB", "123 MB"]);
+  });
+});
+
+describe("schedulers in words", () => {
+  it.each([
+    [{ kind: "change", branches: ["*"], quietSeconds: 5 }, "after commits"],
+    [{ kind: "change", branches: ["main", "release/*"], quietSeconds: 5 }, "after commits on main, release/*"],
+    [{ kind: "periodic", everySeconds: 5400, onlyWhenChanged: false }, "every 1 h 30 min"],
+    [
+      { kind: "nightly", cron: "30 3 * * *", onlyWhenChanged: true },
+      "at the times of 30 3 * * * when there is something new",
+    ],
+    [{ kind: "dependent", upstream: "core" }, "after good builds of core"],
+  ] satisfies [Scheduler, string][])("%o", (scheduler, words) => {
+    expect(schedulerWords(scheduler)).toBe(words);
   });
 });
 

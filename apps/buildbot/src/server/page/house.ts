@@ -1,7 +1,15 @@
 import type { ImplementationOf } from "@rpc/core";
 import { House } from "../../contracts/page.ts";
 import { withoutSecrets } from "../../repository-url.ts";
-import { listBuilders, listBuilds, listCommits, listRepositories, type RepositoryRow, trends } from "../store/index.ts";
+import {
+  findBuilder,
+  listBuilders,
+  listBuilds,
+  listCommits,
+  listRepositories,
+  type RepositoryRow,
+  trends,
+} from "../store/index.ts";
 import type { PageParts } from "./page-parts.ts";
 
 /** A commit that everything is built of, and again and again, has more builds than anybody looks at. */
@@ -12,7 +20,7 @@ export function house({ store }: PageParts): ImplementationOf<typeof House> {
   return {
     builders: () => listBuilders(db),
     builder: async ({ name }) => {
-      const [builder] = await listBuilders(db, name);
+      const builder = await findBuilder(db, name);
       if (builder === undefined) throw House.builder.error("NoSuchBuilder", { builder: name }, { code: "NOT_FOUND" });
       return builder;
     },

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { BuilderSummary } from "../../contracts/values.ts";
+import type { BuilderDetail, BuilderSummary, Scheduler, Step } from "../../contracts/values.ts";
 import { idOf } from "./ids.ts";
 import type { Db } from "./open-store.ts";
 import { listBuilds, listRunning } from "./reading-builds.ts";
@@ -43,6 +43,32 @@ export async function listBuilders(db: Db, name?: string): Promise<BuilderSummar
       recent: await listBuilds(db, { builder: row.name, limit: RECENT }),
     })),
   );
+}
+
+/** One of the configuration's, with what it does and when. */
+export async function findBuilder(db: Db, name: string): Promise<BuilderDetail | undefined> {
+  const [builder] = await listBuilders(db, name);
+  if (builder === undefined) return undefined;
+  const id = (await idOf(db, "builders", name)) ?? 0;
+  const schedulers = await db
+    .selectFrom("schedulers")
+    .select(["settings_json", "next_at"])
+    .where("builder_id", "=", id)
+    .orderBy("position")
+    .execute();
+  const steps = await db
+    .selectFrom("builder_steps")
+    .select("step_json")
+    .where("builder_id", "=", id)
+    .orderBy("seq")
+    .execute();
+  return Object.assign(builder, {
+    schedulers: schedulers.map(({ settings_json, next_at }) => ({
+      scheduler: fromJson<Scheduler>(settings_json),
+      ...(next_at !== null && { nextAt: next_at }),
+    })),
+    steps: steps.map(({ step_json }) => fromJson<Step>(step_json).name),
+  });
 }
 
 export interface Trend {

@@ -12,7 +12,7 @@ export {
 } from "./commits.ts";
 export type { Handle, Kind } from "./dialect.ts";
 export { factOf } from "./facts.ts";
-export { listBuilders, type Trend, trends } from "./house.ts";
+export { findBuilder, listBuilders, type Trend, trends } from "./house.ts";
 export { type Db, openStore, type Store, type StoreOptions, type Tx } from "./open-store.ts";
 export {
   type BuildFilter,

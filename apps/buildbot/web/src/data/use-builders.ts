@@ -1,4 +1,4 @@
-import type { BuilderSummary, BuildSummary } from "../../../src/contracts/values.ts";
+import type { BuilderDetail, BuilderSummary, BuildSummary } from "../../../src/contracts/values.ts";
 import { house } from "../rpc/connection.ts";
 import { buildFeed, houseFeed, queueFeed, useFeed } from "../rpc/live.ts";
 import { withBuild } from "./results.ts";
@@ -16,15 +16,15 @@ export function useBuilders(): Loaded<readonly BuilderSummary[]> {
   return loaded;
 }
 
-export function useBuilder(name: string): Loaded<BuilderSummary> {
-  const loaded = useLoaded(`builder ${name}`, (signal) => house.builder({ name }, { signal }));
+export function useBuilder(name: string): Loaded<BuilderDetail> {
+  const loaded = useLoaded<BuilderDetail>(`builder ${name}`, (signal) => house.builder({ name }, { signal }));
   useFeed(buildFeed, (build) => loaded.set((one) => withChange(one, build)));
   useFeed(queueFeed, (request) => request.builder === name && loaded.reload());
   useFeed(houseFeed, loaded.reload);
   return loaded;
 }
 
-function withChange(builder: BuilderSummary, build: BuildSummary): BuilderSummary {
+function withChange<Builder extends BuilderSummary>(builder: Builder, build: BuildSummary): Builder {
   if (builder.name !== build.builder) return builder;
   const others = builder.running.filter(({ id }) => id !== build.id);
   return {

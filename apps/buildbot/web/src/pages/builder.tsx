@@ -4,6 +4,7 @@ import { IconPlayerPlay } from "@tabler/icons-react";
 import { BadgeSnippet } from "../builders/badge-snippet.tsx";
 import { ForceDialog } from "../builders/force-dialog.tsx";
 import { Trends } from "../builders/trends.tsx";
+import { WhenBuilt } from "../builders/when-built.tsx";
 import { useBuilder } from "../data/use-builders.ts";
 import { useBuilds } from "../data/use-builds.ts";
 import { useMay } from "../data/use-me.tsx";
@@ -42,6 +43,7 @@ export function BuilderPage({ name }: { name: string }) {
                 </To>
               )}
             </Group>
+            <WhenBuilt schedulers={one.schedulers} steps={one.steps} />
             <Trends builder={name} newest={one.recent[0]?.finishedAt ?? 0} />
             <ForceDialog builder={one} opened={isForcing} close={force.close} />
           </>
