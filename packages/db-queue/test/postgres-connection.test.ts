@@ -1,6 +1,6 @@
-import { Pool } from "pg";
+import { Pool, type PoolClient } from "pg";
 import { expect, it } from "vitest";
-import { connectionConfig } from "../src/postgres/connections.ts";
+import { ClientSession, connectionConfig, statementIn } from "../src/postgres/connections.ts";
 import { postgresSettings } from "../src/postgres/options.ts";
 import { createPostgresStore } from "../src/postgres/postgres-store.ts";
 import { openPostgresRig } from "./postgres-rig.ts";
@@ -34,4 +34,26 @@ it("makes its settings after connecting, where a pooler would refuse them before
   await lock.rollback();
   await store.close();
   await rig.close();
+});
+
+it("names statements, but for a pooler that does not keep them", async () => {
+  const names: unknown[] = [];
+  const client = {
+    query: async ({ name }: { readonly name?: string }) => {
+      names.push(name === undefined ? "none" : "named");
+      return { rows: [] };
+    },
+  };
+  for (const options of [
+    {},
+    { pooler: "session" },
+    { pooler: "transaction" },
+    { pooler: "transaction", namedStatements: true },
+  ] as const) {
+    const settings = postgresSettings({ connection: "postgres://localhost/x", ...options });
+    // Nothing else of a client is asked for.
+    const session = new ClientSession(client as unknown as Pick<PoolClient, "query">, settings);
+    await session.rows(statementIn("public")("SELECT 1"), []);
+  }
+  expect(names).toEqual(["named", "named", "none", "named"]);
 });

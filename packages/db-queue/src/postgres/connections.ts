@@ -259,7 +259,7 @@ export class ClientSession implements Session {
     timeoutMs: number | "any" = Number.POSITIVE_INFINITY,
   ) {
     this.#client = client;
-    this.#isNamed = !settings.isPooled;
+    this.#isNamed = settings.isNamed;
     // 0 is pg's word for no limit.
     this.#timeoutMs = timeoutMs === "any" ? 0 : Math.ceil(Math.min(timeoutMs, settings.statementTimeoutMs + GRACE_MS));
   }
