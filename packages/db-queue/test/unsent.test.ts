@@ -2,7 +2,7 @@ import { RpcError, systemClock } from "@rpc/core";
 import { createFakeClock } from "@rpc/testkit";
 import { expect, it } from "vitest";
 import { type Insertion, Inserts } from "../src/issuer/inserts.ts";
-import type { NewCommand } from "../src/store/store-words.ts";
+import type { Inserted, NewCommand } from "../src/store/store-words.ts";
 import { type QueueStore } from "../src/store/store.ts";
 import { openSqliteRig } from "./sqlite-rig.ts";
 import { turns } from "./agent-rig.ts";
@@ -78,4 +78,48 @@ it("refuses more than may wait, and says so", async () => {
       expect(all[4]?.error).toMatchObject({ code: "RESOURCE_EXHAUSTED", delivered: "no", retryable: true });
     },
   );
+});
+
+it("has the store make a full batch ready while one is under way, and sends that next, in the order of the calls", async () => {
+  const rig = await openSqliteRig();
+  const asked: { readonly commands: readonly NewCommand[]; readonly answer: (from: number) => void }[] = [];
+  const readied: (readonly NewCommand[])[] = [];
+  const verbs = {
+    insert: (commands: readonly NewCommand[]): Promise<readonly Inserted[]> =>
+      new Promise((resolve) => {
+        const answer = (from: number): void =>
+          resolve(commands.map((_, index) => ({ id: from + index, state: "queued", existing: false, copies: 0 })));
+        asked.push({ commands, answer });
+      }),
+    readyInsert: (commands: readonly NewCommand[]): void => void readied.push(commands),
+  };
+  const store = new Proxy(rig.store, {
+    get: (target, name, self): unknown => Reflect.get(verbs, name) ?? Reflect.get(target, name, self),
+  });
+  const inserts = new Inserts(store, NOBODY, { clock: systemClock, maxUnsent: 100_000 });
+  const ids: number[] = [];
+  const add = (count: number): void => {
+    for (let n = 0; n < count; n += 1) {
+      const told = Object.assign(new Told(), { inserted: ({ id }: Inserted) => void ids.push(id) });
+      inserts.add(told);
+    }
+  };
+  add(2500);
+  await turns(3);
+  expect(asked.map(({ commands }) => commands.length)).toEqual([1000]);
+  expect(readied.map(({ length }) => length)).toEqual([1000]);
+  expect(inserts.count).toBe(1500);
+  asked[0]?.answer(1);
+  await turns(3);
+  expect(asked[1]?.commands).toBe(readied[0]);
+  // What is not full is not closed yet.
+  expect(readied).toHaveLength(1);
+  add(10);
+  asked[1]?.answer(1001);
+  await turns(3);
+  expect(asked[2]?.commands).toHaveLength(510);
+  asked[2]?.answer(2001);
+  await inserts.idle();
+  expect(ids).toEqual(Array.from({ length: 2510 }, (_, index) => index + 1));
+  await rig.close();
 });
