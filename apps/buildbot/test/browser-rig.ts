@@ -70,7 +70,13 @@ async function buildInto(outDir: string): Promise<void> {
 }
 
 /** Where servers that are processes of their own look for it: built anew when its sources are newer. */
-export async function buildPageInPlace(): Promise<void> {
+export function buildPageInPlace(): Promise<void> {
+  return (inPlace ??= refreshPage());
+}
+
+let inPlace: Promise<void> | undefined;
+
+async function refreshPage(): Promise<void> {
   const outDir = join(APP, "dist", "web");
   const index = join(outDir, "index.html");
   const sources = ["web/**/*", "src/contracts/*.ts", "vite.config.ts"].flatMap((pattern) =>

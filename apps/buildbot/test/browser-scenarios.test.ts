@@ -21,11 +21,11 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const SCREENS = join(import.meta.dirname, "..", ".results", "scenarios");
 /** Of processes that a step leaves behind when its bot is killed. */
-const MARK = `700.${process.pid}`;
+const markOf = (kind: string): string => `${kind === "sqlite" ? 700 : 701}.${process.pid}`;
 const PATIENCE_MS = 90_000;
 const CLEAN_UP = { name: "clean up", command: "echo cleaned", alwaysRun: true };
 
-function buildersOf(house: House): Builders {
+function buildersOf(house: House, mark: string): Builders {
   const own = { bots: ["one"] };
   const second = join(house.folder, "second");
   return {
@@ -41,7 +41,7 @@ function buildersOf(house: House): Builders {
     edited: { ...own, steps: [{ name: "old", command: `${house.gate("edited")}; true` }] },
     killed: {
       bots: ["victim"],
-      steps: [{ name: "once", command: `test -e ${second} || { touch ${second}; sleep ${MARK}; }` }],
+      steps: [{ name: "once", command: `test -e ${second} || { touch ${second}; sleep ${mark}; }` }],
     },
     waits: { bots: ["absent"], steps: [{ name: "go", command: "true" }] },
     pushed: {
@@ -52,11 +52,11 @@ function buildersOf(house: House): Builders {
     fails: { ...own, steps: [{ name: "break", command: "exit 3" }, { name: "never", command: "true" }, CLEAN_UP] },
     silent: {
       ...own,
-      steps: [{ name: "sleep", command: `sleep ${MARK} & wait`, noOutputTimeoutSeconds: 1, killAfterSeconds: 1 }],
+      steps: [{ name: "sleep", command: `sleep ${mark} & wait`, noOutputTimeoutSeconds: 1, killAfterSeconds: 1 }],
     },
     long: {
       ...own,
-      steps: [{ name: "sleep", command: `echo sleeping; sleep ${MARK} & wait`, killAfterSeconds: 1 }, CLEAN_UP],
+      steps: [{ name: "sleep", command: `echo sleeping; sleep ${mark} & wait`, killAfterSeconds: 1 }, CLEAN_UP],
     },
     restart: { ...own, steps: [{ name: "talk", command: `echo before; ${house.gate("restart")}; echo between` }] },
     crash: { ...own, steps: [{ name: "talk", command: `echo before; ${house.gate("crash")}; echo between` }] },
@@ -74,7 +74,8 @@ const WATCH = `window.late = new Map();
     };
     look(); }`;
 
-describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %s", (kind) => {
+// Both at once: mostly they wait.
+describe.skipIf(missingBrowser !== undefined).concurrent.each(DATABASES)("at the page, on %s", (kind) => {
   let postgres: TestServer | undefined;
   let house: House;
   let browser: Browser;
@@ -89,7 +90,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
     // One of its own: it is stopped while the server works.
     if (kind === "postgres") postgres = await startPostgres();
     house = await House.start({ databaseUrl: postgres?.url() });
-    await house.configure(buildersOf(house));
+    await house.configure(buildersOf(house, markOf(kind)));
     await Promise.all([house.startBot("one", 12), house.startBot("two", 2, house.pageUrl)]);
     browser = await launch();
     ann = await Visitor.to(browser, house.pageUrl, { token: house.admin });
@@ -101,7 +102,7 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
   afterAll(async () => {
     await browser?.close();
     await house?.[Symbol.asyncDispose]();
-    for (const pid of processesWith(MARK)) process.kill(pid, "SIGKILL");
+    for (const pid of processesWith(markOf(kind))) process.kill(pid, "SIGKILL");
     await postgres?.stop();
   });
 
@@ -141,232 +142,234 @@ describe.skipIf(missingBrowser !== undefined).each(DATABASES)("at the page, on %
   const step = (name: string): Locator => page.getByRole("list", { name: "steps" }).getByRole("link", { name });
   const card = (bot: string): Locator => page.locator(`[data-bot="${bot}"]`);
 
-  it("(a) a build that is forced by the button shows its log within a second, while it runs", async () => {
-    await watched("talk");
-    await page.getByText("waiting", { exact: true }).waitFor();
-    await page.evaluate(WATCH);
-    house.open("seen");
-    await page.getByText(/^at \d+ 5$/).waitFor();
-    expect(await standing("running").isVisible()).toBe(true);
-    await page.getByText("that was all", { exact: true }).waitFor();
-    await standing("success").waitFor();
-    const late = (await page.evaluate<number[]>("[...late.values()]")).toSorted((one, other) => one - other);
-    expect(late.length).toBeGreaterThan(30);
-    expect(late[Math.floor(late.length / 2)]).toBeLessThan(1000);
-    await picture("a-log");
-  });
+  describe("one after the other", { concurrent: false }, () => {
+    it("(a) a build that is forced by the button shows its log within a second, while it runs", async () => {
+      await watched("talk");
+      await page.getByText("waiting", { exact: true }).waitFor();
+      await page.evaluate(WATCH);
+      house.open("seen");
+      await page.getByText(/^at \d+ 5$/).waitFor();
+      expect(await standing("running").isVisible()).toBe(true);
+      await page.getByText("that was all", { exact: true }).waitFor();
+      await standing("success").waitFor();
+      const late = (await page.evaluate<number[]>("[...late.values()]")).toSorted((one, other) => one - other);
+      expect(late.length).toBeGreaterThan(30);
+      expect(late[Math.floor(late.length / 2)]).toBeLessThan(1000);
+      await picture("a-log");
+    });
 
-  it("(b) who edits steps and lets bots reconfigure sees the next build with them, and the running one as it was", async () => {
-    const first = await house.running(await force("edited"));
-    await ann.follow("/settings");
-    const field = page.getByLabel("configuration as YAML");
-    await field.fill((await field.inputValue()).replace("name: old", "name: new"));
-    await page.getByRole("region", { name: "difference" }).getByText("name: new").waitFor();
-    await picture("b-edit");
-    await page.getByRole("button", { name: "Save" }).click();
-    await page.getByText(/^Version \d+ holds$/).waitFor();
-    await ann.follow("/bots");
-    await page.getByRole("button", { name: "All bots" }).click();
-    await page.getByRole("menuitem", { name: "Reconfigure" }).click();
-    await card("one").locator('[data-state="done"]', { hasText: "triggerAllReconfig" }).waitFor();
-    const second = await house.running(await force("edited"));
-    house.open("edited");
-    await ann.follow(`/builds/${second.id}`);
-    await standing("success").waitFor();
-    await step("new").waitFor();
-    await picture("b-new");
-    await ann.follow(`/builds/${first.id}`);
-    await standing("success").waitFor();
-    await step("old").waitFor();
-    expect(await step("new").count()).toBe(0);
-  });
+    it("(b) who edits steps and lets bots reconfigure sees the next build with them, and the running one as it was", async () => {
+      const first = await house.running(await force("edited"));
+      await ann.follow("/settings");
+      const field = page.getByLabel("configuration as YAML");
+      await field.fill((await field.inputValue()).replace("name: old", "name: new"));
+      await page.getByRole("region", { name: "difference" }).getByText("name: new").waitFor();
+      await picture("b-edit");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText(/^Version \d+ holds$/).waitFor();
+      await ann.follow("/bots");
+      await page.getByRole("button", { name: "All bots" }).click();
+      await page.getByRole("menuitem", { name: "Reconfigure" }).click();
+      await card("one").locator('[data-state="done"]', { hasText: "triggerAllReconfig" }).waitFor();
+      const second = await house.running(await force("edited"));
+      house.open("edited");
+      await ann.follow(`/builds/${second.id}`);
+      await standing("success").waitFor();
+      await step("new").waitFor();
+      await picture("b-new");
+      await ann.follow(`/builds/${first.id}`);
+      await standing("success").waitFor();
+      await step("old").waitFor();
+      expect(await step("new").count()).toBe(0);
+    });
 
-  it("(c) a build whose bot is killed is shown as one that is built again, and then its successor", async () => {
-    const bot = await house.startBot("victim");
-    const id = await watched("killed");
-    await until(() => existsSync(join(house.folder, "second")));
-    await bot.end("SIGKILL");
-    await house.startBot("victim");
-    await standing("retry").waitFor();
-    await picture("c-lost");
-    await ann.follow("/builders/killed");
-    const builds = page.getByRole("listitem").filter({ has: page.getByRole("link", { name: /^#\d+$/ }) });
-    await builds.filter({ hasText: "#2" }).getByRole("img", { name: "success" }).waitFor();
-    await builds.filter({ hasText: "#1" }).getByRole("img", { name: "retry" }).waitFor();
-    expect(await house.people.builds.get({ id })).toMatchObject({ results: "retry" });
-    await picture("c-again");
-  });
+    it("(c) a build whose bot is killed is shown as one that is built again, and then its successor", async () => {
+      const bot = await house.startBot("victim");
+      const id = await watched("killed");
+      await until(() => existsSync(join(house.folder, "second")));
+      await bot.end("SIGKILL");
+      await house.startBot("victim");
+      await standing("retry").waitFor();
+      await picture("c-lost");
+      await ann.follow("/builders/killed");
+      const builds = page.getByRole("listitem").filter({ has: page.getByRole("link", { name: /^#\d+$/ }) });
+      await builds.filter({ hasText: "#2" }).getByRole("img", { name: "success" }).waitFor();
+      await builds.filter({ hasText: "#1" }).getByRole("img", { name: "retry" }).waitFor();
+      expect(await house.people.builds.get({ id })).toMatchObject({ results: "retry" });
+      await picture("c-again");
+    });
 
-  it("(d) a button that nobody hears counts down and expires; a build waits in the queue until its bot is back", async () => {
-    await house.addBot("absent");
-    await ann.follow("/bots");
-    await card("absent").getByRole("button", { name: "Ping" }).click();
-    await card("absent")
-      .locator('[data-state="queued"]', { hasText: /expires in \d+ s/ })
-      .waitFor();
-    await picture("d-waits");
-    await card("absent").getByText("expired after 10 s: no bot was listening").waitFor();
-    await picture("d-expired");
-    const request = await force("waits");
-    await ann.follow("/queue");
-    await page.getByRole("button", { name: `cancel request ${request.id}` }).waitFor();
-    await picture("d-queue");
-    await house.startBot("absent");
-    await page.getByText(/^Nothing waits/).waitFor();
-    await ann.follow("/builders/waits");
-    await page.getByRole("listitem").getByRole("img", { name: "success" }).first().waitFor();
-    expect(await house.people.builds.request({ id: request.id })).toMatchObject({ results: "success" });
-  });
+    it("(d) a button that nobody hears counts down and expires; a build waits in the queue until its bot is back", async () => {
+      await house.addBot("absent");
+      await ann.follow("/bots");
+      await card("absent").getByRole("button", { name: "Ping" }).click();
+      await card("absent")
+        .locator('[data-state="queued"]', { hasText: /expires in \d+ s/ })
+        .waitFor();
+      await picture("d-waits");
+      await card("absent").getByText("expired after 10 s: no bot was listening").waitFor();
+      await picture("d-expired");
+      const request = await force("waits");
+      await ann.follow("/queue");
+      await page.getByRole("button", { name: `cancel request ${request.id}` }).waitFor();
+      await picture("d-queue");
+      await house.startBot("absent");
+      await page.getByText(/^Nothing waits/).waitFor();
+      await ann.follow("/builders/waits");
+      await page.getByRole("listitem").getByRole("img", { name: "success" }).first().waitFor();
+      expect(await house.people.builds.request({ id: request.id })).toMatchObject({ results: "success" });
+    });
 
-  it("(e) a push appears among the changes once a bot has looked, and is built", async () => {
-    await ann.follow("/changes");
-    const look = async (): Promise<void> => {
-      await page.getByRole("button", { name: "Look now" }).click();
+    it("(e) a push appears among the changes once a bot has looked, and is built", async () => {
+      await ann.follow("/changes");
+      const look = async (): Promise<void> => {
+        await page.getByRole("button", { name: "Look now" }).click();
+        await page
+          .getByText(/looks at all repositories$/)
+          .first()
+          .waitFor();
+      };
+      await look();
+      await page.getByText("Begin", { exact: true }).waitFor();
+      const hash = house.repository.commit("Push something", { "pushed.txt": "it came\n" });
+      await look();
+      await page.getByText("Push something", { exact: true }).waitFor();
+      const pushed = async () =>
+        (await house.people.builds.list({ builder: "pushed" })).find(({ revision }) => revision === hash);
+      await until(async () => (await pushed())?.state === "finished");
+      const { number } = (await pushed()) ?? {};
+      await page.getByRole("link", { name: `pushed #${number}: success` }).waitFor();
+      await picture("e-changes");
+      await page.getByRole("link", { name: `pushed #${number}: success` }).click();
+      await page.getByText("it came", { exact: true }).waitFor();
+      expect(await pushed()).toMatchObject({ results: "success", subject: "Push something" });
+    });
+
+    it("(f) a step that fails, one that says nothing and a build that is cancelled are told apart", async () => {
+      await watched("fails");
+      await standing("failure").waitFor();
+      const icons = page.getByRole("list", { name: "steps" }).getByRole("img");
+      await until(async () => {
+        const names = await icons.evaluateAll((all) => (all as { ariaLabel: string }[]).map((one) => one.ariaLabel));
+        return names.join(" ") === "success failure skipped success";
+      });
+      await page.getByText("exit code 3").first().waitFor();
+      await picture("f-fails");
+      await watched("silent");
+      await standing("failure").waitFor();
       await page
-        .getByText(/looks at all repositories$/)
+        .getByText(/no output for 1 s/)
         .first()
         .waitFor();
-    };
-    await look();
-    await page.getByText("Begin", { exact: true }).waitFor();
-    const hash = house.repository.commit("Push something", { "pushed.txt": "it came\n" });
-    await look();
-    await page.getByText("Push something", { exact: true }).waitFor();
-    const pushed = async () =>
-      (await house.people.builds.list({ builder: "pushed" })).find(({ revision }) => revision === hash);
-    await until(async () => (await pushed())?.state === "finished");
-    const { number } = (await pushed()) ?? {};
-    await page.getByRole("link", { name: `pushed #${number}: success` }).waitFor();
-    await picture("e-changes");
-    await page.getByRole("link", { name: `pushed #${number}: success` }).click();
-    await page.getByText("it came", { exact: true }).waitFor();
-    expect(await pushed()).toMatchObject({ results: "success", subject: "Push something" });
-  });
-
-  it("(f) a step that fails, one that says nothing and a build that is cancelled are told apart", async () => {
-    await watched("fails");
-    await standing("failure").waitFor();
-    const icons = page.getByRole("list", { name: "steps" }).getByRole("img");
-    await until(async () => {
-      const names = await icons.evaluateAll((all) => (all as { ariaLabel: string }[]).map((one) => one.ariaLabel));
-      return names.join(" ") === "success failure skipped success";
+      await picture("f-silent");
+      const long = await watched("long");
+      await page.getByText("sleeping", { exact: true }).waitFor();
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await page.getByLabel("Reason").fill("nobody needs it");
+      await page.keyboard.press("Enter");
+      await standing("cancelled").waitFor();
+      await page
+        .getByText(/nobody needs it/)
+        .first()
+        .waitFor();
+      await step("clean up").getByRole("img", { name: "success" }).waitFor();
+      await picture("f-cancelled");
+      expect(await house.people.builds.get({ id: long })).toMatchObject({ results: "cancelled" });
     });
-    await page.getByText("exit code 3").first().waitFor();
-    await picture("f-fails");
-    await watched("silent");
-    await standing("failure").waitFor();
-    await page
-      .getByText(/no output for 1 s/)
-      .first()
-      .waitFor();
-    await picture("f-silent");
-    const long = await watched("long");
-    await page.getByText("sleeping", { exact: true }).waitFor();
-    await page.getByRole("button", { name: "Cancel" }).click();
-    await page.getByLabel("Reason").fill("nobody needs it");
-    await page.keyboard.press("Enter");
-    await standing("cancelled").waitFor();
-    await page
-      .getByText(/nobody needs it/)
-      .first()
-      .waitFor();
-    await step("clean up").getByRole("img", { name: "success" }).waitFor();
-    await picture("f-cancelled");
-    expect(await house.people.builds.get({ id: long })).toMatchObject({ results: "cancelled" });
-  });
 
-  it("(h) all bots are told at once to reconfigure, and each says that it has heard", async () => {
-    await ann.follow("/bots");
-    await page.getByRole("button", { name: "All bots" }).click();
-    await page.getByRole("menuitem", { name: "Reconfigure" }).click();
-    for (const bot of ["one", "two", "victim", "absent"])
-      await card(bot).locator('[data-state="done"]', { hasText: "triggerAllReconfig" }).first().waitFor();
-    await picture("h-all");
-    const told = (await house.people.bots.commands({ limit: 20 })).filter(
-      ({ method }) => method === "triggerAllReconfig",
-    );
-    expect(new Set(told.map(({ bot }) => bot))).toEqual(new Set(["one", "two", "victim", "absent"]));
-  });
+    it("(h) all bots are told at once to reconfigure, and each says that it has heard", async () => {
+      await ann.follow("/bots");
+      await page.getByRole("button", { name: "All bots" }).click();
+      await page.getByRole("menuitem", { name: "Reconfigure" }).click();
+      for (const bot of ["one", "two", "victim", "absent"])
+        await card(bot).locator('[data-state="done"]', { hasText: "triggerAllReconfig" }).first().waitFor();
+      await picture("h-all");
+      const told = (await house.people.bots.commands({ limit: 20 })).filter(
+        ({ method }) => method === "triggerAllReconfig",
+      );
+      expect(new Set(told.map(({ bot }) => bot))).toEqual(new Set(["one", "two", "victim", "absent"]));
+    });
 
-  it("(k) a rescan of an unknown repository is shown as a failure, with title and text", async () => {
-    // Another program with the same database.
-    const store =
-      postgres === undefined
-        ? createSqliteStore({ file: join(house.data, "buildbot.db") })
-        : createPostgresStore({ connection: postgres.url() });
-    const queue = createDbQueue(store);
-    const bot = (await house.people.bots.list()).find(({ name }) => name === "two");
-    const proxy = queue.proxy(Bot, `software_dev.buildbot:${bot?.id}`, { expires: "1m" });
-    await ann.follow("/commands");
-    await expect(proxy.rescanCommits({ repository: "nowhere", commits: [], branch: "main" })).rejects.toThrow(
-      "nowhere",
-    );
-    await queue.close();
-    await store.close();
-    const words = "Unknown repository: nowhere: no repository of the configuration has this name";
-    await page.locator('[data-state="failed"]', { hasText: words }).waitFor();
-    await picture("k-failed");
-  });
+    it("(k) a rescan of an unknown repository is shown as a failure, with title and text", async () => {
+      // Another program with the same database.
+      const store =
+        postgres === undefined
+          ? createSqliteStore({ file: join(house.data, "buildbot.db") })
+          : createPostgresStore({ connection: postgres.url() });
+      const queue = createDbQueue(store);
+      const bot = (await house.people.bots.list()).find(({ name }) => name === "two");
+      const proxy = queue.proxy(Bot, `software_dev.buildbot:${bot?.id}`, { expires: "1m" });
+      await ann.follow("/commands");
+      await expect(proxy.rescanCommits({ repository: "nowhere", commits: [], branch: "main" })).rejects.toThrow(
+        "nowhere",
+      );
+      await queue.close();
+      await store.close();
+      const words = "Unknown repository: nowhere: no repository of the configuration has this name";
+      await page.locator('[data-state="failed"]', { hasText: words }).waitFor();
+      await picture("k-failed");
+    });
 
-  it("(g) of builds whose bots are killed at random the page shows each once, and those that were built again", async () => {
-    await ann.follow("/builders/crowd");
-    const options = { requests: 10, bots: 3, botKills: 2, serverKills: 0, random: randomOf(11) };
-    const report = await runCrowd(house, options);
-    expect(report.violations).toEqual([]);
-    const count = (word: string): Promise<number> =>
-      page.locator("main li li, main ul > li").getByRole("img", { name: word, exact: true }).count();
-    await until(
-      async () => (await count("success")) === report.requests && (await count("retry")) === report.retries,
-      () => JSON.stringify(report),
-    );
-    await picture("g-crowd");
-  });
+    it("(g) of builds whose bots are killed at random the page shows each once, and those that were built again", async () => {
+      await ann.follow("/builders/crowd");
+      const options = { requests: 10, bots: 3, botKills: 2, serverKills: 0, random: randomOf(11) };
+      const report = await runCrowd(house, options);
+      expect(report.violations).toEqual([]);
+      const count = (word: string): Promise<number> =>
+        page.locator("main li li, main ul > li").getByRole("img", { name: word, exact: true }).count();
+      await until(
+        async () => (await count("success")) === report.requests && (await count("retry")) === report.retries,
+        () => JSON.stringify(report),
+      );
+      await picture("g-crowd");
+    });
 
-  it("(i) a page outlives the server: it says that it is alone, and goes on where it was", async () => {
-    await watched("restart");
-    await page.getByText("before", { exact: true }).waitFor();
-    expect(await house.stopServer("SIGTERM")).toBe(0);
-    await page.locator('[data-connection="lost"]').waitFor();
-    await picture("i-alone");
-    house.open("restart");
-    await house.startServer();
-    await ann.live();
-    await page.getByText("between", { exact: true }).waitFor();
-    await standing("success").waitFor();
-    await picture("i-healed");
-  });
-
-  it("(j) a page outlives the database: what it could not be told is asked for again by itself", async () => {
-    const id = await watched("crash");
-    await page.getByText("before", { exact: true }).waitFor();
-    if (postgres === undefined) {
-      // SQLite lives in the server's process.
-      await house.stopServer("SIGKILL");
+    it("(i) a page outlives the server: it says that it is alone, and goes on where it was", async () => {
+      await watched("restart");
+      await page.getByText("before", { exact: true }).waitFor();
+      expect(await house.stopServer("SIGTERM")).toBe(0);
       await page.locator('[data-connection="lost"]').waitFor();
-      house.open("crash");
+      await picture("i-alone");
+      house.open("restart");
       await house.startServer();
       await ann.live();
-    } else {
-      await postgres.kill();
-      const health = (): Promise<number> => fetch(`${house.pageUrl}/health`).then(({ status }) => status);
-      await until(async () => (await health().catch(() => 200)) !== 200);
-      await ann.follow("/queue");
-      await page.getByText("That did not come").first().waitFor();
-      await picture("j-trouble");
-      house.open("crash");
-      await postgres.up();
-      // Nobody presses anything.
-      await page.getByText(/^Nothing waits/).waitFor();
-      await ann.follow(`/builds/${id}`);
-    }
-    await page.getByText("between", { exact: true }).waitFor();
-    await standing("success").waitFor();
-    await picture("j-healed");
-    expect(await house.people.builds.get({ id })).toMatchObject({ results: "success" });
-  });
+      await page.getByText("between", { exact: true }).waitFor();
+      await standing("success").waitFor();
+      await picture("i-healed");
+    });
 
-  it("nothing was wider than its window, and the page complained of nothing but the server's absence", () => {
-    expect(wide).toEqual([]);
-    expect(ann.complaints({ wasAway: true })).toEqual([]);
+    it("(j) a page outlives the database: what it could not be told is asked for again by itself", async () => {
+      const id = await watched("crash");
+      await page.getByText("before", { exact: true }).waitFor();
+      if (postgres === undefined) {
+        // SQLite lives in the server's process.
+        await house.stopServer("SIGKILL");
+        await page.locator('[data-connection="lost"]').waitFor();
+        house.open("crash");
+        await house.startServer();
+        await ann.live();
+      } else {
+        await postgres.kill();
+        const health = (): Promise<number> => fetch(`${house.pageUrl}/health`).then(({ status }) => status);
+        await until(async () => (await health().catch(() => 200)) !== 200);
+        await ann.follow("/queue");
+        await page.getByText("That did not come").first().waitFor();
+        await picture("j-trouble");
+        house.open("crash");
+        await postgres.up();
+        // Nobody presses anything.
+        await page.getByText(/^Nothing waits/).waitFor();
+        await ann.follow(`/builds/${id}`);
+      }
+      await page.getByText("between", { exact: true }).waitFor();
+      await standing("success").waitFor();
+      await picture("j-healed");
+      expect(await house.people.builds.get({ id })).toMatchObject({ results: "success" });
+    });
+
+    it("nothing was wider than its window, and the page complained of nothing but the server's absence", () => {
+      expect(wide).toEqual([]);
+      expect(ann.complaints({ wasAway: true })).toEqual([]);
+    });
   });
 });

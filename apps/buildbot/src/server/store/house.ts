@@ -63,10 +63,10 @@ export async function findBuilder(db: Db, name: string): Promise<BuilderDetail |
     .orderBy("seq")
     .execute();
   return Object.assign(builder, {
-    schedulers: schedulers.map(({ settings_json, next_at }) => ({
-      scheduler: fromJson<Scheduler>(settings_json),
-      ...(next_at !== null && { nextAt: next_at }),
-    })),
+    schedulers: schedulers.map(({ settings_json, next_at }) => {
+      const scheduler = fromJson<Scheduler>(settings_json);
+      return next_at === null ? { scheduler } : { scheduler, nextAt: next_at };
+    }),
     steps: steps.map(({ step_json }) => fromJson<Step>(step_json).name),
   });
 }

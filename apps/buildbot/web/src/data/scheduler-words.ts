@@ -12,7 +12,7 @@ export function schedulerWords(scheduler: Scheduler): string {
       return `every ${durationWords(scheduler.everySeconds * 1000)}${onlyWhen(scheduler)}`;
     case "nightly":
       return `at the times of ${scheduler.cron}${onlyWhen(scheduler)}`;
-    case "dependent":
+    default:
       return `after good builds of ${scheduler.upstream}`;
   }
 }
