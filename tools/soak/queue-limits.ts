@@ -9,7 +9,9 @@ import { execute } from "../../packages/db-queue/test/chaos-sql.ts";
 import { startPostgres, type TestServer } from "../../packages/db-queue/test/embedded-postgres.ts";
 import { freshDatabase } from "./queue-postgres.ts";
 
-const { values } = parseArgs({ options: { rows: { type: "string", default: "1000000" }, store: { type: "string" } } });
+const { values } = parseArgs({
+  options: { rows: { type: "string", default: "1000000" }, store: { type: "string" }, only: { type: "string" } },
+});
 const ROWS = Number(values.rows);
 const ADDRESS = "bot:7";
 const AGENT = { address: ADDRESS, agent: "seven", incarnation: "seven-1" };
@@ -185,7 +187,7 @@ for (const store of ["postgres", "sqlite"] as const) {
   if ((values.store ?? store) !== store) continue;
   const server = store === "postgres" ? await startPostgres({ settings: ["shared_buffers=128MB"] }) : undefined;
   try {
-    for (const { what, fill } of LOADS) {
+    for (const { what, fill } of values.only === "verbs" ? [] : LOADS) {
       const ground = await openGround(store, server);
       await fill(ground);
       await ground.settle();

@@ -8,7 +8,9 @@ import { gate, openPostgresAgentRig } from "./agent-rig.ts";
 import { agentSuite } from "./agent-suite.ts";
 import { openPostgresRig, type PostgresRig } from "./postgres-rig.ts";
 
-describe("over PostgreSQL", () => agentSuite(openPostgresAgentRig));
+describe("over PostgreSQL", () => {
+  agentSuite(openPostgresAgentRig);
+});
 
 const ADDRESS = "software_dev.buildbot:7";
 const LEASE_MS = 30_000;

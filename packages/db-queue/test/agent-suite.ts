@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { CommandFailure } from "../src/command/command-failure.ts";
 import { metaText } from "../src/command/meta.ts";
-import { AGENT_ADDRESS, type AgentRig, gate, LEASE_MS, turns } from "./agent-rig.ts";
+import { AGENT_ADDRESS, type AgentRig, gate, turns } from "./agent-rig.ts";
 import { parrot } from "./parrot.ts";
 
 const Bot = defineContract("test.Bot", {

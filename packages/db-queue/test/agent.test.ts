@@ -3,7 +3,9 @@ import { type AgentRig, gate, LEASE_MS, openAgentRig, turns } from "./agent-rig.
 import { agentSuite, bot } from "./agent-suite.ts";
 import { faultyStore } from "./faulty-store.ts";
 
-describe("over SQLite", () => agentSuite(() => openAgentRig()));
+describe("over SQLite", () => {
+  agentSuite(() => openAgentRig());
+});
 
 // What takes so long, and so many calls of the store, and no more: where one clock is all the time there is.
 

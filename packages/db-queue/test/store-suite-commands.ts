@@ -258,8 +258,8 @@ export function commandCases(open: StoreSuiteOptions["open"]): void {
       rig.store,
       ...old.map((method) => ({
         method,
-        ...(method === "delayed" ? { delayMs: 1000 } : {}),
-        ...(method === "keyed" ? { orderingKey: "k" } : {}),
+        delayMs: method === "delayed" ? 1000 : undefined,
+        orderingKey: method === "keyed" ? "k" : undefined,
       })),
     );
     const claims = await claimed(rig.store, "bot", { max: 5 });

@@ -35,11 +35,12 @@ export function addressStatements(make: (text: string) => Statement, wakes: bool
     pause: make(`WITH u AS (UPDATE rpc_address SET paused = $2 WHERE name = $1 AND paused <> $2 RETURNING name, paused)
 SELECT CASE WHEN NOT paused THEN ${wake("ARRAY['command on: ' || name]", "0")} END FROM u`),
     remove: make("DELETE FROM rpc_address WHERE name = $1 RETURNING id"),
-    // Kind by kind, each by its index: no index has all of an address. Copies go before their broadcast, which would take them along untold.
+    // Kind by kind, each by its index: no index has all of an address. Copies go before their broadcast, which would take them along untold. What has
+    // finished goes in the order in which it has: each piece begins where the one before has ended, and not with all that is gone.
     removeCommands: make(`WITH c AS MATERIALIZED (
-  SELECT id FROM (${KINDS.map(({ test }) => `(SELECT c.id FROM rpc_command c WHERE c.address_id = $1::bigint AND ${test} LIMIT ${MAX_REMOVED})`).join(" UNION ALL ")}) AS each_kind LIMIT ${MAX_REMOVED}),
+  SELECT id FROM (${KINDS.map(removed).join(" UNION ALL ")}) AS each_kind LIMIT ${MAX_REMOVED}),
 gone AS (DELETE FROM rpc_command r WHERE r.id = ANY (ARRAY(SELECT id FROM c)) RETURNING r.id, r.finished_at)
-SELECT count(*), ${wake("array_agg('result of: ' || id) FILTER (WHERE finished_at IS NULL) || ('command on: ' || $2::text)", "count($2::text)")} FROM gone`),
+SELECT count(*), coalesce(max(finished_at), $3::timestamptz)::text, ${wake("array_agg('result of: ' || id) FILTER (WHERE finished_at IS NULL) || ('command on: ' || $2::text)", "count($2::text)")} FROM gone`),
     list: make(`SELECT ${COLUMNS} FROM rpc_address ORDER BY name COLLATE "C"`),
     // The lock waits for claims of the incarnation before, which are then found by endLeases.
     subscribe: make(`WITH a AS MATERIALIZED (SELECT id FROM rpc_address WHERE name = $1 FOR KEY SHARE),
@@ -64,6 +65,11 @@ SELECT a.id, (SELECT incarnation FROM old), (SELECT floor(extract(epoch FROM las
        floor(extract(epoch FROM g.last_seen) * 1000), greatest(0, floor(extract(epoch FROM clock_timestamp() - g.last_seen) * 1000))
   FROM rpc_agent g JOIN rpc_address a ON a.id = g.address_id WHERE $1::text IS NULL OR a.name = $1 ORDER BY a.name COLLATE "C", g.name COLLATE "C"`),
   };
+}
+
+function removed({ states, test, order }: (typeof KINDS)[number]): string {
+  const from = states.includes("done") ? " AND c.finished_at >= $3::timestamptz" : "";
+  return `(SELECT c.id FROM rpc_command c WHERE c.address_id = $1::bigint AND ${test}${from} ORDER BY ${order} LIMIT ${MAX_REMOVED})`;
 }
 
 export async function findAddress(
@@ -110,9 +116,11 @@ export async function removeAddress(session: Session, statements: AddressStateme
   const [row] = rows;
   if (row === undefined) return false;
   // Piece by piece: of any number none takes longer than a statement may.
-  for (;;) {
-    const [gone] = (await session.rows(statements.removeCommands, [row[0], name])) as readonly [number][];
+  for (let from = "-infinity"; ;) {
+    const values = [row[0], name, from];
+    const [gone] = (await session.rows(statements.removeCommands, values)) as readonly (readonly [number, string])[];
     if (gone === undefined || gone[0] === 0) return true;
+    from = gone[1];
   }
 }
 
