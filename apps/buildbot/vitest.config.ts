@@ -5,4 +5,6 @@ export default suite({
   globalSetup: ["../../packages/db-queue/test/postgres-setup.ts"],
   // Of those that say that they may run side by side: houses of processes, which mostly wait.
   maxConcurrency: 24,
+  // Where there are two cores vitest takes one: files of processes mostly wait, and these are the last ones of the whole run.
+  maxWorkers: 2,
 });
