@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import type { LogLines } from "../../src/contracts/values.ts";
 import { LineWindows } from "../../web/src/log/line-windows.ts";
 
-function logOf(total: number, options: { maxWindows?: number } = {}) {
+function logOf(total: number, options: { maxWindows?: number; maxChars?: number; most?: number } = {}) {
+  const { most = Number.POSITIVE_INFINITY, ...windowed } = options;
   const asked: number[] = [];
   const failures: unknown[] = [];
   let broken = false;
   const part = (firstLine: number, limit: number): LogLines => ({
     firstLine,
-    lines: Array.from({ length: Math.max(0, Math.min(limit, total - firstLine)) }, (_, offset) => ({
+    lines: Array.from({ length: Math.max(0, Math.min(limit, most, total - firstLine)) }, (_, offset) => ({
       text: `line ${firstLine + offset}`,
       stream: "out",
     })),
@@ -17,7 +18,7 @@ function logOf(total: number, options: { maxWindows?: number } = {}) {
   });
   const windows = new LineWindows({
     windowLines: 10,
-    ...options,
+    ...windowed,
     load: async (firstLine, limit) => {
       asked.push(firstLine);
       if (broken) throw new Error("away");
@@ -52,6 +53,39 @@ describe("the lines that are looked at", () => {
     expect(windows.total).toBe(1000);
     expect(windows.line(995)?.text).toBe("line 995");
     expect(windows.line(965)).toBeUndefined();
+  });
+
+  it("comes to the end of its questions where an answer has fewer lines than were asked for", async () => {
+    const { windows, asked } = logOf(100, { most: 3 });
+    windows.add({ firstLine: 0, lines: [], totalLines: 100, ended: true });
+    for (let looks = 0; looks < 10; looks += 1) {
+      windows.look(16, 21);
+      // oxlint-disable-next-line no-await-in-loop -- as the page draws, and looks again.
+      await settle();
+    }
+    expect(asked).toEqual([10, 20, 16, 19]);
+    expect([16, 17, 18, 19, 20, 21].map((line) => windows.line(line)?.text)).toEqual(
+      [16, 17, 18, 19, 20, 21].map((line) => `line ${line}`),
+    );
+  });
+
+  it("does not say that an answer without lines has changed anything", async () => {
+    const { windows, part } = logOf(100, { most: 0 });
+    windows.add({ ...part(0, 0), totalLines: 100 });
+    const { version } = windows;
+    windows.look(50, 55);
+    await settle();
+    expect(windows.version).toBe(version);
+  });
+
+  it("keeps a bounded part of a log of long lines, and what is in view in any case", () => {
+    const { windows } = logOf(0, { maxChars: 1000 });
+    for (let firstLine = 0; firstLine < 1000; firstLine += 10) {
+      const lines = Array.from({ length: 10 }, () => ({ text: "x".repeat(50), stream: "out" as const }));
+      windows.add({ firstLine, lines, totalLines: firstLine + 10, ended: false });
+    }
+    expect(windows.line(960)?.text).toHaveLength(50);
+    expect(windows.line(959)).toBeUndefined();
   });
 
   it("does not ask for what nobody looks at, beside a log that grows faster than it is shown", () => {
