@@ -362,6 +362,25 @@ describe("a log that is followed", () => {
     await lazy.return();
   });
 
+  test("skips to its end for who looks at that alone", async () => {
+    const desk = rig.desk("anna");
+    const { build } = await beginOne(desk);
+    const writer = { build, incarnation: "anna-1" };
+    await desk.stepBegan({ ...writer, seq: 1, name: "test", at: 1 });
+    const text = Array.from({ length: 5000 }, (_, at) => `line ${at}\n`).join("");
+    await desk.appendLog({ ...writer, seq: 1, offset: 0, pieces: [{ stream: "out", text }] });
+    await desk.stepEnded({ ...writer, seq: 1, at: 2, results: "success", summary: "" });
+    const windows: [number, string | undefined, boolean][] = [];
+    const tail = { build, step: 1, firstLine: 100, tail: true };
+    for await (const { firstLine, lines, ended } of followLog(rig, tail, new AbortController().signal)) {
+      windows.push([firstLine, lines.at(-1)?.text, ended]);
+    }
+    expect(windows).toEqual([
+      [100, "line 399", false],
+      [4700, "line 4999", true],
+    ]);
+  });
+
   test("lets its reader go", async () => {
     const { build } = await beginOne(rig.desk("anna"));
     const stop = new AbortController();

@@ -4,6 +4,8 @@ import { getBuildSummary, listSteps, type Store } from "../store/index.ts";
 import type { Logs } from "./logs.ts";
 
 const WINDOW = 1000;
+/** For who looks at the end: more than a screen, and no more than is drawn in a moment. */
+const TAIL = 300;
 
 export interface FollowDeps {
   readonly store: Store;
@@ -79,12 +81,12 @@ async function* followStep(
     const version = logs.version(build, step);
     const hasEnded = await isOver(store, build, step);
     // What has ended before it was read is read to its end.
-    const { next, ...window } = await logs.lines(build, step, from, WINDOW);
+    const { next, ...window } = await logs.lines(build, step, from, tail ? TAIL : WINDOW);
     const isLast = window.firstLine + window.lines.length >= window.totalLines;
     const ended = hasEnded && isLast;
     if (ended || window.lines.length > 0) yield { ...window, ended, step };
     if (ended) return;
-    from = tail ? Math.max(next, window.totalLines - WINDOW) : next;
+    from = tail ? Math.max(next, window.totalLines - TAIL) : next;
     if (isLast) await logs.grown(build, step, version, signal);
   }
 }

@@ -5,6 +5,7 @@ import { useEpoch } from "../rpc/live.ts";
 import { LineWindows } from "./line-windows.ts";
 
 const AGAIN_MS = 1000;
+const UNSEEN_MS = 500;
 
 /** A step's log as far as it has been looked at, and its end as it grows. */
 export class LiveLog {
@@ -78,8 +79,10 @@ export class LiveLog {
     // The last line that is known may not be whole.
     const firstLine = Math.max(size.lines.length, this.windows.total - 1, 0);
     for await (const part of builds.follow({ build, step, firstLine, tail: true }, { signal })) {
-      this.windows.add(part);
+      // As far as it has been told: what is behind that is told next, and would be asked for in vain.
+      this.windows.add({ ...part, totalLines: part.firstLine + part.lines.length });
       if (part.ended) this.#hasEnded = true;
+      await drawn();
     }
     this.#tell();
   }
@@ -109,6 +112,17 @@ export class LiveLog {
       this.#watchers.forEach((watcher) => watcher());
     });
   }
+}
+
+/** No more is taken than is drawn; a page that nobody sees draws nothing, and goes on all the same. */
+function drawn(): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, UNSEEN_MS);
+    requestAnimationFrame(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Who calls it is drawn again when the log has changed. */
