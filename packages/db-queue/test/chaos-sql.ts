@@ -25,7 +25,7 @@ export async function listening(
   await listener.query(`LISTEN ${channel}`);
   return {
     notified: async () => {
-      const arrival = new Promise<void>((resolve) => void listener.once("notification", () => void resolve()));
+      const arrival = new Promise<void>((resolve) => void listener.once("notification", () => resolve()));
       await speaker.query(`NOTIFY ${channel}`);
       await arrival;
     },
