@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { DeskRig, until } from "./bot-rig.ts";
+import { DeskRig, tokenOf, until } from "./bot-rig.ts";
 
 let rig: DeskRig;
 beforeEach(async () => {
@@ -26,6 +26,10 @@ const spool = (): string => join(rig.folder, "bot", "spool");
 
 /** A build whose end nobody could be told of: what a bot that is killed then leaves stands in its folder, and the bot is gone. */
 async function leave(command = "echo before; seq 1 3000; echo kept > kept.txt"): Promise<number> {
+  const ended = (build: number): boolean =>
+    readdirSync(spool()).some(
+      (name) => name.split("-")[0] === String(build) && existsSync(join(spool(), name, "outcome.json")),
+    );
   const bot = await rig.start();
   const gate = join(rig.folder, "gate");
   const build = rig.order([
@@ -35,7 +39,7 @@ async function leave(command = "echo before; seq 1 3000; echo kept > kept.txt"):
   await until(() => rig.builds.has(build) && rig.log(build, 1, "out") === "here\n");
   await rig.hangUp();
   writeFileSync(gate, "");
-  await until(() => existsSync(join(spool(), String(build), "outcome.json")));
+  await until(() => ended(build));
   // As a kill leaves it: the bot in this process removes nothing of it any more.
   const left = join(rig.folder, "left");
   cpSync(spool(), left, { recursive: true });
@@ -46,7 +50,8 @@ async function leave(command = "echo before; seq 1 3000; echo kept > kept.txt"):
 }
 
 describe("a build that ended unheard", () => {
-  it("is told by the next bot in the folder, before it begins others", async () => {
+  it("is told by the next bot in the folder, and until then stands where another would", async () => {
+    rig.maxBuilds = 1;
     const build = await leave();
     const other = rig.order([{ name: "x", command: "true" }]);
     await rig.start();
@@ -89,6 +94,56 @@ describe("a build that ended unheard", () => {
     await rig.listen();
     await rig.start();
     expect(await rig.finished(build)).toMatchObject({ results: "success" });
+  });
+
+  it("is told by no bot of another name", async () => {
+    const build = await leave();
+    await rig.listen();
+    const two = await rig.start({ token: tokenOf("two") });
+    await rig.finished(rig.order([{ name: "x", command: "true" }]));
+    await two.close();
+    expect(rig.hellos.at(-1)?.kept).toEqual([]);
+    expect(rig.said.join("\n")).toContain("which is for the bot one: it stays where it is");
+    expect(rig.told(build).results).toBeUndefined();
+    expect(readdirSync(spool())).toEqual([String(build)]);
+    await rig.start();
+    expect(await rig.finished(build)).toMatchObject({ results: "success", summary: "" });
+  });
+
+  it("is told to no other server, and one that has a build of its number changes nothing of it", async () => {
+    rig.server = "production";
+    const build = await leave();
+    const { order, incarnation } = rig.told(build);
+    // A server that has begun to count anew, and knows nothing of the other one's builds.
+    rig.server = "staging";
+    const told = rig.told(build);
+    rig.builds.delete(build);
+    rig.order([{ name: "x", command: "true" }], { ...order, steps: order.steps.slice(0, 0) });
+    await rig.listen();
+    const bot = await rig.start();
+    expect(await rig.finished(build)).toMatchObject({ results: "success" });
+    expect(rig.told(build).incarnation).not.toBe(incarnation);
+    expect(rig.told(build).artefacts.size).toBe(0);
+    await until(() => readdirSync(spool()).length === 1);
+    await bot.close();
+    expect(rig.said.filter((message) => message.includes("for another server: it stays where it is"))).toHaveLength(1);
+    expect(readdirSync(spool())).toEqual([`${build}-production`]);
+    rig.server = "production";
+    rig.builds.set(build, told);
+    await rig.start();
+    expect(await rig.finished(build)).toMatchObject({ results: "success", summary: "" });
+    expect(told.artefacts.get("kept.txt")?.toString()).toBe("kept\n");
+    expect(rig.hellos.at(-1)?.kept).toEqual([{ build, incarnation }]);
+  });
+
+  it("is not taken for none where it cannot be read", async () => {
+    const folder = join(spool(), "7");
+    mkdirSync(join(folder, "outcome.json"), { recursive: true });
+    await expect(rig.start()).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+      message: expect.stringContaining(folder) as string,
+    });
+    expect(existsSync(folder)).toBe(true);
   });
 
   it("is told as far as the disk has it, and the rest is said to be missing", async () => {

@@ -12,6 +12,8 @@ import { Step, type Results, type TestResult } from "../src/contracts/values.ts"
 import { makeRepository, type Repository } from "./git-rig.ts";
 
 const SECRET = "the secret of the bot, long enough";
+/** Of `one` or `two`. */
+export const tokenOf = (name: string): string => `${name}:${SECRET}`;
 const ADDRESS = "software_dev.buildbot:1";
 
 /** What a server has been told of one build. */
@@ -57,6 +59,8 @@ export class DeskRig {
   repository: Repository | undefined;
   isPaused = false;
   maxBuilds = 2;
+  /** What it says that it is. */
+  server: string | undefined;
   /** Called before each call is done: what it throws is answered. After it, when `after`. */
   trouble: ((method: string, when: "before" | "after") => void) | undefined;
   /** Awaited before a claim is answered. */
@@ -89,9 +93,12 @@ export class DeskRig {
   async listen(): Promise<void> {
     const handler = mergeRouters(
       this.#desk(),
-      createCommandService(this.store, { rights: { one: { serve: [ADDRESS] } } }),
+      createCommandService(this.store, { rights: { one: { serve: [ADDRESS] }, two: { serve: [ADDRESS] } } }),
     );
-    this.#listener = await serveTcp(handler, { endpoint: `tcp://127.0.0.1:${this.#port}`, secrets: { one: SECRET } });
+    this.#listener = await serveTcp(handler, {
+      endpoint: `tcp://127.0.0.1:${this.#port}`,
+      secrets: { one: SECRET, two: SECRET },
+    });
     this.#port = Number(new URL(this.#listener.endpoint).port);
   }
 
@@ -107,7 +114,7 @@ export class DeskRig {
   async start(options: Partial<BotOptions> = {}): Promise<RunningBot> {
     const bot = await runBot({
       server: `tcp://127.0.0.1:${this.#port}`,
-      token: `one:${SECRET}`,
+      token: tokenOf("one"),
       dir: join(this.folder, "bot"),
       claimMs: 200,
       minFreeBytes: 0,
@@ -209,7 +216,8 @@ export class DeskRig {
         this.hellos.push({ incarnation, running, kept });
         this.#incarnation = incarnation;
         const lost = running.filter((build) => this.builds.get(build)?.incarnation !== incarnation);
-        return { name: "one", address: ADDRESS, maxBuilds: this.maxBuilds, paused: this.isPaused, lost };
+        const who = this.server === undefined ? {} : { server: this.server };
+        return { name: "one", ...who, address: ADDRESS, maxBuilds: this.maxBuilds, paused: this.isPaused, lost };
       }),
       claim: around("claim", async ({ incarnation, max }) => {
         if (incarnation !== this.#incarnation)

@@ -50,6 +50,7 @@ describe("a bot", () => {
     const { id } = await rig.addBot("berta", 5);
     expect(await rig.desk("berta").hello(HELLO)).toEqual({
       name: "berta",
+      server: expect.stringMatching(/^[\w-]{36}$/) as string,
       address: `software_dev.buildbot:${id}`,
       maxBuilds: 5,
       paused: false,

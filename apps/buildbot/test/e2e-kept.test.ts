@@ -36,17 +36,22 @@ describe.each(DATABASES)("on %s", (kind) => {
     await postgres?.stop();
   });
 
-  const spool = (build: number): string => join(house.folder, "bots", "one", "spool", String(build));
+  const kept = (build: number): string[] => {
+    const spool = join(house.folder, "bots", "one", "spool");
+    return readdirSync(spool)
+      .filter((name) => name.startsWith(`${build}-`))
+      .map((name) => join(spool, name));
+  };
 
   /** The build has ended, the server is away, and the bot is dead. */
   async function endUnheard(builder: string): Promise<{ request: BuildRequest; id: number }> {
-    const bot = await house.startBot("one");
+    const bot = await house.startBot("one", 1);
     const request = await house.force(builder);
     const { id } = await house.running(request);
     await until(async () => (await house.log(id, 1)).includes("before"));
     await house.stopServer("SIGKILL");
     house.open(builder);
-    await until(() => existsSync(join(spool(id), "outcome.json")));
+    await until(() => kept(id).some((folder) => existsSync(join(folder, "outcome.json"))));
     await bot.end("SIGKILL");
     return { request, id };
   }
@@ -61,7 +66,7 @@ describe.each(DATABASES)("on %s", (kind) => {
     expect(await (await fetch(`${house.pageUrl}/artefacts/${id}/made.txt`)).text()).toBe("hello\n");
   }
 
-  test("its end, the rest of its log and what it kept come, before anything new is begun", async () => {
+  test("its end, the rest of its log and what it kept come, and until then another build has no place", async () => {
     const { request, id } = await endUnheard("told");
     // It starts before the server does, and is killed once more.
     const token = house.tokenOf("one");
@@ -78,7 +83,7 @@ describe.each(DATABASES)("on %s", (kind) => {
     const after = await house.ended(next);
     expect(after.startedAt).toBeGreaterThanOrEqual(build.finishedAt ?? 0);
     expect(bot.out).toContain("the server has heard of its end");
-    await until(() => !existsSync(spool(id)));
+    await until(() => kept(id).length === 0);
     await bot.end("SIGTERM");
   });
 

@@ -38,6 +38,8 @@ export interface BotOptions {
 
 export interface BotSettings {
   readonly server: string;
+  /** The bot's name, as its token has it. */
+  readonly name: string;
   readonly dir: string;
   readonly line: Line;
   /** What no log may show. */
@@ -75,6 +77,7 @@ export function botSettings(options: BotOptions): BotSettings {
     .padStart(8, "0");
   return {
     server: servers.join(" or "),
+    name: identity,
     dir: options.dir,
     line: options.line ?? lineTo(servers, { identity, secret, ca: options.ca, clock, random }),
     secrets: [token, secret],

@@ -59,7 +59,7 @@ export class Bot implements Commanded {
   readonly #tellingAgain = new Set<number>();
   /** Why they were stopped, before they had come. */
   readonly #stopped = new Map<number, string>();
-  #greeted: { readonly name: string; readonly address: string } | undefined;
+  #greeted: { readonly name: string; readonly address: string; readonly server: string | undefined } | undefined;
   #greeting: Promise<void> | undefined;
   #maxBuilds = 1;
   #isWoken = false;
@@ -86,6 +86,8 @@ export class Bot implements Commanded {
       workFolder: folders.work,
       spoolFolder: folders.spool,
       incarnation: settings.incarnation,
+      bot: settings.name,
+      serverId: () => this.#greeted?.server,
       env,
       secrets: settings.secrets,
       clock,
@@ -99,19 +101,20 @@ export class Bot implements Commanded {
   /** Gives why it has ended; undefined: it was told to. Never rejects. */
   async run(): Promise<RpcError | undefined> {
     const { line, clock, env } = this.#settings;
+    /** What uses the folder beside builds. */
+    const under: Promise<void>[] = [];
     try {
       await this.#mirrors.unlock();
       this.about["git"] = await gitVersion({ clock, env, signal: this.#over.signal });
-      const clean = this.#every(CLEAN_MS, () => this.#clean());
+      under.push(this.#every(CLEAN_MS, () => this.#clean()));
       await this.#attempt("hello", () => this.greet());
       const agent = this.#greeted === undefined ? undefined : this.#serveCommands();
-      const told = this.#kept.tell({ desk: this.desk, clock, say: this.say });
-      // What is not told when the bot ends stays for its next start.
-      await unlessAborted(this.#ending.signal, told);
+      // What is not told when the bot ends stays for its next start. Whom it is for is known from the first hello on.
+      if (this.#greeted !== undefined) under.push(this.#tellKept());
       await this.#claimUntilEnd();
       await this.#settle();
       this.#over.abort();
-      await Promise.all([clean, told]);
+      await Promise.all(under);
       // A server that is away is not waited for.
       const drained = new AbortController();
       await Promise.race([agent, sleep(this.#settings.clock, DRAIN_MS, drained.signal)]);
@@ -121,10 +124,16 @@ export class Bot implements Commanded {
     } finally {
       this.#over.abort();
       for (const timer of this.#timers) clock.clearTimeout(timer);
+      await Promise.all(under);
       this.desk.close();
       await line.transport.close().catch(() => undefined);
     }
     return this.#fate;
+  }
+
+  async #tellKept(): Promise<void> {
+    const { clock } = this.#settings;
+    await this.#kept.tell({ desk: this.desk, clock, say: this.say, onTold: () => this.wake() });
   }
 
   wake(): void {
@@ -173,7 +182,7 @@ export class Bot implements Commanded {
     // Before the first one there is nothing to end in order.
     const isStranger = this.#greeted === undefined;
     const signal = (isStranger ? this.#ending : this.#over).signal;
-    const { address, lost, maxBuilds, name, paused } = await this.desk.ask(
+    const { address, lost, maxBuilds, name, paused, server } = await this.desk.ask(
       "hello",
       (desk, options) => {
         const running = [...this.running.keys()];
@@ -182,7 +191,8 @@ export class Bot implements Commanded {
       { signal, isStranger },
     );
     if (this.#greeted?.name !== name) this.say(`${name} has reached ${this.#settings.server}`);
-    this.#greeted = { name, address };
+    this.#greeted = { name, address, server };
+    this.#kept.letBe(server, this.say);
     this.#maxBuilds = maxBuilds;
     this.isPaused = paused;
     for (const build of lost) this.running.get(build)?.lose("the server has given it to another");
@@ -214,7 +224,8 @@ export class Bot implements Commanded {
   /** Begins what there is. Gives when to look again. */
   async #claim(): Promise<number> {
     const { claimMs, incarnation } = this.#settings;
-    const max = Math.min(64, this.#maxBuilds - this.running.size);
+    // The server counts those of which it is still to hear the end as well.
+    const max = Math.min(64, this.#maxBuilds - this.running.size - this.#kept.size);
     if (this.isPaused || max <= 0 || !(await this.#hasRoom())) return claimMs;
     const { signal } = this.#endingClaim;
     const orders = await this.desk.ask(
@@ -343,7 +354,11 @@ export class Bot implements Commanded {
 
   async #clean(): Promise<void> {
     // Asked for each: builds begin while others are removed.
-    const keeps = (name: string): boolean => this.running.has(Number(name)) || this.#kept.has(name);
+    // What is left when the bot ends is for its next start.
+    const keeps = (name: string): boolean =>
+      this.#over.signal.aborted ||
+      this.#kept.has(name) ||
+      [...this.running.values()].some((runner) => runner.has(name));
     for (const folder of [this.#folders.work, this.#folders.spool]) await emptyFolder(folder, keeps);
     await this.#mirrors.removeUnused(this.#settings.wallClock() - this.#settings.keepMirrorsMs);
     await this.#mirrors.tidy({ signal: this.#over.signal });

@@ -45,7 +45,8 @@ export async function runBot(options: BotOptions): Promise<RunningBot> {
     if (former.length > 0)
       settings.say(`ended what a killed bot had left running: process groups ${former.join(", ")}`);
     for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
-    kept = await KeptBuilds.find(folders.spool);
+    kept = await KeptBuilds.find(folders.spool, settings.name);
+    kept.letBe(undefined, settings.say);
     // Those that had not ended in the life before this one are given to others.
     const isKept = (name: string): boolean => kept.has(name);
     const stuck = [...(await emptyFolder(folders.work)), ...(await emptyFolder(folders.spool, isKept))];

@@ -98,6 +98,11 @@ export const Desk = defineContract("buildbot.v1.Desk", {
     }),
     output: z.object({
       name: z.string(),
+      /** Tells its database from others': what is kept for one server is not told to another. */
+      server: z
+        .string()
+        .regex(/^[\w-]{1,64}$/)
+        .optional(),
       /** Where its commands wait. */
       address: z.string(),
       maxBuilds: z.int(),

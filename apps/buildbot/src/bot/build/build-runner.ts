@@ -1,10 +1,10 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { BuildOrder } from "../../contracts/bot.ts";
 import type { Properties, Results } from "../../contracts/values.ts";
 import { secretsIn } from "../../repository-url.ts";
 import { Delivery } from "../desk/delivery.ts";
-import { forgetOutcome, Journal } from "../desk/journal.ts";
+import { forgetOutcome, Journal, spoolName } from "../desk/journal.ts";
 import { removeTree } from "../disk.ts";
 import { secretMask, type SecretMask } from "../log/secret-mask.ts";
 import type { BuildSettings } from "./build-settings.ts";
@@ -23,6 +23,8 @@ export class BuildRunner {
   readonly #mask: SecretMask;
   readonly #tree: string;
   readonly #spool: string;
+  /** Whom it is for. */
+  readonly #server: string | undefined;
   #step = "checkout";
   #abort = new AbortController();
   #ending: { readonly results: Results; readonly why: string } | undefined;
@@ -37,7 +39,8 @@ export class BuildRunner {
     this.order = order;
     this.#settings = settings;
     this.#tree = join(settings.workFolder, String(order.build));
-    this.#spool = join(settings.spoolFolder, String(order.build));
+    this.#server = settings.serverId();
+    this.#spool = join(settings.spoolFolder, spoolName(order.build, this.#server));
     this.#journal = new Journal(this.#spool);
     const named = order.secrets.map((name) => (Object.hasOwn(settings.env, name) ? (settings.env[name] ?? "") : ""));
     this.#mask = secretMask([...settings.secrets, ...named, ...secretsIn(order.repositoryUrl)]);
@@ -56,6 +59,11 @@ export class BuildRunner {
   get title(): string {
     const { build, number, request } = this.order;
     return `build ${build} (${request.builder} ${number})`;
+  }
+
+  /** Whether a folder of this name is its own, of those where work trees are, and what is to be told. */
+  has(folder: string): boolean {
+    return folder === basename(this.#tree) || folder === basename(this.#spool);
   }
 
   /** What it is at, for people. */
@@ -122,13 +130,15 @@ export class BuildRunner {
     const { results, why } = this.#ending ?? { results: outcome.results, why: outcome.summary };
     const end = { at: Math.round(settings.wallClock()), results, summary: this.#mask.mask(why) };
     this.#untold = this.#isLost ? undefined : results;
-    await this.#keep(end);
+    // While the server hears of it: what is large takes a while.
+    const kept = this.#keep(end);
     this.#delivery.end(end, (refused) => {
       for (const each of refused) settings.onTrouble(`build ${this.order.build}: the server refuses ${each}`);
       this.#untold = undefined;
     });
     await this.#clear(this.#tree);
     await this.#delivery.done();
+    await kept;
     await this.#journal.close();
     if (this.#delivery.isCut) return;
     this.#isKept = false;
@@ -140,7 +150,9 @@ export class BuildRunner {
   async #keep(end: { readonly at: number; readonly results: Results; readonly summary: string }): Promise<void> {
     if (this.#isLost) return;
     try {
-      await this.#journal.seal({ ...this.#delivery.writer, title: this.title, ...end });
+      const { bot } = this.#settings;
+      const server = this.#server === undefined ? {} : { server: this.#server };
+      await this.#journal.seal({ ...this.#delivery.writer, bot, ...server, title: this.title, ...end });
       this.#isKept = true;
     } catch (error) {
       this.#settings.onTrouble(`build ${this.order.build}: its end cannot be kept: ${messageOf(error)}`);

@@ -12,6 +12,10 @@ export interface BuildSettings {
   readonly workFolder: string;
   readonly spoolFolder: string;
   readonly incarnation: string;
+  /** The bot's name. */
+  readonly bot: string;
+  /** Of the server that gives the builds, as it has said; undefined: it has none. */
+  readonly serverId: () => string | undefined;
   readonly env: Environment;
   /** What no log may show, beside what an order names. */
   readonly secrets: readonly string[];

@@ -12,6 +12,7 @@ import {
   type Outcome,
   readJournal,
   readOutcome,
+  spoolName,
   writerOf,
 } from "../desk/journal.ts";
 import type { PatientDesk } from "../desk/patient-desk.ts";
@@ -45,7 +46,21 @@ export class KeptBuild {
   /** Undefined: there is none that had ended, or the server has heard of its end. */
   static async open(spool: string, name: string): Promise<KeptBuild | undefined> {
     const outcome = await readOutcome(join(spool, name));
-    return outcome === undefined || String(outcome.build) !== name ? undefined : new KeptBuild(spool, name, outcome);
+    return outcome === undefined || spoolName(outcome.build, outcome.server) !== name
+      ? undefined
+      : new KeptBuild(spool, name, outcome);
+  }
+
+  /** Whether this bot is to tell it to this server; undefined: one that is not known yet. */
+  isFor({ bot, server }: { readonly bot: string; readonly server: string | undefined }): boolean {
+    const own = this.#outcome;
+    if (own.bot !== undefined && own.bot !== bot) return false;
+    return own.server === undefined || server === undefined || own.server === server;
+  }
+
+  /** Who is to tell it, for people. */
+  get bot(): string {
+    return this.#outcome.bot ?? "";
   }
 
   /**

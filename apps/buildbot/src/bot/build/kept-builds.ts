@@ -8,20 +8,48 @@ export interface TellOptions {
   readonly desk: PatientDesk;
   readonly clock: Clock;
   readonly say: (message: string) => void;
+  /** There is one less. */
+  readonly onTold: () => void;
 }
 
 /** What a life before this one has left to tell: builds that had ended when the bot did, and of which the server has not heard all. */
 export class KeptBuilds {
+  readonly #bot: string;
+  /** To be told. */
   readonly #builds: Set<KeptBuild>;
+  /** Of another bot, or for another server: they stay where they are. */
+  readonly #others = new Set<KeptBuild>();
 
-  private constructor(builds: readonly KeptBuild[]) {
+  private constructor(bot: string, builds: readonly KeptBuild[]) {
+    this.#bot = bot;
     this.#builds = new Set(builds);
   }
 
-  /** In a folder of a folder for each build. */
-  static async find(spool: string): Promise<KeptBuilds> {
-    const found = await Promise.all((await readdir(spool)).map((name) => KeptBuild.open(spool, name)));
-    return new KeptBuilds(found.filter((build) => build !== undefined));
+  /** In a folder of a folder for each build; `bot`: who is to tell them. Rejects FAILED_PRECONDITION for one that cannot be read. */
+  static async find(spool: string, bot: string): Promise<KeptBuilds> {
+    const found: KeptBuild[] = [];
+    // One after the other: there may be more than files may be open.
+    for (const name of await readdir(spool)) {
+      const build = await KeptBuild.open(spool, name);
+      if (build !== undefined) found.push(build);
+    }
+    return new KeptBuilds(bot, found);
+  }
+
+  /** Lets be what is none of this bot's, or of this server's; undefined: one that is not known yet. Says what it has found of that. */
+  letBe(server: string | undefined, say: (message: string) => void): void {
+    for (const build of this.#builds) {
+      if (build.isFor({ bot: this.#bot, server })) continue;
+      this.#builds.delete(build);
+      this.#others.add(build);
+      const whose = build.isFor({ bot: this.#bot, server: undefined }) ? "another server" : `the bot ${build.bot}`;
+      say(`${build.title} had ended as ${build.results}, which is for ${whose}: it stays where it is`);
+    }
+  }
+
+  /** To be told, still. */
+  get size(): number {
+    return this.#builds.size;
   }
 
   /** For the server, which is not to give them to others. */
@@ -30,11 +58,11 @@ export class KeptBuilds {
   }
 
   has(name: string): boolean {
-    return [...this.#builds].some((build) => build.name === name);
+    return [...this.#builds, ...this.#others].some((build) => build.name === name);
   }
 
   /** All of them at once. Settles when there are none any more, or the bot has ended before. Never rejects. */
-  async tell({ desk, clock, say }: TellOptions): Promise<void> {
+  async tell({ desk, clock, say, onTold }: TellOptions): Promise<void> {
     const tell = async (build: KeptBuild): Promise<void> => {
       say(`${build.title} had ended as ${build.results}, which the server has not heard: tells it`);
       const fate = await build.tell({ desk, clock });
@@ -44,6 +72,7 @@ export class KeptBuilds {
       }
       this.#builds.delete(build);
       say(`${build.title}: ${fate}`);
+      onTold();
     };
     await Promise.all([...this.#builds].map(tell));
   }

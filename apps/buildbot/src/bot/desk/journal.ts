@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { RpcError } from "@rpc/core";
 import { z } from "zod";
 import { Told, type Writer } from "../../contracts/bot.ts";
 import { Results } from "../../contracts/values.ts";
@@ -27,6 +28,9 @@ export type Entry = z.infer<typeof Entry>;
 const Outcome = z.object({
   build: z.int().positive(),
   incarnation: z.string(),
+  /** Who is to tell it, by name, and which server is to hear it: nobody else's business. Left out: not known. */
+  bot: z.string().optional(),
+  server: z.string().optional(),
   /** For people. */
   title: z.string(),
   at: z.int(),
@@ -34,6 +38,11 @@ const Outcome = z.object({
   summary: z.string(),
 });
 export type Outcome = z.infer<typeof Outcome>;
+
+/** Of a build's folder: two servers may both have a build of this number. */
+export function spoolName(build: number, server: string | undefined): string {
+  return server === undefined ? String(build) : `${build}-${server}`;
+}
 
 /** What is told of one build, as lines of a file in its folder, so that whoever comes after this process can tell it. */
 export class Journal {
@@ -58,7 +67,8 @@ export class Journal {
   async seal(outcome: Outcome): Promise<void> {
     await this.#flush();
     for (const name of await readdir(this.#folder, { recursive: true, withFileTypes: true })) {
-      if (name.isFile()) await synced(join(name.parentPath, name.name));
+      // Folders as well: that a file is in one is written there.
+      if (name.isFile() || name.isDirectory()) await synced(join(name.parentPath, name.name));
     }
     const draft = join(this.#folder, DRAFT);
     const file = await open(draft, "w", 0o600);
@@ -70,6 +80,7 @@ export class Journal {
     }
     await rename(draft, join(this.#folder, OUTCOME));
     await synced(this.#folder);
+    await synced(dirname(this.#folder));
   }
 
   async close(): Promise<void> {
@@ -100,9 +111,23 @@ export class Journal {
   }
 }
 
-/** Undefined: no build has ended here that the server has not heard of. */
+/**
+ * Undefined: no build has ended here that the server has not heard of. Rejects FAILED_PRECONDITION when nobody can say that, for whoever takes it
+ * for none removes it.
+ */
 export async function readOutcome(folder: string): Promise<Outcome | undefined> {
-  const text = await readFile(join(folder, OUTCOME), "utf8").catch(() => "");
+  const path = join(folder, OUTCOME);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
+      return undefined;
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `${path}, how a build has ended that the server has not heard of, cannot be read (${why}): make it readable, or remove it`;
+    throw new RpcError("FAILED_PRECONDITION", message, { cause: error });
+  }
   return parsed(Outcome, text);
 }
 

@@ -22,6 +22,7 @@ import {
   listSteps,
   loseBuilds,
   seeBot,
+  serverId,
   setLogSize,
   setPolled,
   setProperties,
@@ -188,6 +189,7 @@ class BotsDesk {
     const { incarnation, about, running, kept } = hello;
     const { name } = await this.#botOf(context);
     const at = store.wallClock();
+    const server = await serverId(store.db);
     const { bot, lost, changed } = await store.transaction(async (tx) => {
       const bot = await findBot(tx.db, name);
       if (bot === undefined) throw noBot(name);
@@ -216,7 +218,7 @@ class BotsDesk {
     tellChanged(bus, changed);
     bus.emit("botChanged", name);
     for (const { id } of changed.builds) await logs.endAll(id);
-    return { name, address: addressOf(bot.id), maxBuilds: bot.maxBuilds, paused: bot.paused, lost };
+    return { name, server, address: addressOf(bot.id), maxBuilds: bot.maxBuilds, paused: bot.paused, lost };
   }
 
   async #appendLog(

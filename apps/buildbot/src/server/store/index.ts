@@ -11,7 +11,7 @@ export {
   setPolled,
 } from "./commits.ts";
 export type { Handle, Kind } from "./dialect.ts";
-export { factOf } from "./facts.ts";
+export { factOf, serverId } from "./facts.ts";
 export { findBuilder, listBuilders, type Trend, trends } from "./house.ts";
 export { type Db, openStore, type Store, type StoreOptions, type Tx } from "./open-store.ts";
 export {
