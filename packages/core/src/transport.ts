@@ -75,6 +75,7 @@ export type {
   ServingHalf,
   Transport,
 } from "./words/transport.ts";
+export { SERVING } from "./words/transport.ts";
 export type { Dial, DialOutcome } from "./machines/dialer.ts";
 export { Backoff, type BackoffOptions } from "./tools/backoff.ts";
 export type {

@@ -41,11 +41,24 @@ const router = createRouter(All, {
   work: { handle: (input) => input },
 });
 
-/** What a descriptor of somebody's own looks like. */
-function byHand(short: string): CallerContext {
+const LACKING_WORK =
+  "test.All.work, of kind job, has no parts: its descriptor was written by hand, or made by an older @rpc/core; take methodParts(kind) of @rpc/core/transport, or defineContract()";
+
+function methodOf(short: string): MethodDescriptor {
   const method = All[DESCRIPTOR].methods.get(short);
   if (method === undefined) throw new Error(`there is no ${short}`);
-  const { parts: _, ...plain } = method;
+  return method;
+}
+
+/** A gateway of somebody's own, which names no contracts, so that nobody can look at its methods in advance. */
+function gatewayOf(short: string) {
+  const { method } = byHand(short);
+  return listen({ ...router, contracts: [], method: () => method });
+}
+
+/** What a descriptor of somebody's own looks like. */
+function byHand(short: string): CallerContext {
+  const { parts: _, ...plain } = methodOf(short);
   return new CallerContext(plain satisfies MethodDescriptor, undefined, new FakeClock(), undefined);
 }
 
@@ -69,25 +82,55 @@ describe("a descriptor that is written by hand", () => {
     expect(thrownBy(() => transport.topicPort?.subscribe(request, byHand("changed"), sink))).toMatchObject(refused);
   });
 
-  it("is no job to a peer", async () => {
-    const { method } = byHand("work");
-    const handler: Handler = { ...router, contracts: router.contracts, method: () => method };
-    const peer = await rawClient(listen(handler));
+  it("is no job to a peer of a gateway, which is told why", async () => {
+    const listener = gatewayOf("work");
+    const peer = await rawClient(listener);
     await peer.send(
       call(1, "test.All.work", { kind: "submit" }),
       call(3, "test.All.work", { kind: "consume", credits: 1 }),
     );
     expect(peer.failures).toEqual([
-      [1, 9, "FAILED_PRECONDITION"],
-      [3, 9, "FAILED_PRECONDITION"],
+      [1, 12, "METHOD_NOT_FOUND"],
+      [3, 12, "METHOD_NOT_FOUND"],
     ]);
+    expect(listener.errors.map(({ message }) => message)).toEqual([LACKING_WORK, LACKING_WORK]);
   });
 
-  it("serves no stream", async () => {
-    const { method } = byHand("many");
-    const peer = await rawClient(listen({ ...router, contracts: router.contracts, method: () => method }));
+  it("serves no stream of a gateway, which is told why", async () => {
+    const listener = gatewayOf("many");
+    const peer = await rawClient(listener);
     await peer.send(call(1, "test.All.many", { kind: "serverStream", credits: 1 }));
-    expect(peer.failures).toEqual([[1, 9, "FAILED_PRECONDITION"]]);
+    expect(peer.failures).toEqual([[1, 12, "METHOD_NOT_FOUND"]]);
+    expect(peer.of(Body.Fail)[0]?.error.message).toBe("test.All.many is not served here");
+    expect(listener.errors).toMatchObject([{ code: "FAILED_PRECONDITION" }]);
+  });
+
+  it.each(["many", "work"])("is refused where it is served: %s", (short) => {
+    const { method } = byHand(short);
+    const contracts = [{ name: "test.All", doc: undefined, methods: new Map([[short, method]]) }];
+    const handler: Handler = { ...router, contracts, method: (name) => (name === method.name ? method : undefined) };
+    const refused = { code: "FAILED_PRECONDITION", message: expect.stringContaining("methodParts(kind)") as string };
+    expect(thrownBy(() => listen(handler))).toMatchObject(refused);
+    expect(thrownBy(() => dialTo({ serve: handler }))).toMatchObject(refused);
+    const { parts: _, ...definition } = short === "many" ? serverStream() : job();
+    const Plain = defineContract("test.Plain", { [short]: definition });
+    const implementation = { [short]: short === "many" ? () => [] : { handle: () => 1 } };
+    expect(thrownBy(() => createRouter(Plain, implementation as never))).toMatchObject(refused);
+  });
+
+  it.each(["told", "changed", "one"])("is served where it takes no parts: %s", (short) => {
+    const { method } = byHand(short);
+    const contracts = [{ name: "test.All", doc: undefined, methods: new Map([[short, method]]) }];
+    expect(() => listen({ ...router, contracts, method: () => method })).not.toThrow();
+  });
+
+  it("does not tell the caller of a handler that calls by it that nothing has arrived", async () => {
+    const back = memory(router);
+    await back.ready();
+    const Front = defineContract("test.Front", { go: unary() });
+    const front = createRouter(Front, { go: () => back.call("in", byHand("told")) });
+    const error = await failure(createClient(Front, memory(front)).go());
+    expect(error).toMatchObject({ code: "FAILED_PRECONDITION", delivered: "unknown" });
   });
 
   it("serves for every kind with the parts of that kind", async () => {
@@ -102,9 +145,44 @@ describe("a descriptor that is written by hand", () => {
     const { method } = byHand("one");
     const contract = { [DESCRIPTOR]: { name: "test.All", doc: undefined, methods: new Map([["one", method]]) } };
     expect(thrownBy(() => createClient(contract as never, memory(router)))).toMatchObject({
-      code: "INVALID_ARGUMENT",
-      message: "test.All.one was not made by unary() or a sibling of it",
+      code: "FAILED_PRECONDITION",
+      message: expect.stringContaining("test.All.one, of kind unary, has no parts") as string,
     });
+  });
+});
+
+describe("a method of one kind", () => {
+  it("is not had as another, and told how it is", async () => {
+    const transport = memory(router);
+    await transport.ready();
+    const context = (short: string) => new CallerContext(methodOf(short), undefined, new FakeClock(), undefined);
+    const sink = { writable: true, subscribed: () => undefined, event: () => undefined, ended: () => undefined };
+    const request = { pattern: undefined, lastValue: false, overflow: undefined, buffer: undefined };
+    const said = (message: string) => ({ code: "FAILED_PRECONDITION", message });
+    for (const [short, way] of [
+      ["many", "kind serverStream: use stream"],
+      ["changed", "kind event: use topicPort"],
+      ["work", "kind job: use workQueue"],
+    ] as const) {
+      const error = thrownBy(() => transport.call("in", context(short)));
+      expect(error).toMatchObject(said(`test.All.${short} is of ${way} of the transport for it`));
+    }
+    expect(thrownBy(() => transport.topicPort?.subscribe(request, context("one"), sink))).toMatchObject(
+      said("test.All.one is of kind unary: use call of the transport for it"),
+    );
+  });
+
+  it("has the parts of no other", () => {
+    const said = {
+      code: "FAILED_PRECONDITION",
+      message: "test.Odd.told is of kind notification, but has the parts of kind unary",
+    };
+    expect(thrownBy(() => defineContract("test.Odd", { told: { ...unary(), kind: "notification" } }))).toMatchObject(
+      said,
+    );
+    const method: MethodDescriptor = { ...methodOf("one"), name: "test.Odd.told", kind: "notification" };
+    const contract = { [DESCRIPTOR]: { name: "test.Odd", doc: undefined, methods: new Map([["told", method]]) } };
+    expect(thrownBy(() => createClient(contract as never, memory(router)))).toMatchObject(said);
   });
 });
 
@@ -126,7 +204,7 @@ describe("what an end serves that dials", () => {
     ["a guarded one", () => authorized(router, allowLists({}))],
     ["one with kept replies", () => replyCache(router)],
     ["one that calls back elsewhere", () => callBackBy(router, memory(router))],
-    ["a copy", () => ({ ...router })],
+    ["a copy", () => ({ ...router, method: router.method.bind(router) })],
   ])("may be %s", (_what, serve) => {
     expect(dialTo({ serve: serve() }).transport.status).toBe("idle");
   });

@@ -1,6 +1,9 @@
 import type { Capabilities, Capability } from "../words/capabilities.ts";
 import type { ContractDescriptor, MethodKind } from "../words/method.ts";
+import { COPY, MADE_BY } from "../words/copy.ts";
 import { RpcError } from "../words/rpc-error.ts";
+import type { Transport } from "../words/transport.ts";
+import { otherCopy } from "../tools/copies.ts";
 
 /** What each kind of method needs of a transport. */
 const NEEDS: Readonly<Record<MethodKind, Capability | undefined>> = {
@@ -28,4 +31,9 @@ export function checkBinding(contract: ContractDescriptor, capabilities: Capabil
       },
     );
   }
+}
+
+/** Throws FAILED_PRECONDITION for a transport of another copy of this package: calls of this one would run inside that one's sessions. */
+export function checkTransport(transport: Transport): void {
+  if ((transport[MADE_BY] ?? COPY) !== COPY) throw otherCopy(`the transport to ${transport.endpoint}`);
 }

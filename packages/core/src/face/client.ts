@@ -3,8 +3,8 @@ import { type ClientOf, type Contract, DESCRIPTOR } from "../words/contract.ts";
 import type { ContractDescriptor } from "../words/method.ts";
 import type { CallPort, Interceptor, PatternPorts, Transport } from "../words/transport.ts";
 import { intercept } from "../tools/interceptors.ts";
-import { checkBinding } from "./binding.ts";
-import { type ClientBinding, partsOf } from "./kind-parts.ts";
+import { checkBinding, checkTransport } from "./binding.ts";
+import { type ClientBinding, kindPartsOf } from "./kind-parts.ts";
 
 export interface ClientOptions {
   /** Wrap every call, the first one outermost; subscriptions and jobs are no calls. */
@@ -17,13 +17,15 @@ export interface ClientOptions {
 
 /**
  * The typed client of a contract. It does no I/O and holds nothing: closing the transport is all there is to close.
- * Throws FAILED_PRECONDITION when the transport lacks something that the contract needs, with the sentence that says what to do.
+ * Throws FAILED_PRECONDITION when the transport lacks something that the contract needs, and when contract or transport is of another copy of
+ * this package, with the sentence that says what to do.
  */
 export function createClient<C extends Contract>(
   contract: C,
   transport: Transport,
   options: ClientOptions = {},
 ): ClientOf<C> {
+  checkTransport(transport);
   checkBinding(contract[DESCRIPTOR], transport.capabilities, transport.endpoint);
   return createPortClient(contract[DESCRIPTOR], transport, { clock: transport.clock, ...options }) as ClientOf<C>;
 }
@@ -45,6 +47,6 @@ export function createPortClient(
   // No prototype and no Proxy: what is not in the contract is undefined, so the client can be awaited, printed and inspected.
   const client = Object.create(null) as Record<PropertyKey, unknown>;
   Object.defineProperty(client, Symbol.toPrimitive, { value: () => `client of ${contract.name}` });
-  for (const [short, method] of contract.methods) client[short] = partsOf(method).client(method, binding);
+  for (const [short, method] of contract.methods) client[short] = kindPartsOf(method).client(method, binding);
   return Object.freeze(client);
 }

@@ -10,6 +10,7 @@ import {
 import type { ContractDescriptor, MessageShape, MethodDescriptor, MethodKind } from "../words/method.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import type { StatusCode } from "../words/status.ts";
+import { checkParts } from "../machines/session-parts.ts";
 import { shapeOf, validated } from "../tools/shapes.ts";
 import type { KindParts } from "./kind-parts.ts";
 import { BIDI_STREAM, CLIENT_STREAM, EVENT, JOB, NOTIFICATION, SERVER_STREAM, UNARY } from "./kinds.ts";
@@ -165,7 +166,10 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "valueOf",
 ]);
 
-/** One contract: methods, events and jobs under one name. Pure data: it can be made anywhere and shared by both ends. */
+/**
+ * One contract: methods, events and jobs under one name. It can be made anywhere and shared by both ends; who uses it
+ * shares the copy of this package that made it, whose machines it brings along. Throws FAILED_PRECONDITION for methods of another copy.
+ */
 export function defineContract<const Methods extends MethodDefinitions>(
   name: string,
   methods: Methods,
@@ -199,6 +203,7 @@ export function descriptorOf(contract: Contract): ContractDescriptor {
 
 function describe(contract: string, short: string, definition: MethodDefinition): MethodDescriptor {
   const name = `${contract}.${short}`;
+  checkParts({ name, kind: definition.kind, parts: definition.parts });
   const errors = new Map<string, MessageShape>();
   for (const [reason, schema] of Object.entries(definition.errors))
     errors.set(reason, shapeOf(schema, `${name}: error ${reason}`));

@@ -5,6 +5,7 @@ import type { Peer } from "../words/peer.ts";
 import type { RpcError } from "../words/rpc-error.ts";
 import { type Handler, SERVING, type Transport } from "../words/transport.ts";
 import { OPAQUE_CODEC } from "../tools/payloads.ts";
+import { checkTransport } from "./binding.ts";
 import { methodParts } from "./method-parts.ts";
 import { servingHalf } from "./serving.ts";
 
@@ -13,6 +14,7 @@ import { servingHalf } from "./serving.ts";
  * streams go through as they are; payloads are not decoded on the way. Each hop counts towards `maxDepth`, so a loop of gateways ends.
  */
 export function forward(transport: Transport): Handler {
+  checkTransport(transport);
   const { topicPort, workQueue } = transport;
   return {
     topicPort:

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../words/call-context.ts";
+import { COPY, MADE_BY } from "../words/copy.ts";
 import { IncomingConsumer } from "../machines/incoming-consumer.ts";
 import { IncomingSubmission } from "../machines/incoming-submission.ts";
 import { OutgoingNotification, OutgoingUnary } from "../machines/outgoing-call.ts";
@@ -23,6 +24,7 @@ import { asyncIterable, StreamCaller } from "./stream-caller.ts";
 type Items = AsyncIterable<unknown> | Iterable<unknown>;
 
 export const UNARY: KindParts = {
+  [MADE_BY]: COPY,
   kind: "unary",
   Call: OutgoingUnary,
   client: (method, binding) => {
@@ -34,6 +36,7 @@ export const UNARY: KindParts = {
 };
 
 export const NOTIFICATION: KindParts = {
+  [MADE_BY]: COPY,
   kind: "notification",
   Call: OutgoingNotification,
   client: (method, binding) => {
@@ -45,6 +48,7 @@ export const NOTIFICATION: KindParts = {
 const STREAM_ENDS = { Receiver: StreamReceiver, Sender: StreamSender };
 
 export const SERVER_STREAM: KindParts = {
+  [MADE_BY]: COPY,
   kind: "serverStream",
   stream: startStream,
   ends: STREAM_ENDS,
@@ -55,6 +59,7 @@ export const SERVER_STREAM: KindParts = {
 };
 
 export const CLIENT_STREAM: KindParts = {
+  [MADE_BY]: COPY,
   kind: "clientStream",
   stream: startStream,
   ends: STREAM_ENDS,
@@ -65,6 +70,7 @@ export const CLIENT_STREAM: KindParts = {
 };
 
 export const BIDI_STREAM: KindParts = {
+  [MADE_BY]: COPY,
   kind: "bidiStream",
   stream: startStream,
   ends: STREAM_ENDS,
@@ -75,12 +81,14 @@ export const BIDI_STREAM: KindParts = {
 };
 
 export const EVENT: KindParts = {
+  [MADE_BY]: COPY,
   kind: "event",
   subscribe,
   client: (method, { patterns, clock }) => new ClientEvent(method, patterns.topicPort, clock),
 };
 
 export const JOB: KindParts = {
+  [MADE_BY]: COPY,
   kind: "job",
   submit,
   consume,

@@ -28,9 +28,10 @@ import type { WorkQueue } from "../words/work-queue.ts";
 import type { JobQueue } from "../machines/job-queue.ts";
 import { DEFAULT_TOPIC_LIMITS, TopicHub, type TopicLimits } from "../machines/topic-hub.ts";
 import { intercept } from "../tools/interceptors.ts";
+import { checkHandlerCopy, checkServed } from "./check-served.ts";
 import { checkCount } from "./consumer.ts";
 import type { RouterQueue } from "./jobs.ts";
-import { partsOf } from "./kind-parts.ts";
+import { kindPartsOf } from "./kind-parts.ts";
 import { routerGauges } from "./observe/router-gauges.ts";
 import { type MethodFunction, ServedMethod } from "./served-method.ts";
 import { servingHalf } from "./serving.ts";
@@ -111,6 +112,7 @@ class ContractRouter implements Handler, MetricsSource {
     const hub = new TopicHub(clock, topicLimits(options));
     const queues = new Map<string, JobQueue>();
     for (const [short, method] of contract.methods) {
+      checkServed(method);
       const member = memberOf(implementation, short);
       if (method.kind === "event") {
         this.#join(short, method, new RouterEvent(hub.add(method), validateOutput));
@@ -161,7 +163,7 @@ class ContractRouter implements Handler, MetricsSource {
       const run = (input: unknown, context: CallContext): unknown => handle.call(implementation, input, context);
       this.#methods.set(method.name, new ServedMethod(method, run, options.validateOutput ?? true));
     }
-    const host = partsOf(method).host ?? notServed(method.name);
+    const host = kindPartsOf(method).host ?? notServed(method.name);
     return host(method, member, options, clock, (input, context) => this.call(input, context));
   }
 }
@@ -215,6 +217,7 @@ function notServed(name: string): never {
 export function mergeRouters(...handlers: readonly Handler[]): Handler {
   const owners = new Map<string, Handler>();
   for (const handler of handlers) {
+    checkHandlerCopy(handler);
     for (const contract of handler.contracts) {
       if (owners.has(contract.name)) {
         throw new RpcError("INVALID_ARGUMENT", `contract ${contract.name} is served twice; merge each contract once`, {

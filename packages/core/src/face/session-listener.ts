@@ -19,8 +19,7 @@ import { checkBinding } from "./binding.ts";
 import type { GuardOptions } from "./guarded.ts";
 import { PeerSet } from "./broadcast.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
-import { servingHalf } from "./serving.ts";
-import { servingHalfOf } from "./serving-half.ts";
+import { SERVING_PARTS } from "./serving.ts";
 import { sessionGauges } from "./session-gauges.ts";
 import { peerClientFactory } from "./peer-clients.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";
@@ -91,7 +90,7 @@ class ChannelListener implements SessionListener {
     this.endpoint = options.endpoint;
     this.capabilities = sessionCapabilities(limits, options.compressions, options.capabilities);
     for (const contract of options.handler.contracts) checkBinding(contract, this.capabilities, this.endpoint);
-    const serving = servingHalfOf(options.handler, servingHalf);
+    SERVING_PARTS.check(options.handler);
     const report = (error: RpcError): void => options.onError?.(error);
     this.#emitter = new Emitter((thrown) => report(RpcError.from(thrown)));
     this.#sessionOptions = {
@@ -100,8 +99,8 @@ class ChannelListener implements SessionListener {
       compressions: options.compressions ?? [],
       crypto: options.crypto ?? webCrypto,
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
-      handler: serving.guarded(options.handler, options, clock),
-      Incoming: serving.Incoming,
+      handler: SERVING_PARTS.guarded(options.handler, options, clock),
+      Incoming: SERVING_PARTS.Incoming,
       limits,
       clock,
       exposeStacks: options.exposeStacks ?? false,

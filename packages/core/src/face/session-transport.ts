@@ -3,6 +3,7 @@ import type { Capabilities } from "../words/capabilities.ts";
 import type { Compression } from "../words/compression.ts";
 import type { CallerCredentials } from "../words/credentials.ts";
 import { type Clock, systemClock } from "../words/clock.ts";
+import { COPY, MADE_BY } from "../words/copy.ts";
 import type { EnvelopeCodec } from "../words/envelope-codec.ts";
 import { resolveLimits, type SessionLimits } from "../words/limits.ts";
 import type { Peer } from "../words/peer.ts";
@@ -25,7 +26,6 @@ import type { SessionOptions } from "../machines/session-options.ts";
 import { UnservedCalls } from "../machines/unserved-calls.ts";
 import { checkBinding } from "./binding.ts";
 import type { GuardOptions } from "./guarded.ts";
-import { NO_HANDLER } from "./no-handler.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
 import { sessionGauges } from "./session-gauges.ts";
 import { peerClientFactory } from "./peer-clients.ts";
@@ -111,6 +111,7 @@ class ChannelTransport implements SessionTransport {
   readonly endpoint: string;
   readonly capabilities: Capabilities;
   readonly clock: Clock;
+  declare readonly [MADE_BY]: object;
   readonly #sessionOptions: SessionOptions;
   readonly #identity: CallerIdentity;
   readonly #emitter: Emitter<TransportEvents>;
@@ -132,6 +133,7 @@ class ChannelTransport implements SessionTransport {
     this.clock = options.clock ?? systemClock;
     this.endpoint = options.endpoint;
     this.capabilities = sessionCapabilities(limits, options.compressions, options.capabilities);
+    this[MADE_BY] = COPY;
     for (const contract of options.serve?.contracts ?? []) checkBinding(contract, this.capabilities, this.endpoint);
     this.#emitter = new Emitter((thrown) => options.onError?.(RpcError.from(thrown)));
     this.#identity = new CallerIdentity(credentialsIn(options), options.crypto ?? webCrypto);
@@ -151,7 +153,7 @@ class ChannelTransport implements SessionTransport {
       compressions: options.compressions ?? [],
       crypto: options.crypto ?? webCrypto,
       compressFromBytes: options.compressFromBytes ?? DEFAULT_COMPRESS_FROM_BYTES,
-      handler: serve === undefined || serving === undefined ? NO_HANDLER : serving.guarded(serve, options, this.clock),
+      handler: serve === undefined ? undefined : serving?.guarded(serve, options, this.clock),
       Incoming: serving?.Incoming ?? UnservedCalls,
       limits,
       clock: this.clock,

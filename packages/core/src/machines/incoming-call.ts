@@ -142,7 +142,7 @@ export class IncomingCall extends CallScope implements AcceptedCall, Expiring, R
   /** Runs the handler of any stream. `single` is the input of a server stream; without it the input arrives item by item. */
   serveStream(single: AsyncIterable<unknown> | undefined): void {
     try {
-      const { Receiver, Sender } = streamEndsOf(this.method);
+      const { Receiver, Sender } = streamEndsOf(this.method, this.link);
       let input = single;
       if (input === undefined) {
         this.#receiver = new Receiver(this.link, this, this.method.input.codec);

@@ -52,7 +52,9 @@ export class IncomingPatterns implements PatternRegister {
   /** Throws RpcError for what is refused. */
   accept(body: CallBody, method: MethodDescriptor, deadline: number | undefined, metadata: Metadata | undefined): void {
     const Pattern =
-      body.kind === "consume" || body.kind === "submit" ? acceptedPatternOf(method, body.kind) : IncomingSubscription;
+      body.kind === "consume" || body.kind === "submit"
+        ? acceptedPatternOf(method, body.kind, this.#link)
+        : IncomingSubscription;
     const pattern = new Pattern(this.#link, this, body, method, deadline, metadata);
     const { maxSubscriptions } = this.#link.limits;
     if (pattern.counted && this.#counted >= maxSubscriptions) {

@@ -10,6 +10,7 @@ import type { Ledger } from "./ledger.ts";
 export interface SessionLink {
   readonly limits: SessionLimits;
   readonly clock: Clock;
+  /** For `IncomingCalls` and what they make; where calls are unserved it is not there. */
   readonly handler: Handler;
   readonly exposeStacks: boolean;
   readonly peer: Peer;

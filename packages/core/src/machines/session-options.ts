@@ -13,8 +13,8 @@ type Role = "initiator" | "acceptor";
 /** What a session is made of. */
 export interface SessionOptions extends ConnectionSettings {
   readonly role: Role;
-  /** What this end serves to the other. */
-  readonly handler: Handler;
+  /** What this end serves to the other; undefined beside `UnservedCalls`. */
+  readonly handler: Handler | undefined;
   /** What takes the other end's calls: `IncomingCalls`, or `UnservedCalls` at an end that serves nothing. */
   readonly Incoming: typeof UnservedCalls;
   readonly limits: SessionLimits;

@@ -3,7 +3,7 @@ import type { Payload } from "../words/payload.ts";
 import type { RpcError } from "../words/rpc-error.ts";
 import type { EventSink, EventSource, SubscribeRequest, TopicPort } from "../words/topics.ts";
 import type { JobFeed, JobRequest, JobTaker, SubmittedJob, Submitter, WorkQueue } from "../words/work-queue.ts";
-import { type CallingSession, partOf, promisedCallOf } from "./session-parts.ts";
+import { type CallingSession, sessionPartOf, promisedCallOf } from "./session-parts.ts";
 
 /** What one session offers beside calls: subscriptions, jobs, and notifications whose outcome is told without a promise. */
 export class SessionPatterns implements TopicPort, WorkQueue {
@@ -14,18 +14,18 @@ export class SessionPatterns implements TopicPort, WorkQueue {
   }
 
   subscribe(request: SubscribeRequest, context: CallContext, sink: EventSink): EventSource {
-    return partOf(context.method, "subscribe")(this.#session, request, context, sink);
+    return sessionPartOf(context.method, "subscribe")(this.#session, request, context, sink);
   }
 
   submit(request: JobRequest, context: CallContext, submitter: Submitter): SubmittedJob {
-    return partOf(context.method, "submit")(this.#session, request, context, submitter);
+    return sessionPartOf(context.method, "submit")(this.#session, request, context, submitter);
   }
 
   consume(context: CallContext, taker: JobTaker): JobFeed {
-    return partOf(context.method, "consume")(this.#session, context, taker);
+    return sessionPartOf(context.method, "consume")(this.#session, context, taker);
   }
 
-  /** A notification, handed over now or as soon as the session can. A failure at once is told before this returns. */
+  /** A notification, handed over now or as soon as the session can. A failure at once is told before this returns. Throws FAILED_PRECONDITION for a descriptor without parts. */
   notify(payload: Payload, context: CallContext, sent: () => void, failed: (error: RpcError) => void): void {
     const { outgoing } = this.#session;
     const Call = promisedCallOf(context.method);

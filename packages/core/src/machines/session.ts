@@ -20,7 +20,7 @@ import type { SessionLink } from "./session-link.ts";
 import type { SessionOptions } from "./session-options.ts";
 import { ends } from "./session-ends.ts";
 import { SessionPeer } from "./session-peer.ts";
-import { partOf } from "./session-parts.ts";
+import { sessionPartOf } from "./session-parts.ts";
 import { startCall } from "./start-call.ts";
 import type { UnservedCalls } from "./unserved-calls.ts";
 import { Wire, type WireOwner } from "./wire.ts";
@@ -65,7 +65,8 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.#options = options;
     this.limits = options.limits;
     this.clock = options.clock;
-    this.handler = options.handler;
+    // Absent only beside `UnservedCalls`, which ask for none.
+    this.handler = options.handler as Handler;
     this.exposeStacks = options.exposeStacks;
     this.#wire = new Wire(options.codec, options.limits, options.clock, !initiator, this);
     this.outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
@@ -142,7 +143,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
   }
 
   stream(input: AsyncIterable<unknown>, context: CallContext): AsyncIterable<unknown> {
-    return partOf(context.method, "stream")(this, input, context);
+    return sessionPartOf(context.method, "stream")(this, input, context);
   }
 
   /** Ends the session. New calls are refused at once; running ones may finish for `drainMs`. */

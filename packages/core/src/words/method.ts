@@ -1,3 +1,4 @@
+import type { MADE_BY } from "./copy.ts";
 import type { MessageCodec } from "./message-codec.ts";
 import type { StandardResult } from "./standard-schema.ts";
 
@@ -10,6 +11,7 @@ export type MethodKind = "unary" | "serverStream" | "clientStream" | "bidiStream
  */
 export interface MethodParts {
   readonly kind: MethodKind;
+  readonly [MADE_BY]: object;
 }
 
 /** One message of a method: how it travels, and what proves it. */
@@ -43,7 +45,7 @@ export interface MethodDescriptor {
   readonly lastValue?: boolean | undefined;
   /** Jobs: tries, the first one included. Default: the queue's. */
   readonly maxAttempts?: number | undefined;
-  /** Descriptors that are written by hand have them from `methodParts(kind)`; without, they are good for unary calls. */
+  /** Descriptors that are written by hand have them from `methodParts(kind)`; without, they are good for unary calls by `transport.call()` and for serving what is no stream and no job. */
   readonly parts?: MethodParts | undefined;
   readonly doc: string | undefined;
 }

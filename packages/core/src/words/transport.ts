@@ -2,6 +2,7 @@ import type { Peers } from "./broadcast.ts";
 import type { CallContext } from "./call-context.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
+import type { MADE_BY } from "./copy.ts";
 import type { ContractDescriptor, MethodDescriptor, MethodKind } from "./method.ts";
 import type { Peer } from "./peer.ts";
 import type { TopicPort } from "./topics.ts";
@@ -30,9 +31,10 @@ export interface PatternPorts {
 /** Key of the half of a session that serves; a symbol, so that it collides with no name of a router's own. */
 export const SERVING: unique symbol = Symbol.for("@rpc/core/serving") as never;
 
-/** The half of a session that serves, which only those have who made it. */
+/** The half of a session that serves: `servingHalf` of `@rpc/core/transport`. */
 export interface ServingHalf {
   readonly kind: "serving";
+  readonly [MADE_BY]: object;
 }
 
 /** What a listener serves. `createRouter` makes one, `forward(transport)` another. */
@@ -42,8 +44,9 @@ export interface Handler extends CallPort, PatternPorts {
   /** How to decode a call of this name and shape; undefined when it is not served. */
   method(name: string, kind: MethodKind): MethodDescriptor | undefined;
   /**
-   * What a transport needs in order to serve it to the far end (`serve`), so that pages which serve nothing do without it. All functions that make
-   * handlers or wrap them bring it along; for a handler that is written by hand `mergeRouters(handler)` does.
+   * What a transport needs in order to serve it to the far end (`serve`), so that pages which serve nothing do without it. All functions of this
+   * package that make handlers or wrap them bring it along. A wrapper that is written by hand passes it on, by this key; for a handler that is
+   * written by hand `mergeRouters(handler)` brings it, which asks for `contracts` once.
    */
   readonly [SERVING]?: ServingHalf | undefined;
 }
@@ -53,6 +56,8 @@ export interface Transport extends CallPort, PatternPorts, AsyncDisposable {
   /** For messages and logs; never holds a secret. */
   readonly endpoint: string;
   readonly capabilities: Capabilities;
+  /** Which copy of this package it is of; absent where that does not count, because it runs nothing that a contract brings. */
+  readonly [MADE_BY]?: object | undefined;
   /** Where its deadlines come from; clients of this transport use it as well. Default: the process's clock. */
   readonly clock?: Clock | undefined;
   /** The other end cannot be reached at the moment: a new call would wait, or fail. Undefined: this transport cannot tell. */

@@ -1,6 +1,7 @@
 import type { CallContext } from "../../words/call-context.ts";
 import type { Capabilities } from "../../words/capabilities.ts";
 import { type Clock, systemClock } from "../../words/clock.ts";
+import { COPY, MADE_BY } from "../../words/copy.ts";
 import { RpcError } from "../../words/rpc-error.ts";
 import type { Awaitable, CallPort, CloseOptions, PatternPorts, Transport } from "../../words/transport.ts";
 import type { TopicPort } from "../../words/topics.ts";
@@ -11,6 +12,7 @@ import type { Course } from "../../machines/course.ts";
 import type { Lifetime } from "../../machines/lifetime.ts";
 import { followCall } from "../../machines/tried-call.ts";
 import { followStream } from "../../machines/tried-stream.ts";
+import { checkTransport } from "../binding.ts";
 
 /** What a transport that is made of others is made of. */
 export interface Composition {
@@ -57,6 +59,9 @@ export class ComposedTransport implements Transport {
 
   constructor(composition: Composition) {
     const { parts, endpoint, capabilities, port } = composition;
+    for (const part of parts) checkTransport(part);
+    // No member of the class: an exported one cannot have a computed name.
+    Object.assign(this, { [MADE_BY]: COPY });
     this.#parts = parts;
     this.#patterns = composition.patterns ?? (parts.length === 1 ? parts[0] : undefined);
     this.#lifetime = composition.lifetime;
