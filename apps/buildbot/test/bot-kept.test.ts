@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { RpcError } from "@rpc/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DeskRig, tokenOf, until } from "./bot-rig.ts";
 
@@ -72,6 +73,20 @@ describe("a build that ended unheard", () => {
     await until(() => readdirSync(spool()).length === 0);
     expect(rig.said.join("\n")).toContain("the server has heard of its end");
     expect(rig.builds.size).toBe(2);
+  });
+
+  it("that cannot be told keeps a place, and no more than that", async () => {
+    const build = await leave();
+    rig.trouble = (method) => {
+      if (method === "uploadArtefact") throw new RpcError("INTERNAL", "the disk is full");
+    };
+    await rig.listen();
+    await rig.start();
+    const other = rig.order([{ name: "x", command: "true" }]);
+    expect(await rig.finished(other)).toMatchObject({ results: "success" });
+    expect(rig.told(build).results).toBeUndefined();
+    rig.trouble = undefined;
+    expect(await rig.finished(build)).toMatchObject({ results: "success", summary: "" });
   });
 
   it("is given up when the server has given it to another", async () => {

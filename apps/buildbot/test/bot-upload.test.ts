@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RpcError } from "@rpc/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { keepArtefacts } from "../src/bot/build/upload.ts";
 import type { Delivery } from "../src/bot/desk/delivery.ts";
@@ -63,5 +64,36 @@ describe("artefacts", () => {
     expect(small).toBeGreaterThanOrEqual(30 * 60_000);
     // At a quarter of a megabit in a second.
     expect(large).toBeGreaterThan((64 * MIB * 8) / 250);
+  });
+
+  it("that the server has lost some of are sent again from their start", async () => {
+    const bytes = 600 * 1024;
+    writeFileSync(join(root, "a.bin"), "a".repeat(bytes));
+    let there = 0;
+    let losses = 1;
+    let rests = 0;
+    const appendArtefact = ({ offset, chunk }: { offset: number; chunk: Uint8Array }): { size: number } => {
+      if (offset === 0 && losses === 1 && there === 0) there = 300 * 1024;
+      else if (offset === there) there += chunk.length;
+      if (there < bytes || losses === 0) return { size: there };
+      losses -= 1;
+      there = 0;
+      throw new RpcError("DATA_LOSS", "another digest");
+    };
+    let told = Promise.resolve();
+    const delivery = {
+      writer: { build: 1, incarnation: "one" },
+      hasStreams: false,
+      rest: () => Promise.resolve(void (rests += 1)),
+      run: (
+        _what: string,
+        tell: (ask: (what: string, call: (desk: object) => unknown) => unknown) => Promise<void>,
+      ) => {
+        told = tell((_name, call) => call({ appendArtefact }));
+      },
+    } as unknown as Delivery;
+    await keepArtefacts({ root, patterns: ["*.bin"], spool: join(folder, "spool"), seq: 1, delivery });
+    await told;
+    expect([there, losses, rests]).toEqual([bytes, 0, 0]);
   });
 });

@@ -1,7 +1,8 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Sessions } from "../src/server/auth/index.ts";
 import { createBus } from "../src/server/bus.ts";
-import { createBot, createUser, removeBot, removeUser } from "../src/server/store/index.ts";
+import { createBot, createUser, openStore, removeBot, removeUser } from "../src/server/store/index.ts";
 import { ServerRig } from "./server-rig.ts";
 import { openRig } from "./store-rig.ts";
 
@@ -68,7 +69,26 @@ test("whom another server's process has removed is found by looking", async () =
   await removeUser(db, "eve");
   await removeBot(db, "one");
   expect(await look()).toEqual(["user:eve#1", "user:ann#7", "one", "two"]);
+  // Made anew between two looks.
+  peers.push({ identity: "new", disconnect: () => void ended.push("new") });
+  await createBot(db, { name: "new", secret: "", maxBuilds: 1, at: 1 });
+  expect(await look()).not.toContain("new");
+  await removeBot(db, "new");
+  await createBot(db, { name: "new", secret: "", maxBuilds: 1, at: 1 });
+  expect(await look()).toContain("new");
   await sessions.close();
   expect(await look()).toEqual([]);
   expect(failures).toEqual([]);
+});
+
+test("a session is not that of a bot that another server's process has made anew under its name", async () => {
+  await using rig = await ServerRig.start();
+  const { token } = await rig.people(rig.admin).bots.create({ name: "new", maxBuilds: 1 });
+  const { desk } = rig.bot(token);
+  expect(await desk.repositories()).toEqual([]);
+  const other = await openStore(join(rig.dataDir, "buildbot.db"));
+  await removeBot(other.db, "new");
+  await createBot(other.db, { name: "new", secret: "", maxBuilds: 1, at: 1 });
+  await other.close();
+  await expect(desk.repositories()).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
 });

@@ -26,6 +26,8 @@ const CLEAN_MS = 3_600_000;
 const CLOSE_MS = 20_000;
 /** What it gives a server that is away, after its builds: for so long that one keeps them for it. */
 const AWAY_MS = 600_000;
+/** Where all of it is on the disk, for its next start to tell. */
+const AWAY_KEPT_MS = 60_000;
 /** Cancels of builds that it has not been given (yet). */
 const MOST_UNKNOWN = 1_000;
 
@@ -110,7 +112,9 @@ export class Bot implements Commanded {
       await this.#attempt("hello", () => this.greet());
       const agent = this.#greeted === undefined ? undefined : this.#serveCommands();
       // What is not told when the bot ends stays for its next start. Whom it is for is known from the first hello on.
-      if (this.#greeted !== undefined) under.push(this.#tellKept());
+      if (this.#greeted !== undefined) {
+        under.push(this.#kept.tell({ desk: this.desk, clock, say: this.say, onTold: () => this.wake() }));
+      }
       await this.#claimUntilEnd();
       await this.#settle();
       this.#over.abort();
@@ -129,11 +133,6 @@ export class Bot implements Commanded {
       await line.transport.close().catch(() => undefined);
     }
     return this.#fate;
-  }
-
-  async #tellKept(): Promise<void> {
-    const { clock } = this.#settings;
-    await this.#kept.tell({ desk: this.desk, clock, say: this.say, onTold: () => this.wake() });
   }
 
   wake(): void {
@@ -321,16 +320,17 @@ export class Bot implements Commanded {
     while (this.running.size > 0 && !this.#over.signal.aborted) {
       const runners = [...this.running.values()];
       const heardAt = Math.max(since, this.desk.heardAt, ...runners.map(({ ranAt }) => ranAt ?? clock.now()));
-      const leftMs = heardAt + AWAY_MS - clock.now();
+      const isKept = runners.every((runner) => runner.isKept);
+      const leftMs = heardAt + (isKept ? AWAY_KEPT_MS : AWAY_MS) - clock.now();
       if (leftMs <= 0) {
-        this.#fate = new RpcError(
-          "UNAVAILABLE",
-          `the server has been away for ${AWAY_MS / 60_000} minutes: ended without it`,
-        );
+        const minutes = isKept ? "a minute" : "10 minutes";
+        this.#fate = new RpcError("UNAVAILABLE", `the server has been away for ${minutes}: ended without it`);
         this.#over.abort();
       }
       const looked = new AbortController();
-      const over = sleep(this.#settings.clock, leftMs, AbortSignal.any([looked.signal, this.#over.signal]));
+      // They are put on the disk meanwhile.
+      const lookMs = Math.min(leftMs, AWAY_KEPT_MS);
+      const over = sleep(clock, lookMs, AbortSignal.any([looked.signal, this.#over.signal]));
       await Promise.race([over, ...runners.map(({ done }) => done)]);
       looked.abort();
     }

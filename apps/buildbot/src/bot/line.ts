@@ -39,7 +39,7 @@ const RETURN_MS = 30_000;
 
 /**
  * `tcp(s)://` and `ws(s)://`: a session. `http(s)://`: calls, one request each. Of several the first one that is there. Throws INVALID_ARGUMENT for
- * what is no address, and for plain HTTP to another machine, which would show the secret to all on the way.
+ * what is no address, and for plain HTTP and WebSockets to another machine: calls would show the secret to all on the way.
  */
 export function lineTo(servers: readonly string[], options: LineOptions): Line {
   const isOnly = servers.length === 1;
@@ -72,6 +72,10 @@ function partTo(server: string, { identity, secret, ca, clock }: LineOptions, is
   const { protocol, host, hostname } = URL.canParse(server)
     ? new URL(server)
     : { protocol: "", host: "", hostname: "" };
+  if ((protocol === "ws:" || protocol === "http:") && !isLoopback(hostname)) {
+    const message = `what a bot says to ${server} could be read and changed on the way: to another machine only over https:// or wss://, or by tcp:// where nobody on the way is an enemy`;
+    throw new RpcError("INVALID_ARGUMENT", message);
+  }
   switch (protocol) {
     case "tcp:":
     case "tcps:":
@@ -81,10 +85,6 @@ function partTo(server: string, { identity, secret, ca, clock }: LineOptions, is
       return partOf(createWsTransport(`${protocol}//${host}${SOCKET_PATH}`, options));
     case "http:":
     case "https:":
-      if (protocol === "http:" && !isLoopback(hostname)) {
-        const message = `a bot shows its secret with each call to ${server}, and to another machine only over https://`;
-        throw new RpcError("INVALID_ARGUMENT", message);
-      }
       return {
         transport: refusingStrangers(
           sayingAllTexts(

@@ -87,6 +87,7 @@ export const Builds = defineContract("buildbot.v1.Builds", {
     idempotent: true,
     doc: "a window of a step's log",
   }),
+  /** Of each line no more than its first 200 characters. */
   searchLog: unary({
     input: z.object({ build: Id, step: z.int().min(0), text: z.string().min(1).max(200), limit: Limit }),
     output: z.array(z.object({ line: z.int(), text: z.string() })),

@@ -23,6 +23,7 @@ import { openStore } from "./store/index.ts";
 
 /** At the same time: each bot waits by one for its commands. */
 const MOST_BOT_CALLS = 10_000;
+const MOST_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 export interface ServerOptions {
   /** Made when it is not there. Holds the database, logs, artefacts, and the key of the bots' secrets. */
@@ -140,6 +141,8 @@ async function start(options: ServerOptions, closers: (() => unknown)[]): Promis
     replyCache: false,
     json2: false,
     maxConcurrentCalls: MOST_BOT_CALLS,
+    // As sessions have it.
+    maxMessageBytes: MOST_MESSAGE_BYTES,
     clock,
     realm: "buildbot bots",
     onError: failed,

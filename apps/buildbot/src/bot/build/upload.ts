@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
 import { copyFile, type FileHandle, mkdir, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { RpcError } from "@rpc/core";
 import type { Writer } from "../../contracts/bot.ts";
 import { MOST_ARTEFACT_BYTES } from "../../contracts/values.ts";
 import { pathBelow } from "../reports/read-report.ts";
@@ -14,6 +15,9 @@ const CHUNK_BYTES = 64 * 1024;
 const PART_BYTES = 256 * 1024;
 /** A server that keeps no part, again and again, will not keep it. */
 const MOST_TRIES = 20;
+const AGAIN_MS = 1_000;
+/** What comes damaged once more is damaged here, or on the way. */
+const MOST_AGAIN = 2;
 /** For any file, and besides for each of its bytes: 16 KiB in a second is a slow line. */
 const UPLOAD_MS = 30 * 60_000;
 const BYTE_MS = 1 / 16;
@@ -81,7 +85,18 @@ export async function deliverArtefact(
 type Head = Writer & { readonly name: string; readonly bytes: number; readonly sha256: string };
 
 async function send(ask: Ask, head: Head, path: string, delivery: Delivery): Promise<void> {
-  if (!delivery.hasStreams) return sendParts(ask, head, path);
+  for (let again = 0; ; again += 1) {
+    try {
+      return await sendOnce(ask, head, path, delivery);
+    } catch (error) {
+      // What it had of a try before was damaged: it has dropped that, and takes it anew.
+      if (RpcError.from(error).code !== "DATA_LOSS" || again === MOST_AGAIN) throw error;
+    }
+  }
+}
+
+async function sendOnce(ask: Ask, head: Head, path: string, delivery: Delivery): Promise<void> {
+  if (!delivery.hasStreams) return sendParts(ask, head, path, delivery);
   const items = () => itemsOf(head, path, () => delivery.heard());
   await ask(`artefact ${head.name}`, (desk, call) => desk.uploadArtefact(items(), call), {
     answerMs: UPLOAD_MS + Math.ceil(head.bytes * BYTE_MS),
@@ -89,7 +104,7 @@ async function send(ask: Ask, head: Head, path: string, delivery: Delivery): Pro
 }
 
 /** From where the server has it, which may be some of it since a try before. */
-async function sendParts(ask: Ask, head: Head, path: string): Promise<void> {
+async function sendParts(ask: Ask, head: Head, path: string, delivery: Delivery): Promise<void> {
   const what = `artefact ${head.name}`;
   const file = await open(path, "r");
   try {
@@ -99,6 +114,7 @@ async function sendParts(ask: Ask, head: Head, path: string): Promise<void> {
       const { size } = await ask(what, (desk, call) => desk.appendArtefact({ ...head, offset, chunk }, call));
       if (size >= head.bytes) return;
       if (size > offset) tries = -1;
+      else await delivery.rest(AGAIN_MS);
       offset = Math.max(0, size);
     }
   } finally {

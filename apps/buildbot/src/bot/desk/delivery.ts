@@ -43,6 +43,11 @@ export class Delivery {
     this.#options.desk.heard();
   }
 
+  /** Or until it is cut or dropped. */
+  rest(ms: number): Promise<void> {
+    return this.#options.desk.rest(ms, this.#over.signal);
+  }
+
   /** What the wire carries beside calls. */
   get hasStreams(): boolean {
     return this.#options.desk.hasStreams;
@@ -139,7 +144,7 @@ function say(desk: ClientOf<typeof Desk>, told: Told, options: CallOptions): Pro
       return desk.stepEnded(told.input, options);
     case "addTests":
       return desk.addTests(told.input, options);
-    default:
+    case "setProperties":
       return desk.setProperties(told.input, options);
   }
 }

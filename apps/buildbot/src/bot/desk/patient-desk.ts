@@ -107,6 +107,11 @@ export class PatientDesk {
     }
   }
 
+  /** Until then, or the bot or `signal` ends it. */
+  rest(ms: number, signal: AbortSignal): Promise<void> {
+    return sleep(this.#options.clock, ms, AbortSignal.any([signal, this.#options.signal]));
+  }
+
   close(): void {
     for (const stop of this.#stopListening) stop();
   }

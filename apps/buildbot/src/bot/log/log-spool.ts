@@ -60,7 +60,12 @@ export class LogSpool {
     }
     const spool = new LogSpool(path, { maxUnsentBytes: Number.POSITIVE_INFINITY });
     spool.#file = file;
-    ({ fileBytes: spool.#fileBytes, textBytes: spool.#size } = await measured(file));
+    try {
+      ({ fileBytes: spool.#fileBytes, textBytes: spool.#size } = await measured(file));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     spool.#written = spool.#size;
     return spool;
   }

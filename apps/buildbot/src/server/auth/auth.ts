@@ -36,6 +36,9 @@ export class Auth {
   readonly #anonymous: "viewer" | "none";
   readonly #tickets = new Map<string, { readonly identity: string; readonly until: number }>();
 
+  /** Which bot it was at a session's first call. */
+  readonly #bots = new WeakMap<Peer, number>();
+
   constructor({ store, key, anonymous }: AuthOptions) {
     this.#store = store;
     this.#key = key;
@@ -128,13 +131,22 @@ export class Auth {
   }
 
   /** For listeners' `authorize`. It asks the database each time, so that who was removed is out at the next call. */
-  readonly authorize = async ({ identity }: Peer, { name }: MethodDescriptor): Promise<boolean> => {
+  readonly authorize = async (peer: Peer, { name }: MethodDescriptor): Promise<boolean> => {
+    const { identity } = peer;
     const needs = needsOf(name);
     if (needs === undefined || identity === undefined) return false;
-    if (needs === "bot") return !identity.includes(":") && (await findBot(this.#store.db, identity)) !== undefined;
+    if (needs === "bot") return !identity.includes(":") && this.#isStill(peer, await findBot(this.#store.db, identity));
     const caller = await this.callerOf(identity);
     return caller !== undefined && isAtLeast(caller.role, needs);
   };
+
+  /** A bot that is made anew under an old name has nothing to do with sessions of the one before. */
+  #isStill(peer: Peer, bot: { readonly id: number } | undefined): boolean {
+    if (bot === undefined) return false;
+    const id = this.#bots.get(peer);
+    if (id === undefined) this.#bots.set(peer, bot.id);
+    return id === undefined || id === bot.id;
+  }
 }
 
 /** Of sessions. */

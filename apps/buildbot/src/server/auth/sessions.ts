@@ -1,4 +1,4 @@
-import { type Clock, type Listener, RpcError } from "@rpc/core";
+import { type Clock, type Listener, type Peer, RpcError } from "@rpc/core";
 import type { Bus } from "../bus.ts";
 import { listBots, listUsers, type Store } from "../store/index.ts";
 import { identityOf } from "./auth.ts";
@@ -24,6 +24,8 @@ export class Sessions {
   #timer: unknown;
   #looking: Promise<void> | undefined;
   #isClosed = false;
+  /** Which one it was when it was first seen. */
+  readonly #bots = new WeakMap<Peer, number>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -55,23 +57,37 @@ export class Sessions {
   async #look(): Promise<void> {
     const { store, failed } = this.#options;
     try {
+      // Those who come while it is read may be newer than what is read.
+      const peers = this.#peers();
       const users = new Set((await listUsers(store.db)).map(identityOf));
-      const bots = new Set((await listBots(store.db)).map(({ name }) => name));
-      this.#end((identity) =>
-        identity.startsWith("user:") ? !users.has(identity) : !identity.includes(":") && !bots.has(identity),
-      );
+      const bots = new Map((await listBots(store.db)).map(({ id, name }) => [name, id]));
+      for (const peer of peers) {
+        const { identity } = peer;
+        if (identity === undefined) continue;
+        if (identity.startsWith("user:")) {
+          if (!users.has(identity)) end(peer);
+        } else if (!identity.includes(":")) {
+          const id = bots.get(identity);
+          // One that is made anew under an old name is another.
+          const before = this.#bots.get(peer) ?? id;
+          if (id === undefined || id !== before) end(peer);
+          else this.#bots.set(peer, id);
+        }
+      }
     } catch (error) {
       failed(error);
     }
   }
 
   #end(isGone: (identity: string) => boolean): void {
-    for (const { peers } of this.#options.listeners) {
-      for (const peer of peers) {
-        if (peer.identity !== undefined && isGone(peer.identity)) {
-          peer.disconnect(new RpcError("UNAUTHENTICATED", "whose session this was has been removed"));
-        }
-      }
-    }
+    for (const peer of this.#peers()) if (peer.identity !== undefined && isGone(peer.identity)) end(peer);
   }
+
+  #peers(): Peer[] {
+    return this.#options.listeners.flatMap(({ peers }) => [...peers]);
+  }
+}
+
+function end(peer: Peer): void {
+  peer.disconnect(new RpcError("UNAUTHENTICATED", "whose session this was has been removed"));
 }

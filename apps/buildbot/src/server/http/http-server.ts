@@ -23,6 +23,8 @@ export const BOTS_PATH = "/ws/bots";
 export const BOTS_CALLS_PATH = "/rpc/bots";
 /** Of webhooks, before it is known whose they are; and of logins, which they are not to keep out. */
 const MOST_WEBHOOKS_BYTES = 64 * 1024 * 1024;
+/** At the same time: it tells of 64 builds, and waits for commands. */
+const MOST_CALLS_OF_A_BOT = 128;
 const MOST_LOGINS_BYTES = 1024 * 1024;
 
 export interface HttpParts {
@@ -53,6 +55,8 @@ export class HttpServer {
   readonly server: Server;
   readonly #parts: HttpParts;
   readonly #callers: Callers;
+  /** Those under way. */
+  readonly #botCalls = new Map<string, number>();
   readonly #webhooks = new Bodies(MOST_WEBHOOKS_BYTES);
   readonly #files: StaticFiles;
   readonly #hosts: ReadonlySet<string>;
@@ -114,8 +118,7 @@ export class HttpServer {
       return;
     }
     if (path === BOTS_CALLS_PATH) {
-      this.#parts.botCalls.node(request, response);
-      return;
+      return this.#serveBot(request, response);
     }
     const words = wordsOf(path);
     if (words === undefined) return say(response, 400, "this address cannot be read");
@@ -123,6 +126,24 @@ export class HttpServer {
     if (request.method === "POST") return this.#post(exchange);
     if (request.method === "GET" || request.method === "HEAD") return this.#get(exchange, path);
     return say(response, 405, "GET, HEAD and POST are served", { allow: "GET, HEAD, POST" });
+  }
+
+  /** By all that it shows, the secret among it: nobody else can use up what is a bot's. */
+  #serveBot(request: IncomingMessage, response: ServerResponse): void {
+    const shown = request.headers.authorization ?? "";
+    const calls = this.#botCalls.get(shown) ?? 0;
+    if (calls >= MOST_CALLS_OF_A_BOT) {
+      return say(response, 429, `${MOST_CALLS_OF_A_BOT} calls of this bot are under way: wait for some`, {
+        "retry-after": "1",
+      });
+    }
+    this.#botCalls.set(shown, calls + 1);
+    response.once("close", () => {
+      const left = (this.#botCalls.get(shown) ?? 1) - 1;
+      if (left === 0) this.#botCalls.delete(shown);
+      else this.#botCalls.set(shown, left);
+    });
+    this.#parts.botCalls.node(request, response);
   }
 
   async #post({ request, response, words }: Exchange): Promise<void> {

@@ -1,6 +1,7 @@
 import { type ImplementationOf, RpcError } from "@rpc/core";
 import { Builds } from "../../contracts/page.ts";
 import type { BuildRequest } from "../../contracts/values.ts";
+import { cut } from "../../cut.ts";
 import { nameOf } from "../auth/index.ts";
 import { requestRebuild } from "../desk/index.ts";
 import { followLog } from "../logs/index.ts";
@@ -20,6 +21,8 @@ import {
   testHistory,
 } from "../store/index.ts";
 import type { PageParts } from "./page-parts.ts";
+
+const MOST_HIT_CHARS = 200;
 
 export function builds(parts: PageParts): ImplementationOf<typeof Builds> {
   const { store, logs, bus, commands } = parts;
@@ -87,7 +90,9 @@ export function builds(parts: PageParts): ImplementationOf<typeof Builds> {
       const isLast = window.firstLine + window.lines.length >= window.totalLines;
       return { ...window, ended: state === "finished" && isLast };
     },
-    searchLog: ({ build, step, text, limit }) => logs.search(build, step, text, limit),
+    searchLog: async ({ build, step, text, limit }) =>
+      // All of the lines together could be more than a message holds.
+      (await logs.search(build, step, text, limit)).map((hit) => ({ ...hit, text: cut(hit.text, MOST_HIT_CHARS) })),
     follow: async function* ({ build, step, firstLine, tail }, { signal }) {
       if ((await getBuildSummary(db, build)) === undefined) noBuild("follow", build);
       yield* followLog({ store, logs, bus }, { build, step, firstLine, tail }, signal);

@@ -20,7 +20,10 @@ export interface LogSearch {
 export function useLogSearch(build: number, step: number): LogSearch {
   const [text, setText] = useState("");
   const [wanted] = useDebouncedValue(text, 250);
-  const [result, setResult] = useState<{ text: string; lines: readonly number[] }>({ text: "", lines: NONE });
+  const [result, setResult] = useState<{ text: string; lines: readonly number[]; isFailure?: boolean }>({
+    text: "",
+    lines: NONE,
+  });
   const [at, setAt] = useState(0);
   useEffect(() => {
     if (wanted === "") return setResult({ text: "", lines: NONE });
@@ -31,15 +34,15 @@ export function useLogSearch(build: number, step: number): LogSearch {
         setAt(0);
       },
       () => {
-        if (!stop.signal.aborted) setResult({ text: wanted, lines: NONE });
+        if (!stop.signal.aborted) setResult({ text: wanted, lines: NONE, isFailure: true });
       },
     );
     return () => stop.abort();
   }, [build, step, wanted]);
   const { lines } = result;
   const count = lines.length === LIMIT ? `${LIMIT} or more` : String(lines.length);
-  const words =
-    text === "" ? "" : result.text === text ? (lines.length === 0 ? "not found" : `${at + 1} of ${count}`) : "…";
+  const none = result.isFailure === true ? "the search has failed" : "not found";
+  const words = text === "" ? "" : result.text === text ? (lines.length === 0 ? none : `${at + 1} of ${count}`) : "…";
   const found = text === "" ? NONE : lines;
   const turn = useCallback(
     (by: 1 | -1) => setAt((before) => (lines.length === 0 ? 0 : (before + by + lines.length) % lines.length)),
