@@ -7,6 +7,11 @@ import { type ImportOf, importsOf } from "./imports.ts";
 const CORE_FLOORS: readonly string[] = ["words", "tools", "machines", "face"];
 /** Files at the root of core's sources that gather all floors for the outside. */
 const CORE_DOORS: readonly string[] = ["index.ts", "transport.ts", "opentelemetry.ts"];
+/** Machines of one kind of method, and those that serve: in a page only when its contracts and handlers bring them. */
+const BROUGHT_ALONG =
+  /^packages\/core\/src\/machines\/(incoming-|outgoing-(stream|sub|consumer)|start-(stream|pattern)|stream-)/;
+/** What brings them. */
+const BRINGING: readonly string[] = ["packages/core/src/face/kinds.ts", "packages/core/src/face/serving.ts"];
 const MOST_LINES = 400;
 
 /** What the sources of a package may import from outside of it. A package that is not in this list may import nothing. */
@@ -112,7 +117,7 @@ function checkDoor(file: string, { name, line }: ImportOf): Violation[] {
   ];
 }
 
-function checkRelative(root: string, file: string, { name, line }: ImportOf): Violation[] {
+function checkRelative(root: string, file: string, { name, line, typesOnly }: ImportOf): Violation[] {
   const target = withSlashes(relative(root, resolve(root, dirname(file), name)));
   const home = file.split("/").slice(0, 3).join("/");
   if (!target.startsWith(`${home}/`)) {
@@ -120,6 +125,10 @@ function checkRelative(root: string, file: string, { name, line }: ImportOf): Vi
   }
   if (!/\.(ts|json)$/.test(name) || !existsSync(join(root, target))) {
     return [{ file, line, text: `imports "${name}", which is no file; write the whole name with .ts` }];
+  }
+  if (!typesOnly && BROUGHT_ALONG.test(target) && !BROUGHT_ALONG.test(file) && !BRINGING.includes(file)) {
+    const text = `imports "${name}", which every page would load then; take it from the parts of a method or a handler (docs/decisions/0025)`;
+    return [{ file, line, text }];
   }
   return home === "packages/core/src" ? checkFloor(file, target, line, name) : [];
 }

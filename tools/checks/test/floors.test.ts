@@ -110,3 +110,19 @@ test("refuses a source file over 400 lines", () => {
   expect(found[0]).toContain("a.ts:401: the file has 401 lines");
   expect(violations({ "packages/core/src/words/a.ts": "export {};\n".repeat(400) })).toEqual([]);
 });
+
+test("refuses machines of one kind in what every page loads, but for their types", () => {
+  const files = {
+    "packages/core/src/machines/stream-sender.ts": "export class Sender {}\n",
+    "packages/core/src/machines/outgoing-stream.ts":
+      'import { Sender } from "./stream-sender.ts";\nexport const a = Sender;\n',
+    "packages/core/src/machines/session-parts.ts":
+      'import type { Sender } from "./stream-sender.ts";\nexport type B = Sender;\n',
+    "packages/core/src/face/kinds.ts": 'import { a } from "../machines/outgoing-stream.ts";\nexport const c = a;\n',
+  };
+  expect(violations(files)).toEqual([]);
+  const session = 'import { a } from "./outgoing-stream.ts";\nexport const d = a;\n';
+  expect(violations({ ...files, "packages/core/src/machines/session.ts": session })).toEqual([
+    expect.stringMatching(/^packages\/core\/src\/machines\/session\.ts:1: imports ".*", which every page would load/),
+  ]);
+});

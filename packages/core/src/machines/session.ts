@@ -65,8 +65,7 @@ export class Session implements SessionLink, ConnectionOwner, Destination, WireO
     this.#options = options;
     this.limits = options.limits;
     this.clock = options.clock;
-    // Absent only beside `UnservedCalls`, which ask for none.
-    this.handler = options.handler as Handler;
+    this.handler = options.handler as Handler; // Absent only beside `UnservedCalls`, which ask for none.
     this.exposeStacks = options.exposeStacks;
     this.#wire = new Wire(options.codec, options.limits, options.clock, !initiator, this);
     this.outgoing = new OutgoingCalls(this, initiator ? 1 : 2);
