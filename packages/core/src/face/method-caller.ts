@@ -1,35 +1,9 @@
 import type { CallOptions } from "../words/call-context.ts";
-import { type Clock, MAX_TIMER_MS } from "../words/clock.ts";
-import type { MethodDescriptor } from "../words/method.ts";
+import { MAX_TIMER_MS } from "../words/clock.ts";
 import { RpcError } from "../words/rpc-error.ts";
-import type { CallPort } from "../words/transport.ts";
 import { deadlineExceeded } from "../machines/outgoing-call.ts";
-import { validated } from "../tools/shapes.ts";
+import { BoundMethod } from "./bound-method.ts";
 import { CallerContext, type CallObserver } from "./caller-context.ts";
-import type { ClientBinding } from "./kind-parts.ts";
-
-/** One method bound to a port. */
-export abstract class BoundMethod {
-  readonly method: MethodDescriptor;
-  readonly clock: Clock;
-  protected readonly port: CallPort;
-  protected readonly validates: boolean;
-  /** Somebody else's code runs on the way: it may throw anything, try twice, or never come back. */
-  protected readonly isGuarded: boolean;
-
-  constructor(method: MethodDescriptor, { calls, isIntercepted, clock, validateInput }: ClientBinding) {
-    this.method = method;
-    this.clock = clock;
-    this.port = calls;
-    this.validates = validateInput && method.input.validate !== undefined;
-    this.isGuarded = isIntercepted || this.validates;
-  }
-
-  /** Proved, but sent as it is: the server's validator makes its own value of it. */
-  protected async proveInput(input: unknown): Promise<void> {
-    await validated(this.method.input, input, `${this.method.name}: input`, "INVALID_ARGUMENT");
-  }
-}
 
 /** A method that is called by promises. */
 export class MethodCaller extends BoundMethod {

@@ -1,8 +1,8 @@
 import type { CallOptions } from "../words/call-context.ts";
 import { RpcError } from "../words/rpc-error.ts";
 import { onlyValue } from "../tools/single.ts";
+import { BoundMethod } from "./bound-method.ts";
 import { CallerContext } from "./caller-context.ts";
-import { BoundMethod } from "./method-caller.ts";
 
 /** A method of one of the stream shapes. */
 export class StreamCaller extends BoundMethod {
