@@ -92,7 +92,7 @@ describe("parts of a file", () => {
     expect(await artefacts.countParts(7)).toBe(2);
     expect(await artefacts.append(7, head, 20, bytes.subarray(20))).toBe(bytes.length);
     await artefacts.append(8, head, 0, bytes.subarray(0, 1));
-    await artefacts.dropOldParts((build) => build === 8);
+    await artefacts.dropOldParts(() => Promise.resolve((build) => build === 8));
     expect([await artefacts.countParts(7), await artefacts.countParts(8)]).toEqual([0, 1]);
     await artefacts.dropParts(8);
     expect(await artefacts.countParts(8)).toBe(0);

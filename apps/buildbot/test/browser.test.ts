@@ -291,7 +291,7 @@ describe.skipIf(missingBrowser !== undefined)("in Chromium", { timeout: 120_000 
     await until(async () => (await time.innerText()).includes(String(at.getDate())));
     expect(await time.getAttribute("title")).toMatch(/ago|now/);
     await page.getByRole("button", { name: "colours and times" }).click();
-    await page.getByRole("menuitem", { name: "3 minutes ago" }).click();
+    await page.getByRole("menuitemradio", { name: "3 minutes ago" }).click();
     expect(await time.innerText()).not.toContain(":");
     expect(ann.complaints()).toEqual([]);
   });

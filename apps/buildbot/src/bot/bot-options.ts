@@ -56,6 +56,14 @@ export interface BotSettings {
   readonly incarnation: string;
 }
 
+/** In its `dir`. */
+export interface BotFolders {
+  readonly mirrors: string;
+  readonly work: string;
+  /** What is to be told of builds. */
+  readonly spool: string;
+}
+
 const MIB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 

@@ -1,7 +1,7 @@
 import { RpcError } from "@rpc/core";
 import type { BuildOrder } from "../contracts/bot.ts";
 import { aboutHere, gitVersion } from "./about.ts";
-import type { BotSettings } from "./bot-options.ts";
+import type { BotFolders, BotSettings } from "./bot-options.ts";
 import { BuildRunner } from "./build/build-runner.ts";
 import type { BuildSettings } from "./build/build-settings.ts";
 import type { KeptBuilds } from "./build/kept-builds.ts";
@@ -31,12 +31,6 @@ const AWAY_KEPT_MS = 60_000;
 /** Cancels of builds that it has not been given (yet). */
 const MOST_UNKNOWN = 1_000;
 
-interface Folders {
-  readonly mirrors: string;
-  readonly work: string;
-  readonly spool: string;
-}
-
 /** Greets the server, takes commands, claims builds and runs them, until it is told to end. */
 export class Bot implements Commanded {
   readonly desk: PatientDesk;
@@ -46,7 +40,7 @@ export class Bot implements Commanded {
   readonly say: (message: string) => void;
   isPaused = false;
   readonly #settings: BotSettings;
-  readonly #folders: Folders;
+  readonly #folders: BotFolders;
   readonly #builds: BuildSettings;
   readonly #mirrors: Mirrors;
   /** Ends all waiting for the server. */
@@ -70,13 +64,13 @@ export class Bot implements Commanded {
   #fate: RpcError | undefined;
   readonly #timers: unknown[] = [];
 
-  constructor(settings: BotSettings, folders: Folders, groups: ProcessGroups, kept: KeptBuilds) {
+  constructor(settings: BotSettings, folders: BotFolders, groups: ProcessGroups, kept: KeptBuilds) {
     const { line, clock, random, env, say } = settings;
     this.say = say;
     this.#kept = kept;
     this.#settings = settings;
     this.#folders = folders;
-    const onBack = (): void => void this.greet().catch(() => undefined);
+    const onBack = this.#greetAnew;
     this.desk = new PatientDesk({ line, clock, random, signal: this.#over.signal, onTrouble: say, onBack });
     const gitSettings = { clock, env, groups };
     this.#mirrors = new Mirrors(folders.mirrors, gitSettings);
@@ -113,7 +107,9 @@ export class Bot implements Commanded {
       const agent = this.#greeted === undefined ? undefined : this.#serveCommands();
       // What is not told when the bot ends stays for its next start. Whom it is for is known from the first hello on.
       if (this.#greeted !== undefined) {
-        under.push(this.#kept.tell({ desk: this.desk, clock, say: this.say, onTold: () => this.wake() }));
+        // Of what is given up the server hears by a hello that does not name it any more.
+        const onTold = (isHeard: boolean): void => (isHeard ? this.wake() : this.#greetAnew());
+        under.push(this.#kept.tell({ desk: this.desk, clock, say: this.say, onTold }));
       }
       await this.#claimUntilEnd();
       await this.#settle();
@@ -175,6 +171,8 @@ export class Bot implements Commanded {
     if (this.#stopped.size > MOST_UNKNOWN && oldest !== undefined) this.#stopped.delete(oldest);
     return false;
   }
+
+  readonly #greetAnew = (): void => void this.greet().catch(() => undefined);
 
   async #greet(): Promise<void> {
     const { incarnation } = this.#settings;

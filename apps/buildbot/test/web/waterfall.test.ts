@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BuildSummary } from "../../src/contracts/values.ts";
 import { waterfall } from "../../web/src/data/waterfall.ts";
@@ -48,6 +49,29 @@ describe("builds by time", () => {
     );
     expect(columns.get("core")?.bars.map(({ lane }) => lane)).toEqual([0, 1, 0]);
     expect(columns.get("core")?.lanes).toBe(2);
+  });
+
+  it("stand nowhere upon each other", () => {
+    const some = fc.record({
+      builder: fc.constantFrom("core", "docs"),
+      from: fc.integer({ min: 0, max: 100 }),
+      took: fc.integer({ min: 0, max: 30 }),
+    });
+    fc.assert(
+      fc.property(fc.array(some, { maxLength: 30 }), (all) => {
+        const builds = all.map(({ builder, from, took }, id) => build(id, builder, from / 60, (from + took) / 60));
+        const { columns, height } = waterfall(builds, 0);
+        for (const { bars } of columns.values()) {
+          for (const lane of Map.groupBy(bars, (bar) => bar.lane).values()) {
+            const down = lane.toSorted((a, b) => a.top - b.top);
+            for (const [at, bar] of down.entries()) {
+              const next = down[at + 1]?.top ?? height;
+              expect(bar.top + bar.height).toBeLessThanOrEqual(next + 1e-6);
+            }
+          }
+        }
+      }),
+    );
   });
 
   it("can be read however short they were, and however long nothing was built", () => {

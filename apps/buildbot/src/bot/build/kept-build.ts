@@ -33,6 +33,7 @@ export class KeptBuild {
   readonly results: Results;
   readonly #folder: string;
   readonly #outcome: Outcome;
+  #isHeard = false;
 
   private constructor(spool: string, name: string, outcome: Outcome) {
     this.name = name;
@@ -58,6 +59,11 @@ export class KeptBuild {
     return own.server === undefined || server === undefined || own.server === server;
   }
 
+  /** When it has been told: whether the server has ended it. */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
   /** Who is to tell it, for people. */
   get bot(): string {
     return this.#outcome.bot ?? "";
@@ -79,6 +85,7 @@ export class KeptBuild {
     try {
       await this.#postJournal(delivery, clock);
       delivery.end(this.#outcome, () => {
+        this.#isHeard = true;
         fate = "the server has heard of its end";
       });
       await delivery.done();

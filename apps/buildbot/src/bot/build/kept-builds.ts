@@ -8,8 +8,8 @@ export interface TellOptions {
   readonly desk: PatientDesk;
   readonly clock: Clock;
   readonly say: (message: string) => void;
-  /** There is one less. */
-  readonly onTold: () => void;
+  /** There is one less. `isHeard`: the server has ended it; otherwise it is given up here, and may run there still. */
+  readonly onTold: (isHeard: boolean) => void;
 }
 
 /** What a life before this one has left to tell: builds that had ended when the bot did, and of which the server has not heard all. */
@@ -72,7 +72,7 @@ export class KeptBuilds {
       }
       this.#builds.delete(build);
       say(`${build.title}: ${fate}`);
-      onTold();
+      onTold(build.isHeard);
     };
     await Promise.all([...this.#builds].map(tell));
   }

@@ -109,10 +109,11 @@ export class Artefacts {
     await rm(join(this.#parts, String(build)), { recursive: true, force: true });
   }
 
-  /** Of all builds but those that `runs` knows. */
-  async dropOldParts(runs: (build: number) => boolean): Promise<void> {
-    for (const name of await readdir(this.#parts).catch(() => []))
-      if (!runs(Number(name))) await this.dropParts(Number(name));
+  /** Of all builds but those that run, which are asked for when it is known what there is: one that begins meanwhile loses nothing. */
+  async dropOldParts(whoRuns: () => Promise<(build: number) => boolean>): Promise<void> {
+    const names = await readdir(this.#parts).catch(() => []);
+    const runs = await whoRuns();
+    for (const name of names) if (!runs(Number(name))) await this.dropParts(Number(name));
   }
 
   /** Where it is, when it is there. */

@@ -1,6 +1,6 @@
 import { RpcError } from "@rpc/core";
 import type { ArtefactHead, Artefacts } from "../artefacts/index.ts";
-import { addArtefact, findArtefact, listArtefacts, listRunning, type Store, type Tx } from "../store/index.ts";
+import { addArtefact, countArtefacts, findArtefact, listRunning, type Store, type Tx } from "../store/index.ts";
 
 const MOST_OF_A_BUILD = 1000;
 const MOST_PART_BYTES = 1024 * 1024;
@@ -70,18 +70,22 @@ async function isKnown({ store, artefacts, check }: Keeping, head: Writer & Arte
   await check(head);
   const known = await findArtefact(store.db, build, name);
   if (known?.sha256 === sha256 && (await artefacts.has(build, head))) return true;
-  if (known === undefined && (await listArtefacts(store.db, build)).length >= MOST_OF_A_BUILD) throw tooMany(build);
+  // Parts are counted when the first of them comes.
+  if (known !== undefined || (await artefacts.hasPart(build, head))) return false;
+  if ((await countArtefacts(store.db, build)) >= MOST_OF_A_BUILD) throw tooMany(build);
   return false;
 }
 
 /** For the first part of one. */
 async function makeRoom({ store, artefacts }: Keeping, { build }: Writer): Promise<void> {
   const begun = await artefacts.countParts(build);
-  if (begun + (await listArtefacts(store.db, build)).length >= MOST_OF_A_BUILD) throw tooMany(build);
+  if (begun + (await countArtefacts(store.db, build)) >= MOST_OF_A_BUILD) throw tooMany(build);
   if (begun > 0) return;
   // What has come of builds that were taken from their bots.
-  const running = new Set((await listRunning(store.db)).map(({ id }) => id));
-  await artefacts.dropOldParts((each) => each === build || running.has(each));
+  await artefacts.dropOldParts(async () => {
+    const running = new Set((await listRunning(store.db)).map(({ id }) => id));
+    return (each) => each === build || running.has(each);
+  });
 }
 
 function add({ at }: Keeping, { build, name, bytes, sha256 }: Writer & ArtefactHead) {

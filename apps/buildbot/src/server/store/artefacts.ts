@@ -31,6 +31,15 @@ export async function listArtefacts(db: Db, build: number): Promise<Artefact[]> 
     .execute();
 }
 
+export async function countArtefacts(db: Db, build: number): Promise<number> {
+  const { count } = await db
+    .selectFrom("artefacts")
+    .select(({ fn }) => fn.countAll().as("count"))
+    .where("build_id", "=", build)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 export async function findArtefact(db: Db, build: number, name: string): Promise<Artefact | undefined> {
   return db
     .selectFrom("artefacts")

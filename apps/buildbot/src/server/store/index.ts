@@ -1,4 +1,4 @@
-export { addArtefact, findArtefact, listArtefacts } from "./artefacts.ts";
+export { addArtefact, countArtefacts, findArtefact, listArtefacts } from "./artefacts.ts";
 export { type BotRow, createBot, findBot, greetBot, listBots, pauseBot, removeBot, seeBot } from "./bots.ts";
 export { type Claim, type ClaimOptions, claimRequests } from "./claims.ts";
 export {

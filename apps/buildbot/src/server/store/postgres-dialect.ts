@@ -71,8 +71,10 @@ class PoolDriver implements Driver {
       connectionTimeoutMillis: 10_000,
       application_name: "buildbot",
     });
-    // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
-    this.#pool.on("error", () => undefined);
+    // An idle connection that breaks is replaced at the next use; without a listener it would end the process. The pool does not listen to one that
+    // it has given out: what breaks between two statements of a transaction is told by the next of them.
+    this.#pool.on("error", ignore);
+    this.#pool.on("connect", (client) => void client.on("error", ignore));
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
@@ -132,4 +134,8 @@ class PoolConnection implements DatabaseConnection {
   streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
     throw new Error("nothing is streamed from the database: ask for pages");
   }
+}
+
+function ignore(): void {
+  // Whoever uses the connection next is told.
 }

@@ -1,6 +1,6 @@
 import { ActionIcon, Menu } from "@mantine/core";
 import { IconPlayerPlay } from "@tabler/icons-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { BuilderSummary, Commit } from "../../../src/contracts/values.ts";
 import { shortRevision } from "../parts/link.tsx";
 import { ForceDialog } from "./force-dialog.tsx";
@@ -8,12 +8,14 @@ import { ForceDialog } from "./force-dialog.tsx";
 /** Asks for a build of this very commit, by one of the builders of its repository. */
 export function BuildCommit({ commit, builders }: { commit: Commit; builders: readonly BuilderSummary[] }) {
   const [chosen, choose] = useState<BuilderSummary>();
+  const button = useRef<HTMLButtonElement>(null);
   if (builders.length === 0) return undefined;
   return (
     <>
       <Menu position="bottom-end">
         <Menu.Target>
           <ActionIcon
+            ref={button}
             variant="default"
             size="md"
             title="Build this commit"
@@ -37,7 +39,11 @@ export function BuildCommit({ commit, builders }: { commit: Commit; builders: re
           branch={commit.branch}
           revision={commit.hash}
           opened
-          close={() => choose(undefined)}
+          close={() => {
+            choose(undefined);
+            // A dialog that is gone gives it back to nobody.
+            button.current?.focus();
+          }}
         />
       )}
     </>

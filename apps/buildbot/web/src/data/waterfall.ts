@@ -40,12 +40,10 @@ export function waterfall(builds: readonly BuildSummary[], now: number): Waterfa
     const next = instants[index + 1];
     if (next === undefined) break;
     const during = spans.filter(({ from, to }) => from <= next && to >= at);
-    const isWhole = during.some(({ from, to }) => from === next && to === at);
     const seconds = (at - next) / 1000;
-    top +=
-      during.length > 0
-        ? Math.max(isWhole ? LEAST_PX : 8, 8 * Math.log2(1 + seconds / 2))
-        : 6 + 3 * Math.log2(1 + seconds / 60);
+    top += during.length > 0 ? Math.max(8, 8 * Math.log2(1 + seconds / 2)) : 6 + 3 * Math.log2(1 + seconds / 60);
+    // Whatever else began or ended meanwhile: otherwise a bar would reach into the one below it.
+    for (const { from, to } of during) if (from === next) top = Math.max(top, (tops.get(to) ?? 0) + LEAST_PX);
   }
   const columns = new Map<string, Column>();
   for (const [builder, members] of Map.groupBy(spans, ({ build }) => build.builder)) {

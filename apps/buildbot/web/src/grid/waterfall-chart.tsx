@@ -31,7 +31,7 @@ export function WaterfallChart({ builds, names }: { builds: readonly BuildSummar
           </div>
         </div>
         {names.map((name) => (
-          <section key={name} className={styles.column} aria-label={name}>
+          <div key={name} className={styles.column} role="group" aria-label={name}>
             <div className={styles.head}>
               <Link href={builderPath(name)} className={styles.name} title={name}>
                 {name}
@@ -42,7 +42,7 @@ export function WaterfallChart({ builds, names }: { builds: readonly BuildSummar
                 <BarLink key={bar.build.id} bar={bar} lanes={columns.get(name)?.lanes ?? 1} />
               ))}
             </div>
-          </section>
+          </div>
         ))}
       </div>
     </div>

@@ -65,6 +65,11 @@ export class LineWindows {
     }
   }
 
+  /** What could not be had is asked for once more, where it is still looked at. */
+  again(): void {
+    this.#changed();
+  }
+
   /** What has come: answers to questions, and the growing end. */
   add(part: LogLines): void {
     const size = this.#options.windowLines;

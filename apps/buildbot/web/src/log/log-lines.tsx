@@ -49,6 +49,14 @@ export function LogLines({ ref, log, step, anchor, found, find, isFollowing, set
   const first = base + rows.first;
   const last = base + rows.end - 1;
 
+  // Beyond what is shown of it lines go at the top: what is read stays where it is.
+  const lastBase = useRef(base);
+  useLayoutEffect(() => {
+    const gone = base - lastBase.current;
+    lastBase.current = base;
+    if (gone > 0 && !isFollowing && scroll.current !== null) scroll.current.scrollTop -= gone * ROW_PX;
+  }, [base, isFollowing]);
+
   useEffect(() => windows.look(first, last), [windows, first, last, windows.version]);
 
   const goTo = useEffectEvent((line: number) => {

@@ -1,5 +1,6 @@
 import { RpcError } from "@rpc/core";
 import { useEffect, useState, useSyncExternalStore } from "react";
+import { mayComeBack } from "../data/use-loaded.ts";
 import { builds } from "../rpc/connection.ts";
 import { useEpoch } from "../rpc/live.ts";
 import { LineWindows } from "./line-windows.ts";
@@ -23,9 +24,16 @@ export class LiveLog {
     this.#build = build;
     this.#step = step;
     this.windows = new LineWindows({
-      load: (firstLine, limit) => builds.lines({ build, step, firstLine, limit }),
+      load: async (firstLine, limit) => {
+        const lines = await builds.lines({ build, step, firstLine, limit });
+        this.#error = undefined;
+        return lines;
+      },
       changed: () => this.#tell(),
-      failed: (error) => this.#fail(error),
+      failed: (error) => {
+        this.#fail(error);
+        if (mayComeBack(RpcError.from(error))) setTimeout(() => this.windows.again(), AGAIN_MS);
+      },
     });
   }
 
@@ -60,7 +68,8 @@ export class LiveLog {
       } catch (error) {
         if (signal.aborted) return;
         const failure = RpcError.from(error);
-        if (failure.code !== "UNAVAILABLE") return this.#fail(failure);
+        if (failure.code !== "UNAVAILABLE") this.#fail(failure);
+        if (!mayComeBack(failure)) return;
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }

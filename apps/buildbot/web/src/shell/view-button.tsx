@@ -65,7 +65,9 @@ function Choice({ name, icon: Icon, isChosen, choose }: ChoiceProps) {
   return (
     <Menu.Item
       leftSection={<Icon size={16} aria-hidden />}
-      rightSection={isChosen ? <IconCheck size={14} aria-label="chosen" /> : undefined}
+      role="menuitemradio"
+      aria-checked={isChosen}
+      rightSection={isChosen ? <IconCheck size={14} aria-hidden /> : undefined}
       onClick={choose}
     >
       {name}
