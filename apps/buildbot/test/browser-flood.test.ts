@@ -15,7 +15,8 @@ const LINE = "a line as compilers write them, with a path/of/some/length.ts and 
 const PATIENCE_MS = 300_000;
 const MOST_SERVER_MIB = 700;
 const MOST_PAGE_MB = 100;
-const MOST_WAIT_MS = 5_000;
+/** Of one that hangs; how fast it is stands in the benchmark. */
+const MOST_WAIT_MS = 60_000;
 
 describe.skipIf(missingBrowser !== undefined)("a log of 200 MB", () => {
   let house: House;
