@@ -11,7 +11,7 @@ const CORE_DOORS: readonly string[] = ["index.ts", "transport.ts", "opentelemetr
 const BROUGHT_ALONG =
   /^packages\/core\/src\/machines\/(incoming-|outgoing-(stream|sub|consumer)|start-(stream|pattern)|stream-)/;
 /** What brings them. */
-const BRINGING: readonly string[] = ["packages/core/src/face/kinds.ts", "packages/core/src/face/serving.ts"];
+const BRINGING: readonly string[] = ["packages/core/src/face/kinds.ts", "packages/core/src/face/serving-parts.ts"];
 const MOST_LINES = 400;
 
 /** What the sources of a package may import from outside of it. A package that is not in this list may import nothing. */

@@ -26,7 +26,7 @@ export function servingHalfOf(handler: Handler, given: ServingHalf | undefined):
     throw new RpcError("INVALID_ARGUMENT", message, { reason: "INVALID_ARGUMENT" });
   }
   if (half[MADE_BY] !== COPY) throw otherCopy("what the option serve has");
-  // This copy's comes from serving.ts.
+  // This copy's is that of serving-parts.ts.
   const parts = half as ServingParts;
   parts.check(handler);
   return parts;

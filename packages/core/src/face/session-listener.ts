@@ -19,7 +19,7 @@ import { checkBinding } from "./binding.ts";
 import type { GuardOptions } from "./guarded.ts";
 import { PeerSet } from "./broadcast.ts";
 import type { Gauge, MetricsSource } from "./observe/metrics.ts";
-import { SERVING_PARTS } from "./serving.ts";
+import { SERVING_PARTS } from "./serving-parts.ts";
 import { sessionGauges } from "./session-gauges.ts";
 import { peerClientFactory } from "./peer-clients.ts";
 import { sessionCapabilities } from "./session-capabilities.ts";

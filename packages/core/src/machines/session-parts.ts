@@ -114,7 +114,7 @@ export function checkParts({ name, kind, parts }: Pick<MethodDescriptor, "name" 
 
 /** What is said when a method's parts lack something. */
 export function misfit({ name, kind, parts }: MethodDescriptor): RpcError {
-  const way = kind === "event" ? "topicPort" : kind === "job" ? "workQueue" : /Stream$/.test(kind) ? "stream" : "call";
+  const way = kind === "event" ? "topicPort" : kind === "job" ? "workQueue" : kind.endsWith("Stream") ? "stream" : "call";
   return unfit(
     parts === undefined
       ? `${name}, of kind ${kind}, has no parts: its descriptor was written by hand, or made by an older @rpc/core; take methodParts(kind) of @rpc/core/transport, or defineContract()`
@@ -124,7 +124,7 @@ export function misfit({ name, kind, parts }: MethodDescriptor): RpcError {
 
 function sessionPartsOf({ parts }: MethodDescriptor): SessionParts | undefined {
   // Those of another copy were refused where the method was bound; this copy's are all `KindParts`.
-  return parts as SessionParts | undefined;
+  return parts;
 }
 
 /** The peer can do nothing about it: it is told that it is so, and this end why. */
