@@ -65,9 +65,7 @@ function Choice({ name, icon: Icon, isChosen, choose }: ChoiceProps) {
   return (
     <Menu.Item
       leftSection={<Icon size={16} aria-hidden />}
-      role="menuitemradio"
-      aria-checked={isChosen}
-      rightSection={isChosen ? <IconCheck size={14} aria-hidden /> : undefined}
+      rightSection={isChosen ? <IconCheck size={14} aria-label="chosen" /> : undefined}
       onClick={choose}
     >
       {name}
