@@ -114,7 +114,8 @@ export function checkParts({ name, kind, parts }: Pick<MethodDescriptor, "name" 
 
 /** What is said when a method's parts lack something. */
 export function misfit({ name, kind, parts }: MethodDescriptor): RpcError {
-  const way = kind === "event" ? "topicPort" : kind === "job" ? "workQueue" : kind.endsWith("Stream") ? "stream" : "call";
+  const way =
+    kind === "event" ? "topicPort" : kind === "job" ? "workQueue" : kind.endsWith("Stream") ? "stream" : "call";
   return unfit(
     parts === undefined
       ? `${name}, of kind ${kind}, has no parts: its descriptor was written by hand, or made by an older @rpc/core; take methodParts(kind) of @rpc/core/transport, or defineContract()`
