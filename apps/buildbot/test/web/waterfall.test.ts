@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { BuildSummary } from "../../src/contracts/values.ts";
 import { waterfall } from "../../web/src/data/waterfall.ts";

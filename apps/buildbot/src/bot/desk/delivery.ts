@@ -146,6 +146,8 @@ function say(desk: ClientOf<typeof Desk>, told: Told, options: CallOptions): Pro
       return desk.addTests(told.input, options);
     case "setProperties":
       return desk.setProperties(told.input, options);
+    default:
+      return told satisfies never;
   }
 }
 

@@ -92,7 +92,10 @@ export function builds(parts: PageParts): ImplementationOf<typeof Builds> {
     },
     searchLog: async ({ build, step, text, limit }) =>
       // All of the lines together could be more than a message holds.
-      (await logs.search(build, step, text, limit)).map((hit) => ({ ...hit, text: cut(hit.text, MOST_HIT_CHARS) })),
+      (await logs.search(build, step, text, limit)).map((hit) => ({
+        line: hit.line,
+        text: cut(hit.text, MOST_HIT_CHARS),
+      })),
     follow: async function* ({ build, step, firstLine, tail }, { signal }) {
       if ((await getBuildSummary(db, build)) === undefined) noBuild("follow", build);
       yield* followLog({ store, logs, bus }, { build, step, firstLine, tail }, signal);
