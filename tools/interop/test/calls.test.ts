@@ -75,28 +75,33 @@ it("tells progress and log lines", async () => {
   expect(await Promise.all([handle, listOf(handle.progress), listOf(handle.log)])).toEqual([3, [1, 2, 3], [line]]);
 });
 
-/** A deadline that passes before its call has arrived is nothing to the other end: on a slow machine it takes a longer one. */
+/**
+ * How many of these calls were cancelled at the other end. A deadline that passes before its call has arrived is nothing to that end: on a slow
+ * machine it takes a longer one.
+ */
 async function expired(
   call: (timeoutMs: number) => PromiseLike<unknown>,
   cancelled: () => number | Promise<number>,
-): Promise<void> {
+): Promise<number> {
   let timeoutMs = 50;
+  let count = 0;
   await until(async () => {
     expect(await failure(call(timeoutMs))).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     timeoutMs *= 2;
-    return (await cancelled()) > 0;
+    count = await cancelled();
+    return count > 0;
   });
+  return count;
 }
 
 it("keeps deadlines at both ends", async () => {
   const { python, memory } = await pythonClient();
   const late = (timeoutMs: number) => python.ask("call", { method: "wait", input: 60_000, timeoutMs });
-  await expired(late, () => memory.cancelled.length);
+  expect(await expired(late, () => memory.cancelled.length)).toBeGreaterThan(0);
   const server = await pythonServer();
-  await expired(
-    (timeoutMs) => server.demo.wait(60_000, { timeoutMs }),
-    async () => (await server.python.memory()).cancelled.length,
-  );
+  const { demo } = server;
+  const lateThere = (timeoutMs: number) => demo.wait(60_000, { timeoutMs });
+  expect(await expired(lateThere, async () => (await server.python.memory()).cancelled.length)).toBeGreaterThan(0);
 });
 
 it("cancels, and tells the reason", async () => {
